@@ -1,0 +1,566 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Free extents: best fit by size, coalescing by address.
+ *
+ * Two red-black trees hold the same nodes. The address tree finds neighbours;
+ * a node that grows, shrinks or moves within the gap between its neighbours
+ * keeps its place there, so most operations touch only the size tree.
+ *
+ * The size tree is ordered by (size, address): its first extent that is large
+ * enough is the best fit with the lowest address. For alignments above one
+ * chunk, looking for size + alignment - one chunk always finds an extent that
+ * can be aligned, but overlooks the smaller extent that happens to begin or to
+ * end at a boundary. Each subtree therefore records the best alignment of the
+ * starts and of the ends in it, and one descent finds the smallest such extent.
+ */
+#include <linux/bitops.h>
+#include <linux/errno.h>
+#include <linux/rbtree_augmented.h>
+
+#include "chunk_tree.h"
+
+/* What an end at the very top of the address space, which is 0, counts as. */
+#define REACH_ALL	255
+
+#define entry_addr(node) rb_entry((node), struct chunk_extent, by_addr)
+#define entry_size(node) rb_entry((node), struct chunk_extent, by_size)
+
+static u8 address_reach(uintptr_t addr)
+{
+	return addr ? __ffs(addr) : REACH_ALL;
+}
+
+static struct chunk_reach own_reach(const struct chunk_extent *extent)
+{
+	struct chunk_reach reach = {
+		.start = address_reach(extent->addr),
+		.end = address_reach(extent->addr + extent->size),
+	};
+
+	return reach;
+}
+
+static void reach_widen(struct chunk_reach *reach, struct chunk_reach by)
+{
+	if (by.start > reach->start)
+		reach->start = by.start;
+	if (by.end > reach->end)
+		reach->end = by.end;
+}
+
+static bool reach_compute(struct chunk_extent *extent, bool exit)
+{
+	struct chunk_reach reach = own_reach(extent);
+	struct rb_node *left = extent->by_size.rb_left;
+	struct rb_node *right = extent->by_size.rb_right;
+
+	if (left)
+		reach_widen(&reach, entry_size(left)->reach);
+	if (right)
+		reach_widen(&reach, entry_size(right)->reach);
+	if (exit && reach.start == extent->reach.start &&
+	    reach.end == extent->reach.end)
+		return true;
+	extent->reach = reach;
+	return false;
+}
+
+RB_DECLARE_CALLBACKS(static, reach_callbacks, struct chunk_extent, by_size,
+		     reach, reach_compute);
+
+static bool size_less(const struct chunk_extent *a,
+		      const struct chunk_extent *b)
+{
+	return a->size < b->size || (a->size == b->size && a->addr < b->addr);
+}
+
+static void size_insert(struct chunk_tree *tree, struct chunk_extent *extent)
+{
+	struct rb_node **link = &tree->by_size.rb_node;
+	struct rb_node *parent = NULL;
+	struct chunk_reach reach = own_reach(extent);
+
+	while (*link) {
+		struct chunk_extent *at = entry_size(*link);
+
+		parent = *link;
+		reach_widen(&at->reach, reach);
+		link = size_less(extent, at) ? &parent->rb_left :
+					       &parent->rb_right;
+	}
+	extent->reach = reach;
+	rb_link_node(&extent->by_size, parent, link);
+	rb_insert_augmented(&extent->by_size, &tree->by_size,
+			    &reach_callbacks);
+}
+
+static void size_erase(struct chunk_tree *tree, struct chunk_extent *extent)
+{
+	rb_erase_augmented(&extent->by_size, &tree->by_size, &reach_callbacks);
+}
+
+static void addr_erase(struct chunk_tree *tree, struct chunk_extent *extent)
+{
+	rb_erase(&extent->by_addr, &tree->by_addr);
+}
+
+/* Change what a free extent covers; its order by address must not change. */
+static void extent_resize(struct chunk_tree *tree, struct chunk_extent *extent,
+			  uintptr_t addr, size_t size)
+{
+	size_erase(tree, extent);
+	extent->addr = addr;
+	extent->size = size;
+	size_insert(tree, extent);
+}
+
+/**
+ * struct addr_slot - where an extent belongs in the address tree
+ * @parent: the node to link under, or NULL for an empty tree
+ * @link:   the empty child pointer of @parent
+ * @prev:   the extent before, or NULL
+ * @next:   the extent after, or NULL
+ */
+struct addr_slot {
+	struct rb_node *parent;
+	struct rb_node **link;
+	struct chunk_extent *prev;
+	struct chunk_extent *next;
+};
+
+static struct addr_slot addr_find_slot(struct chunk_tree *tree, uintptr_t addr)
+{
+	struct addr_slot slot = { .link = &tree->by_addr.rb_node };
+
+	while (*slot.link) {
+		struct chunk_extent *at = entry_addr(*slot.link);
+
+		slot.parent = *slot.link;
+		if (addr < at->addr) {
+			slot.next = at;
+			slot.link = &slot.parent->rb_left;
+		} else {
+			slot.prev = at;
+			slot.link = &slot.parent->rb_right;
+		}
+	}
+	return slot;
+}
+
+static void addr_link(struct chunk_tree *tree, struct chunk_extent *extent,
+		      struct addr_slot *slot)
+{
+	rb_link_node(&extent->by_addr, slot->parent, slot->link);
+	rb_insert_color(&extent->by_addr, &tree->by_addr);
+}
+
+static void extent_set(struct chunk_extent *extent, uintptr_t addr, size_t size,
+		       const struct chunk_extent *like)
+{
+	extent->addr = addr;
+	extent->size = size;
+	extent->owner = like->owner;
+	extent->type = like->type;
+}
+
+/**
+ * chunk_tree_init() - make an empty tree
+ * @tree:  the tree
+ * @limit: the most bytes it may come to hold
+ */
+void chunk_tree_init(struct chunk_tree *tree, size_t limit)
+{
+	tree->by_addr = RB_ROOT;
+	tree->by_size = RB_ROOT;
+	tree->bytes = 0;
+	tree->limit = limit;
+}
+
+/**
+ * chunk_tree_reserve() - ask for room under the limit
+ * @tree: the tree
+ * @size: bytes wanted
+ *
+ * The room is counted at once, before the caller purges the memory and inserts
+ * it, so that the limit holds exactly however many callers are at work.
+ *
+ * Context: the tree's lock held.
+ * Return: bytes granted, a multiple of the chunk size between 0 and @size. They
+ * are used up by chunk_tree_insert() or given back by chunk_tree_unreserve().
+ */
+size_t chunk_tree_reserve(struct chunk_tree *tree, size_t size)
+{
+	size_t room = 0;
+
+	if (tree->bytes < tree->limit)
+		room = (tree->limit - tree->bytes) & ~(CHUNK_TREE_UNIT - 1);
+	if (size > room)
+		size = room;
+	WRITE_ONCE(tree->bytes, tree->bytes + size);
+	return size;
+}
+
+/**
+ * chunk_tree_unreserve() - give reserved room back unused
+ * @tree: the tree
+ * @size: bytes, no more than were reserved
+ *
+ * Context: the tree's lock held.
+ */
+void chunk_tree_unreserve(struct chunk_tree *tree, size_t size)
+{
+	WRITE_ONCE(tree->bytes, tree->bytes - size);
+}
+
+static bool mergeable(const struct chunk_extent *low,
+		      const struct chunk_extent *high)
+{
+	return low && high && low->owner == high->owner &&
+	       low->addr + low->size == high->addr;
+}
+
+static void merge_type(struct chunk_extent *into,
+		       const struct chunk_extent *from)
+{
+	if (into->type != from->type)
+		into->type = RECYCLED_CHUNK;
+}
+
+/**
+ * chunk_tree_insert() - add a free extent, coalescing it with its neighbours
+ * @tree:   the tree
+ * @extent: address, size, owner and type set; in no tree; its size reserved
+ *          by chunk_tree_reserve()
+ * @spares: chain that receives the nodes coalescing makes superfluous, which
+ *          may include @extent itself
+ *
+ * Neighbours of the same owner become one extent; if their types differ it is
+ * a RECYCLED_CHUNK.
+ *
+ * Context: the tree's lock held.
+ * Return: 0, or -EEXIST if part of the range is in the tree already; then
+ * nothing has changed and @extent is still the caller's.
+ */
+int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
+		      struct chunk_extent **spares)
+{
+	struct addr_slot slot = addr_find_slot(tree, extent->addr);
+	struct chunk_extent *prev = slot.prev;
+	struct chunk_extent *next = slot.next;
+
+	if (prev && extent->addr - prev->addr < prev->size)
+		return -EEXIST;
+	if (next && next->addr - extent->addr < extent->size)
+		return -EEXIST;
+	if (!mergeable(extent, next))
+		next = NULL;
+	if (mergeable(prev, extent)) {
+		size_t size = prev->size + extent->size;
+
+		merge_type(prev, extent);
+		chunk_spare_push(spares, extent);
+		if (next) {
+			size += next->size;
+			merge_type(prev, next);
+			size_erase(tree, next);
+			addr_erase(tree, next);
+			chunk_spare_push(spares, next);
+		}
+		extent_resize(tree, prev, prev->addr, size);
+	} else if (next) {
+		merge_type(next, extent);
+		extent_resize(tree, next, extent->addr,
+			      extent->size + next->size);
+		chunk_spare_push(spares, extent);
+	} else {
+		addr_link(tree, extent, &slot);
+		size_insert(tree, extent);
+	}
+	return 0;
+}
+
+/* The first extent in order of (size, address) that has at least @size bytes */
+static struct chunk_extent *size_lower_bound(const struct chunk_tree *tree,
+					     size_t size)
+{
+	struct rb_node *node = tree->by_size.rb_node;
+	struct chunk_extent *best = NULL;
+
+	while (node) {
+		struct chunk_extent *at = entry_size(node);
+
+		if (at->size < size) {
+			node = node->rb_right;
+		} else {
+			best = at;
+			node = node->rb_left;
+		}
+	}
+	return best;
+}
+
+/**
+ * struct want - an aligned end that is looked for
+ * @log2:  the alignment as a power of two
+ * @ends:  an aligned end serves as well as an aligned start
+ */
+struct want {
+	u8 log2;
+	bool ends;
+};
+
+static bool reaches(struct chunk_reach reach, struct want want)
+{
+	return reach.start >= want.log2 ||
+	       (want.ends && reach.end >= want.log2);
+}
+
+static bool subtree_reaches(const struct rb_node *node, struct want want)
+{
+	return node && reaches(entry_size(node)->reach, want);
+}
+
+/* The first extent of a subtree that is known to contain one that reaches */
+static struct chunk_extent *subtree_first(struct rb_node *node,
+					  struct want want)
+{
+	for (;;) {
+		if (subtree_reaches(node->rb_left, want))
+			node = node->rb_left;
+		else if (reaches(own_reach(entry_size(node)), want))
+			return entry_size(node);
+		else
+			node = node->rb_right;
+	}
+}
+
+/* The first extent that has @size bytes and an end aligned as wanted */
+static struct chunk_extent *size_lower_bound_aligned(struct chunk_tree *tree,
+						     size_t size,
+						     struct want want)
+{
+	struct rb_node *node = tree->by_size.rb_node;
+	struct rb_node *best = NULL;
+
+	/*
+	 * Every node passed on the left, with its right subtree, is large
+	 * enough; the last of them that reaches holds the smallest fit.
+	 */
+	while (node) {
+		struct chunk_extent *at = entry_size(node);
+
+		if (at->size < size) {
+			node = node->rb_right;
+			continue;
+		}
+		if (reaches(own_reach(at), want) ||
+		    subtree_reaches(node->rb_right, want))
+			best = node;
+		node = node->rb_left;
+	}
+	if (!best)
+		return NULL;
+	if (reaches(own_reach(entry_size(best)), want))
+		return entry_size(best);
+	return subtree_first(best->rb_right, want);
+}
+
+static struct chunk_extent *best_fit(struct chunk_tree *tree, size_t size,
+				     size_t alignment)
+{
+	struct chunk_extent *sure = NULL, *lucky;
+	struct want want;
+	size_t enough;
+
+	if (alignment <= CHUNK_TREE_UNIT)
+		return size_lower_bound(tree, size);
+
+	enough = size + alignment - CHUNK_TREE_UNIT;
+	if (enough >= size)
+		sure = size_lower_bound(tree, enough);
+	want.log2 = __ffs(alignment);
+	want.ends = !(size & (alignment - 1));
+	lucky = size_lower_bound_aligned(tree, size, want);
+	if (!lucky || (sure && size_less(sure, lucky)))
+		return sure;
+	return lucky;
+}
+
+/*
+ * Cut [addr, addr + size) out of a free extent. The extent's own node stays
+ * with the lead, else with the trail, else it is the piece.
+ */
+static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
+		 uintptr_t addr, size_t size, struct chunk_extent **spares,
+		 struct chunk_extent **out)
+{
+	size_t lead = addr - extent->addr;
+	size_t trail = extent->size - lead - size;
+	struct chunk_extent *piece = *spares;
+
+	if (!lead && !trail) {
+		size_erase(tree, extent);
+		addr_erase(tree, extent);
+		*out = extent;
+		return 0;
+	}
+	if (!piece || (lead && trail && !piece->next))
+		return -ENOMEM;
+
+	chunk_spare_pop(spares);
+	extent_set(piece, addr, size, extent);
+	if (!lead) {
+		extent_resize(tree, extent, addr + size, trail);
+	} else {
+		extent_resize(tree, extent, extent->addr, lead);
+		if (trail) {
+			struct chunk_extent *rest = chunk_spare_pop(spares);
+			struct addr_slot slot;
+
+			extent_set(rest, addr + size, trail, extent);
+			slot = addr_find_slot(tree, rest->addr);
+			addr_link(tree, rest, &slot);
+			size_insert(tree, rest);
+		}
+	}
+	*out = piece;
+	return 0;
+}
+
+/**
+ * chunk_tree_take() - take the best fit for an aligned request
+ * @tree:      the tree
+ * @size:      bytes, a non-zero multiple of the chunk size
+ * @alignment: a power of two, at least the chunk size
+ * @spares:    chain of unused nodes; at most two are taken from it
+ * @out:       the extent, aligned, of exactly @size bytes and in no tree
+ *
+ * The best fit is the smallest extent, and of equals the lowest, among those
+ * that start at a multiple of @alignment, those that end at one when @size is
+ * itself a multiple, and those so large that they must contain an aligned
+ * range. It is carved at its lowest aligned address and what remains on either
+ * side stays in the tree. Time is logarithmic in the number of extents.
+ *
+ * Context: the tree's lock held.
+ * Return: 0; -ENOENT if nothing fits; -ENOMEM if @spares is too short, with
+ * nothing changed.
+ */
+int chunk_tree_take(struct chunk_tree *tree, size_t size, size_t alignment,
+		    struct chunk_extent **spares, struct chunk_extent **out)
+{
+	struct chunk_extent *extent = best_fit(tree, size, alignment);
+	uintptr_t addr;
+	int err;
+
+	if (!extent)
+		return -ENOENT;
+	addr = (extent->addr + alignment - 1) & ~((uintptr_t)alignment - 1);
+	err = carve(tree, extent, addr, size, spares, out);
+	if (!err)
+		chunk_tree_unreserve(tree, size);
+	return err;
+}
+
+/**
+ * chunk_tree_evict() - take something that exceeds the limit
+ * @tree:   the tree
+ * @spares: chain of unused nodes; at most one is taken from it
+ * @out:    an extent, in no tree
+ *
+ * Takes from the largest extent, since that costs the fewest calls, and no
+ * more than is over the limit: the tail of the extent where it is larger.
+ * To be repeated until it returns -ENOENT, after the limit was lowered.
+ *
+ * Context: the tree's lock held.
+ * Return: 0; -ENOENT if nothing in the tree exceeds the limit; -ENOMEM if
+ * @spares is too short, with nothing changed.
+ */
+int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **spares,
+		     struct chunk_extent **out)
+{
+	struct rb_node *last = rb_last(&tree->by_size);
+	struct chunk_extent *extent;
+	size_t excess;
+	int err;
+
+	if (!last || tree->bytes <= tree->limit)
+		return -ENOENT;
+	extent = entry_size(last);
+	/* Rounded up without leaving the type: the limit may be SIZE_MAX - 1 */
+	excess = ((tree->bytes - tree->limit - 1) | (CHUNK_TREE_UNIT - 1)) + 1;
+	if (excess > extent->size)
+		excess = extent->size;
+	err = carve(tree, extent, extent->addr + extent->size - excess, excess,
+		    spares, out);
+	if (!err)
+		chunk_tree_unreserve(tree, excess);
+	return err;
+}
+
+/**
+ * chunk_tree_remove() - take out one given extent
+ * @tree:   the tree
+ * @extent: an extent in the tree
+ *
+ * Context: the tree's lock held.
+ */
+void chunk_tree_remove(struct chunk_tree *tree, struct chunk_extent *extent)
+{
+	size_erase(tree, extent);
+	addr_erase(tree, extent);
+	chunk_tree_unreserve(tree, extent->size);
+}
+
+/**
+ * chunk_tree_find() - the free extent that contains an address
+ * @tree: the tree
+ * @addr: any address
+ *
+ * Context: the tree's lock held.
+ * Return: the extent, still in the tree, or NULL.
+ */
+struct chunk_extent *chunk_tree_find(const struct chunk_tree *tree,
+				     uintptr_t addr)
+{
+	struct rb_node *node = tree->by_addr.rb_node;
+
+	while (node) {
+		struct chunk_extent *at = entry_addr(node);
+
+		if (addr < at->addr)
+			node = node->rb_left;
+		else if (addr - at->addr >= at->size)
+			node = node->rb_right;
+		else
+			return at;
+	}
+	return NULL;
+}
+
+/**
+ * chunk_tree_first() - the free extent with the lowest address
+ * @tree: the tree
+ *
+ * Context: the tree's lock held.
+ * Return: the extent, still in the tree, or NULL.
+ */
+struct chunk_extent *chunk_tree_first(const struct chunk_tree *tree)
+{
+	struct rb_node *node = rb_first(&tree->by_addr);
+
+	return node ? entry_addr(node) : NULL;
+}
+
+/**
+ * chunk_tree_next() - the next free extent in order of address
+ * @extent: an extent in a tree
+ *
+ * Context: the tree's lock held.
+ * Return: the extent, still in the tree, or NULL.
+ */
+struct chunk_extent *chunk_tree_next(const struct chunk_extent *extent)
+{
+	struct rb_node *node = rb_next(&extent->by_addr);
+
+	return node ? entry_addr(node) : NULL;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libchunk: aligned chunks of address space for memory allocators.
+ *
+ * A chunk is a power-of-two unit of address space, 1 MiB. Chunks come from
+ * /dev/chunk where the module is loaded and from mmap or VirtualAlloc
+ * everywhere else; the guarantees are the same:
+ *
+ * - memory handed out is committed (readable, writable) and reads as zero;
+ * - an access to decommitted or deallocated memory traps;
+ * - nothing here calls malloc, and everything is safe from many threads, before
+ *   main, in a child after fork, and with errno preserved on success.
+ *
+ * Sizes and alignments are in bytes. Misuse (a zero or misaligned size, an
+ * alignment that is no power of two, deallocating what is not live) is a
+ * programming error and ends the process with a line that names the call and
+ * its values. Running out of memory returns NULL or false.
+ */
+#ifndef CHUNK_H
+#define CHUNK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "chunk_type.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * struct chunk_stats - counters of this process; sizes in bytes
+ * @live_bytes:        in live chunks, base chunks included
+ * @live_chunks:       live extents, base chunks included
+ * @decommitted_bytes: decommitted pages of live chunks
+ * @recycled_bytes:    kept for reuse
+ * @recycle_limit:     what @recycled_bytes may not exceed
+ * @mapped_bytes:      address space taken from the system
+ * @base_bytes:        of these, for libchunk's own bookkeeping
+ * @allocs:            successful chunk_alloc() calls
+ * @allocs_recycled:   of these, served by reuse
+ * @deallocs:          chunk_dealloc() calls
+ * @commits:           successful pages_commit() calls
+ * @decommits:         pages_decommit() calls
+ */
+struct chunk_stats {
+	uint64_t live_bytes;
+	uint64_t live_chunks;
+	uint64_t decommitted_bytes;
+	uint64_t recycled_bytes;
+	uint64_t recycle_limit;
+	uint64_t mapped_bytes;
+	uint64_t base_bytes;
+	uint64_t allocs;
+	uint64_t allocs_recycled;
+	uint64_t deallocs;
+	uint64_t commits;
+	uint64_t decommits;
+};
+
+/* Sets everything up. Implied by every other call; safe to repeat. */
+void chunks_init(void);
+
+/*
+ * An extent of @size bytes at a multiple of @alignment; both are non-zero
+ * multiples of 1 MiB and @alignment is a power of two. Committed, zero. @base
+ * is for the caller's own bookkeeping: neither recycled nor registered.
+ * Returns NULL when out of memory.
+ */
+void *chunk_alloc(size_t size, size_t alignment, bool base);
+
+/* Gives back an extent exactly as chunk_alloc() returned it. Never fails. */
+void chunk_dealloc(void *chunk, size_t size, enum chunk_type type);
+
+/*
+ * A new private zero-filled mapping of pages. At @addr exactly, or anywhere
+ * when @addr is NULL; never over an existing mapping. Returns NULL on failure.
+ */
+void *pages_map(void *addr, size_t size);
+
+/* Returns address space. A failure is reported on stderr and not fatal. */
+void pages_unmap(void *addr, size_t size);
+
+/*
+ * Makes pages readable and writable again; what was decommitted reads as zero,
+ * what was committed is as it was. Returns false when out of memory.
+ */
+bool pages_commit(void *addr, size_t size);
+
+/* Frees the memory of pages; any access traps until pages_commit(). */
+void pages_decommit(void *addr, size_t size);
+
+/*
+ * Frees the memory of committed pages, which stay committed. Returns whether
+ * they now surely read as zero; with @force_zero they do.
+ */
+bool pages_purge(void *addr, size_t length, bool force_zero);
+
+/* In a build with CHUNK_DEBUG_VIGILANT: aborts unless the range is zero. */
+void chunk_assert_zero(const void *p, size_t size);
+
+/* Whether @addr lies in a live chunk. Lock-free, async-signal-safe. */
+bool chunk_is_live(const void *addr);
+
+/* Bytes kept for reuse. Takes no lock. */
+size_t chunk_recycled_bytes(void);
+
+/*
+ * Bounds the bytes kept for reuse, 128 MiB at the start; what exceeds a lower
+ * limit is released at once. Returns the previous limit.
+ */
+size_t chunk_set_recycle_limit(size_t bytes);
+
+/* "device", "mmap" or "windows". */
+const char *chunk_backend(void);
+
+void chunk_get_stats(struct chunk_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CHUNK_H */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Registry of live chunks: which extent does an address belong to?
+ *
+ * Host-neutral, like chunk_tree.h. Every chunk of an extent is registered, not
+ * only the first, so that any interior address finds its extent.
+ */
+#ifndef CHUNK_RADIX_H
+#define CHUNK_RADIX_H
+
+#include <linux/types.h>
+#include <linux/xarray.h>
+
+struct chunk_extent;
+
+/**
+ * struct chunk_radix - registry of live chunks
+ * @chunks: index: address divided by the chunk size; entry: the extent
+ */
+struct chunk_radix {
+	struct xarray chunks;
+};
+
+void chunk_radix_init(struct chunk_radix *radix);
+void chunk_radix_destroy(struct chunk_radix *radix);
+int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
+		      gfp_t gfp);
+void chunk_radix_erase(struct chunk_radix *radix, uintptr_t addr, size_t size);
+struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
+					uintptr_t addr);
+
+#endif /* CHUNK_RADIX_H */

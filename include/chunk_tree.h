@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Free extents: best fit by size, coalescing by address.
+ *
+ * Host-neutral: the same source is built into chunk.ko, into the KUnit module
+ * and into libchunk, which offers the few kernel headers used here under
+ * userspace/compat/. Nothing in here allocates, sleeps, locks or knows what an
+ * address is backed by. The caller supplies the nodes and holds one lock over
+ * every call on the same tree.
+ */
+#ifndef CHUNK_TREE_H
+#define CHUNK_TREE_H
+
+#include <linux/rbtree.h>
+#include <linux/types.h>
+
+#include "chunk_type.h"
+
+/* The unit of address space: every address, size and alignment is a multiple. */
+#define CHUNK_TREE_SHIFT	20
+#define CHUNK_TREE_UNIT		((size_t)1 << CHUNK_TREE_SHIFT)
+
+/**
+ * struct chunk_reach - how well the ends of extents are aligned
+ * @start: log2 of the largest power of two that divides the start address
+ * @end:   the same for the end address
+ *
+ * Kept for each subtree of the size tree as the maximum over its extents, so
+ * that the smallest extent with an aligned end is found in logarithmic time.
+ */
+struct chunk_reach {
+	u8 start;
+	u8 end;
+};
+
+/**
+ * struct chunk_extent - a run of address space
+ * @by_addr: link in the address tree, while the extent is free
+ * @by_size: link in the size tree, while the extent is free
+ * @next:    link in a chain of nodes in nobody's use
+ * @addr:    first byte, a multiple of CHUNK_TREE_UNIT
+ * @size:    bytes, a non-zero multiple of CHUNK_TREE_UNIT
+ * @owner:   what the address space belongs to (a mapping, a region); extents
+ *           of different owners never coalesce
+ * @reach:   maximum alignment of the ends in this node's size subtree
+ * @type:    what is known about the contents
+ */
+struct chunk_extent {
+	struct rb_node by_addr;
+	union {
+		struct rb_node by_size;
+		struct chunk_extent *next;
+	};
+	uintptr_t addr;
+	size_t size;
+	void *owner;
+	struct chunk_reach reach;
+	enum chunk_type type;
+};
+
+/**
+ * struct chunk_tree - free extents, ordered twice
+ * @by_addr: by address
+ * @by_size: by size, then address; augmented with struct chunk_reach
+ * @bytes:   bytes reserved: those in the trees and those promised to them.
+ *           May be read without the lock
+ * @limit:   what @bytes may not exceed
+ */
+struct chunk_tree {
+	struct rb_root by_addr;
+	struct rb_root by_size;
+	size_t bytes;
+	size_t limit;
+};
+
+void chunk_tree_init(struct chunk_tree *tree, size_t limit);
+
+size_t chunk_tree_reserve(struct chunk_tree *tree, size_t size);
+void chunk_tree_unreserve(struct chunk_tree *tree, size_t size);
+
+int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
+		      struct chunk_extent **spares);
+int chunk_tree_take(struct chunk_tree *tree, size_t size, size_t alignment,
+		    struct chunk_extent **spares, struct chunk_extent **out);
+int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **spares,
+		     struct chunk_extent **out);
+void chunk_tree_remove(struct chunk_tree *tree, struct chunk_extent *extent);
+
+struct chunk_extent *chunk_tree_find(const struct chunk_tree *tree,
+				     uintptr_t addr);
+struct chunk_extent *chunk_tree_first(const struct chunk_tree *tree);
+struct chunk_extent *chunk_tree_next(const struct chunk_extent *extent);
+
+/**
+ * chunk_spare_push() - put a node at the head of a chain of spare nodes
+ * @spares: the chain
+ * @extent: a node in no tree
+ */
+static inline void chunk_spare_push(struct chunk_extent **spares,
+				    struct chunk_extent *extent)
+{
+	extent->next = *spares;
+	*spares = extent;
+}
+
+/**
+ * chunk_spare_pop() - take a node off a chain of spare nodes
+ * @spares: the chain
+ *
+ * Return: a node with no meaningful contents, or NULL when the chain is empty.
+ */
+static inline struct chunk_extent *
+chunk_spare_pop(struct chunk_extent **spares)
+{
+	struct chunk_extent *extent = *spares;
+
+	if (extent)
+		*spares = extent->next;
+	return extent;
+}
+
+#endif /* CHUNK_TREE_H */

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * /dev/chunk: aligned chunks of address space for memory allocators.
+ *
+ * One open file is one context. It belongs to the address space (mm) that
+ * opened it: after fork, exec or passing the descriptor to another process,
+ * every call through it fails with EPERM.
+ *
+ * A chunk is CHUNK_SIZE bytes of address space at a multiple of CHUNK_SIZE. An
+ * extent is a run of chunks. An extent is live from CHUNK_IOC_ALLOC (or mmap)
+ * until CHUNK_IOC_DEALLOC. Pages of a live extent are committed (readable and
+ * writable, zero until written) or decommitted (no memory; an access raises
+ * SIGSEGV). Pages outside live extents are decommitted.
+ *
+ * mmap(2) on the device, MAP_PRIVATE, yields a live, committed extent in one
+ * call. The offset is CHUNK_MMAP_ALIGN(log2 of the alignment), or 0 for
+ * CHUNK_SIZE. Without MAP_NORESERVE the whole length is charged against the
+ * commit limit. MAP_SHARED is refused.
+ *
+ * Every argument structure starts with its own size as the caller knows it.
+ * Fields may be added at the end: a shorter structure is taken as if the rest
+ * were zero; a longer one is accepted if what the kernel does not know is zero,
+ * else the call fails with E2BIG. Pads and unknown flags must be zero.
+ *
+ * Errors. A call that fails has changed nothing, except as said for ESTALE.
+ *
+ * EFAULT      the argument, or part of it, is not accessible
+ * E2BIG       the structure is longer than known here, and not zero there
+ * EINVAL      the structure is too short; a flag, pad or type is unknown; an
+ *             address, length or alignment is zero, misaligned or wraps;
+ *             DEALLOC of anything but a whole extent; DECOMMIT of a range with
+ *             mlocked pages without CHUNK_DECOMMIT_LOCKED
+ * EPERM       the caller's address space is not the one that opened the device
+ * ENOTTY      unknown command
+ * ENOENT      the range, or part of it, is not live
+ * ENOMEM      no memory, or no address space (RLIMIT_AS, RLIMIT_DATA,
+ *             overcommit, mapping limit)
+ * EBUSY       CONFIGURE after the first extent of the context
+ * EOPNOTSUPP  the backing is not available on this kernel
+ * ESTALE      the mapping under the range was unmapped or replaced behind the
+ *             device's back. DEALLOC has then forgotten the extent; other
+ *             calls have changed nothing
+ * EINTR       a fatal signal arrived while waiting
+ */
+#ifndef _UAPI_LINUX_CHUNK_H
+#define _UAPI_LINUX_CHUNK_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define CHUNK_DEVICE_PATH	"/dev/chunk"
+
+#define CHUNK_SHIFT		20
+#define CHUNK_SIZE		(1UL << CHUNK_SHIFT)
+
+/* For the offset of mmap(2): alignment 1 << log2, on pages of @page bytes. */
+#define CHUNK_MMAP_ALIGN(log2, page)	((__u64)(log2) * (page))
+
+/* Version of this interface as a whole, in struct chunk_ioc_info. */
+#define CHUNK_ABI		1
+
+/* What an extent is known to hold: CHUNK_IOC_DEALLOC, CHUNK_IOC_LOOKUP. */
+#define CHUNK_TYPE_UNKNOWN	0
+#define CHUNK_TYPE_ZEROED	1
+#define CHUNK_TYPE_ARENA	2
+#define CHUNK_TYPE_HUGE		3
+#define CHUNK_TYPE_RECYCLED	4
+
+/* What backs the regions of a context. */
+#define CHUNK_BACKING_GUARDED	0	/* decommitted pages trap; small pages */
+#define CHUNK_BACKING_HUGE	1	/* anonymous memory; they read as zero */
+
+/* Capabilities, in struct chunk_ioc_info. */
+#define CHUNK_CAP_GUARDED	(1ULL << 0)	/* CHUNK_BACKING_GUARDED works */
+#define CHUNK_CAP_HUGE		(1ULL << 1)	/* CHUNK_BACKING_HUGE works */
+/*
+ * DECOMMIT and DEALLOC free the memory. Where this is not set the kernel
+ * exports no way to: they only make the range trap, and the caller must follow
+ * with madvise(MADV_DONTNEED).
+ */
+#define CHUNK_CAP_ZAP		(1ULL << 2)
+
+/**
+ * struct chunk_ioc_info - CHUNK_IOC_INFO: what this device can do
+ * @size:      in: size of the structure; out: how much of it the kernel knows
+ * @abi:       out: CHUNK_ABI of the kernel
+ * @caps:      out: CHUNK_CAP_*
+ * @chunk_size: out: CHUNK_SIZE of the kernel, in bytes
+ * @page_size: out: granularity of COMMIT and DECOMMIT, in bytes
+ * @max_recycle_limit: out: the most CHUNK_IOC_LIMIT will set, in bytes
+ */
+struct chunk_ioc_info {
+	__u32 size;
+	__u32 abi;
+	__u64 caps;
+	__u32 chunk_size;
+	__u32 page_size;
+	__u64 max_recycle_limit;
+};
+
+/**
+ * struct chunk_ioc_configure - CHUNK_IOC_CONFIGURE: before the first extent
+ * @size:    size of the structure
+ * @flags:   0
+ * @backing: CHUNK_BACKING_*
+ * @pad:     0
+ * @grow:    bytes of address space to map at a time, a multiple of CHUNK_SIZE;
+ *           0 leaves the default
+ */
+struct chunk_ioc_configure {
+	__u32 size;
+	__u32 flags;
+	__u32 backing;
+	__u32 pad;
+	__u64 grow;
+};
+
+/**
+ * struct chunk_ioc_alloc - CHUNK_IOC_ALLOC: a live, committed, zero extent
+ * @size:      size of the structure
+ * @flags:     0
+ * @length:    bytes, a non-zero multiple of CHUNK_SIZE
+ * @alignment: bytes, a power of two, at least CHUNK_SIZE
+ * @addr:      out: the extent's first byte
+ */
+struct chunk_ioc_alloc {
+	__u32 size;
+	__u32 flags;
+	__u64 length;
+	__u64 alignment;
+	__u64 addr;
+};
+
+/**
+ * struct chunk_ioc_dealloc - CHUNK_IOC_DEALLOC: give an extent back
+ * @size:   size of the structure
+ * @type:   CHUNK_TYPE_* of what the extent held
+ * @addr:   the extent's first byte
+ * @length: the extent's length in bytes
+ */
+struct chunk_ioc_dealloc {
+	__u32 size;
+	__u32 type;
+	__u64 addr;
+	__u64 length;
+};
+
+/* CHUNK_IOC_DECOMMIT: also where pages are mlocked, as MADV_DONTNEED_LOCKED */
+#define CHUNK_DECOMMIT_LOCKED	(1U << 0)
+
+/**
+ * struct chunk_ioc_range - CHUNK_IOC_COMMIT, CHUNK_IOC_DECOMMIT
+ * @size:   size of the structure
+ * @flags:  COMMIT: 0. DECOMMIT: CHUNK_DECOMMIT_*
+ * @addr:   first byte, a multiple of the page size
+ * @length: bytes, a non-zero multiple of the page size
+ *
+ * The range lies in one live extent or in several that adjoin. Committing what
+ * is committed changes nothing: contents stay. So does decommitting what is
+ * decommitted.
+ */
+struct chunk_ioc_range {
+	__u32 size;
+	__u32 flags;
+	__u64 addr;
+	__u64 length;
+};
+
+/* CHUNK_IOC_LOOKUP: state of an address */
+#define CHUNK_STATE_LIVE	(1U << 0)	/* in a live extent */
+#define CHUNK_STATE_RECYCLED	(1U << 1)	/* in an extent kept for reuse */
+#define CHUNK_STATE_DECOMMITTED	(1U << 2)	/* an access traps */
+
+/**
+ * struct chunk_ioc_lookup - CHUNK_IOC_LOOKUP: what is at an address?
+ * @size:   size of the structure
+ * @flags:  0
+ * @addr:   any address; out: the first byte of the extent that contains it, or
+ *          unchanged if @state has neither LIVE nor RECYCLED
+ * @length: out: the extent's length in bytes, or 0
+ * @state:  out: CHUNK_STATE_*; 0 if the address is nothing of this context's
+ * @type:   out: CHUNK_TYPE_*
+ */
+struct chunk_ioc_lookup {
+	__u32 size;
+	__u32 flags;
+	__u64 addr;
+	__u64 length;
+	__u32 state;
+	__u32 type;
+};
+
+/**
+ * struct chunk_ioc_limit - CHUNK_IOC_LIMIT: bound what is kept for reuse
+ * @size:  size of the structure
+ * @flags: 0
+ * @limit: in: bytes, capped at chunk_ioc_info.max_recycle_limit; what is kept
+ *         beyond a lowered limit is released at once. out: the limit before
+ */
+struct chunk_ioc_limit {
+	__u32 size;
+	__u32 flags;
+	__u64 limit;
+};
+
+/**
+ * struct chunk_ioc_stats - CHUNK_IOC_STATS: counters of this context
+ * @size:              in: size of the structure; out: how much is known
+ * @flags:             0
+ * @mapped_bytes:      address space in regions
+ * @live_bytes:        in live extents
+ * @live_extents:      number of live extents
+ * @decommitted_bytes: decommitted pages of live extents
+ * @recycled_bytes:    in extents kept for reuse, never above @recycle_limit
+ * @recycle_limit:     see CHUNK_IOC_LIMIT
+ * @reserved_bytes:    mapped ahead or given back, not counted as recycled;
+ *                     holds no memory
+ * @regions:           number of regions
+ * @allocs:            extents handed out since open
+ * @allocs_recycled:   of these, by reuse
+ * @deallocs:          extents taken back since open
+ * @commits:           COMMIT calls that succeeded
+ * @decommits:         DECOMMIT calls that succeeded
+ * @traps:             accesses to decommitted pages
+ */
+struct chunk_ioc_stats {
+	__u32 size;
+	__u32 flags;
+	__u64 mapped_bytes;
+	__u64 live_bytes;
+	__u64 live_extents;
+	__u64 decommitted_bytes;
+	__u64 recycled_bytes;
+	__u64 recycle_limit;
+	__u64 reserved_bytes;
+	__u64 regions;
+	__u64 allocs;
+	__u64 allocs_recycled;
+	__u64 deallocs;
+	__u64 commits;
+	__u64 decommits;
+	__u64 traps;
+};
+
+#define CHUNK_IOC_MAGIC		0xC4
+
+/* The size is in the structure, not in the number, so that it can grow. */
+#define CHUNK_IOC_INFO		_IO(CHUNK_IOC_MAGIC, 0)
+#define CHUNK_IOC_CONFIGURE	_IO(CHUNK_IOC_MAGIC, 1)
+#define CHUNK_IOC_ALLOC		_IO(CHUNK_IOC_MAGIC, 2)
+#define CHUNK_IOC_DEALLOC	_IO(CHUNK_IOC_MAGIC, 3)
+#define CHUNK_IOC_COMMIT	_IO(CHUNK_IOC_MAGIC, 4)
+#define CHUNK_IOC_DECOMMIT	_IO(CHUNK_IOC_MAGIC, 5)
+#define CHUNK_IOC_LOOKUP	_IO(CHUNK_IOC_MAGIC, 6)
+#define CHUNK_IOC_LIMIT		_IO(CHUNK_IOC_MAGIC, 7)
+#define CHUNK_IOC_STATS		_IO(CHUNK_IOC_MAGIC, 8)
+
+#endif /* _UAPI_LINUX_CHUNK_H */
