@@ -281,12 +281,12 @@ static int map_reserved(struct file *file, unsigned long size,
 int chunk_map_grow(struct chunk_context *context, struct file *file,
 		   unsigned long size, unsigned long alignment)
 {
-	unsigned long step = max(READ_ONCE(context->grow),
-				 READ_ONCE(context->mapped) / 16);
+	unsigned long step = min(READ_ONCE(context->mapped) / 16,
+				 CHUNK_GROW_MAX);
 	int err = -ENOMEM;
 
 	lockdep_assert_held(&context->map_lock);
-	step = round_down(step, CHUNK_SIZE);
+	step = max(round_down(step, CHUNK_SIZE), READ_ONCE(context->grow));
 	/* What does not fit a page table of its own cannot become cheap. */
 	alignment = max(alignment, PMD_SIZE);
 	WRITE_ONCE(context->mapper, current);
