@@ -34,7 +34,8 @@ static int store_range(struct chunk_radix *radix, uintptr_t addr, size_t size,
  */
 void chunk_radix_init(struct chunk_radix *radix)
 {
-	xa_init(&radix->chunks);
+	/* In the kernel a registry grows at the wish of a process: charge it. */
+	xa_init_flags(&radix->chunks, XA_FLAGS_ACCOUNT);
 }
 
 /**
@@ -95,4 +96,21 @@ struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
 					uintptr_t addr)
 {
 	return xa_load(&radix->chunks, chunk_index(addr));
+}
+
+/**
+ * chunk_radix_next() - the first live extent at or after an address
+ * @radix: the registry
+ * @addr:  any address
+ * @last:  the last address to look at
+ *
+ * Context: as for chunk_radix_lookup().
+ * Return: the extent, which may begin before @addr or end after @last, or NULL.
+ */
+struct chunk_extent *chunk_radix_next(struct chunk_radix *radix,
+				      uintptr_t addr, uintptr_t last)
+{
+	unsigned long index = chunk_index(addr);
+
+	return xa_find(&radix->chunks, &index, chunk_index(last), XA_PRESENT);
 }

@@ -325,12 +325,11 @@ static struct chunk_extent *subtree_first(struct rb_node *node,
 					  struct want want)
 {
 	for (;;) {
-		if (subtree_reaches(node->rb_left, want))
+		while (subtree_reaches(node->rb_left, want))
 			node = node->rb_left;
-		else if (reaches(own_reach(entry_size(node)), want))
+		if (reaches(own_reach(entry_size(node)), want))
 			return entry_size(node);
-		else
-			node = node->rb_right;
+		node = node->rb_right;
 	}
 }
 
@@ -512,6 +511,33 @@ void chunk_tree_remove(struct chunk_tree *tree, struct chunk_extent *extent)
 }
 
 /**
+ * chunk_tree_seek() - the first free extent that contains or follows an address
+ * @tree: the tree
+ * @addr: any address
+ *
+ * Context: the tree's lock held.
+ * Return: the extent, still in the tree, or NULL.
+ */
+struct chunk_extent *chunk_tree_seek(const struct chunk_tree *tree,
+				     uintptr_t addr)
+{
+	struct rb_node *node = tree->by_addr.rb_node;
+	struct chunk_extent *best = NULL;
+
+	while (node) {
+		struct chunk_extent *at = entry_addr(node);
+
+		if (at->addr <= addr && addr - at->addr >= at->size) {
+			node = node->rb_right;
+		} else {
+			best = at;
+			node = node->rb_left;
+		}
+	}
+	return best;
+}
+
+/**
  * chunk_tree_find() - the free extent that contains an address
  * @tree: the tree
  * @addr: any address
@@ -522,19 +548,9 @@ void chunk_tree_remove(struct chunk_tree *tree, struct chunk_extent *extent)
 struct chunk_extent *chunk_tree_find(const struct chunk_tree *tree,
 				     uintptr_t addr)
 {
-	struct rb_node *node = tree->by_addr.rb_node;
+	struct chunk_extent *extent = chunk_tree_seek(tree, addr);
 
-	while (node) {
-		struct chunk_extent *at = entry_addr(node);
-
-		if (addr < at->addr)
-			node = node->rb_left;
-		else if (addr - at->addr >= at->size)
-			node = node->rb_right;
-		else
-			return at;
-	}
-	return NULL;
+	return extent && extent->addr <= addr ? extent : NULL;
 }
 
 /**

@@ -28,5 +28,7 @@ int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
 void chunk_radix_erase(struct chunk_radix *radix, uintptr_t addr, size_t size);
 struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
 					uintptr_t addr);
+struct chunk_extent *chunk_radix_next(struct chunk_radix *radix,
+				      uintptr_t addr, uintptr_t last);
 
 #endif /* CHUNK_RADIX_H */
