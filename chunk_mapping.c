@@ -385,11 +385,14 @@ void chunk_zap(struct chunk_context *context, unsigned long addr,
 	struct vm_area_struct *vma;
 
 	mmap_assert_locked(context->mm);
-	for (vma = find_vma(context->mm, addr); vma && vma->vm_start < end;
-	     vma = find_vma(context->mm, addr)) {
-		unsigned long from = max(addr, vma->vm_start);
-		unsigned long to = min(end, vma->vm_end);
+	while (addr < end) {
+		unsigned long from, to;
 
+		vma = find_vma(context->mm, addr);
+		if (!vma || vma->vm_start >= end)
+			break;
+		from = max(addr, vma->vm_start);
+		to = min(end, vma->vm_end);
 		if (ours(vma, context))
 			chunk_zap_vma(vma, from, to - from);
 		addr = to;
