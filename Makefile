@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # kbuild reads Kbuild; this is for people.
 
+SHELL := /bin/bash
+
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= 6.1
 FLAVOUR ?= stock
@@ -10,6 +12,7 @@ help:
 
 #: make run          build all, boot a virtual machine, show what chunks do
 #: make check        every test: ends with "N passed, N failed"
+#:                   (STEPS="lint kunit ..." for some of them)
 #: make modules      chunk.ko for the running kernel, or for KDIR=...
 #: make libchunk     the user-space library
 #: make vm CMD='...' run a command in a virtual machine with the module loaded;
@@ -53,7 +56,7 @@ run:
 
 check:
 	@kunit/deps python3
-	@kunit/check
+	@kunit/check $(STEPS)
 
 lint:
 	@kunit/lint
