@@ -91,7 +91,7 @@ static void publish(struct chunk_context *context, struct chunk_extent *extent,
 		    bool recycled)
 {
 	lockdep_assert_held(&context->lock);
-	chunk_region_commit(extent->owner, extent->addr, extent->size);
+	chunk_region_open(extent->owner, extent->addr, extent->size);
 	extent->type = ZEROED_CHUNK;
 	extent->live = true;
 	context->live_bytes += extent->size;
@@ -141,6 +141,7 @@ static int alloc_slow(struct chunk_context *context, unsigned long size,
 	struct chunk_extent *spares = NULL;
 	struct chunk_extent *extent;
 	struct chunk_region *region;
+	struct vm_area_struct *vma;
 	bool recycled;
 	int err;
 
@@ -154,7 +155,8 @@ static int alloc_slow(struct chunk_context *context, unsigned long size,
 	if (err)
 		return err;
 
-	if (chunk_check_mapped(context, extent->addr, extent->size, true)) {
+	if (chunk_check_mapped(context, extent->addr, extent->size, true,
+			       &vma)) {
 		forget_one(context, extent);
 		chunk_region_put(region);
 		return -EAGAIN;
@@ -291,7 +293,7 @@ static struct chunk_extent *dealloc_begin(struct chunk_context *context,
 	} else {
 		chunk_region_get(extent->owner);
 		chunk_context_retire(context, extent);
-		chunk_region_decommit(extent->owner, addr, size);
+		chunk_region_close(extent->owner, addr, size);
 		*room = chunk_tree_reserve(&context->recycled, size);
 		context->counts.deallocs++;
 	}
@@ -380,6 +382,7 @@ int chunk_dealloc(struct chunk_context *context, unsigned long addr,
 {
 	struct chunk_extent *extent;
 	struct chunk_region *region;
+	struct vm_area_struct *vma;
 	size_t room = 0;
 	bool stale;
 	int err;
@@ -393,8 +396,8 @@ int chunk_dealloc(struct chunk_context *context, unsigned long addr,
 	}
 	region = extent->owner;
 	chunk_fault_wait();
-	stale = chunk_check_mapped(context, addr, size, true);
-	chunk_zap(context, addr, size);
+	stale = chunk_check_mapped(context, addr, size, true, &vma);
+	chunk_zap(context, addr, size, vma);
 	err = dealloc_end(context, extent, &room, stale);
 	mmap_read_unlock(context->mm);
 	chunk_region_put(region);

@@ -154,6 +154,7 @@ int chunk_commit(struct chunk_context *context, unsigned long addr,
 		.end = addr + size,
 		.commit = true,
 	};
+	struct vm_area_struct *vma;
 	int err;
 
 	do {
@@ -168,8 +169,8 @@ int chunk_commit(struct chunk_context *context, unsigned long addr,
 
 	if (mmap_read_lock_killable(context->mm))
 		return -EINTR;
-	err = change_mapped(&change,
-			    chunk_check_mapped(context, addr, size, true));
+	err = chunk_check_mapped(context, addr, size, true, &vma);
+	err = change_mapped(&change, err);
 	mmap_read_unlock(context->mm);
 	return err;
 }
@@ -195,15 +196,16 @@ int chunk_decommit(struct chunk_context *context, unsigned long addr,
 		.end = addr + size,
 		.commit = false,
 	};
+	struct vm_area_struct *vma;
 	int err;
 
 	if (mmap_read_lock_killable(context->mm))
 		return -EINTR;
-	err = change_mapped(&change,
-			    chunk_check_mapped(context, addr, size, locked));
+	err = chunk_check_mapped(context, addr, size, locked, &vma);
+	err = change_mapped(&change, err);
 	if (!err) {
 		chunk_fault_wait();
-		chunk_zap(context, addr, size);
+		chunk_zap(context, addr, size, vma);
 	}
 	mmap_read_unlock(context->mm);
 	return err;

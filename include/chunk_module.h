@@ -215,10 +215,11 @@ int chunk_map_grow(struct chunk_context *context, struct file *file,
 bool chunk_unmap(struct chunk_context *context, unsigned long addr,
 		 unsigned long size);
 int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
-		       unsigned long size, bool locked);
+		       unsigned long size, bool locked,
+		       struct vm_area_struct **only);
 bool chunk_at_edge(unsigned long addr, unsigned long size);
 void chunk_zap(struct chunk_context *context, unsigned long addr,
-	       unsigned long size);
+	       unsigned long size, struct vm_area_struct *only);
 
 /* chunk_region.c */
 struct chunk_region *chunk_region_new(unsigned long start, unsigned long size);
@@ -237,6 +238,10 @@ unsigned long chunk_region_commit(struct chunk_region *region,
 				  unsigned long addr, unsigned long size);
 unsigned long chunk_region_decommit(struct chunk_region *region,
 				    unsigned long addr, unsigned long size);
+void chunk_region_open(struct chunk_region *region, unsigned long addr,
+		       unsigned long size);
+void chunk_region_close(struct chunk_region *region, unsigned long addr,
+			unsigned long size);
 unsigned long chunk_region_count(const struct chunk_region *region,
 				 unsigned long addr, unsigned long size);
 
