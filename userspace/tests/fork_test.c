@@ -131,8 +131,9 @@ static void parent_frees(void)
 		expect_trap_only(chunks + 3 * MIB, MIB / 2);
 		for (size_t i = 0; i < 4; i++)
 			expect(chunk_is_live(chunks + i * MIB));
-		dealloc_mib(chunks + 3 * MIB, 1);
-		expect_trap_only(chunks + 3 * MIB, MIB);
+		dealloc_mib(chunks + 2 * MIB, 1);
+		expect_trap(chunks + 2 * MIB);
+		expect(is_filled(chunks, 2 * MIB, 1));
 		_exit(0);
 	}
 	dealloc_mib(chunks, 1);
@@ -143,7 +144,9 @@ static void parent_frees(void)
 	gate_open();
 	tap_join(child);
 	expect(is_filled(chunks + 2 * MIB, MIB, 5));
-	expect_trap_only(chunks, 2 * MIB);
+	expect_trap(chunks);
+	expect_trap(chunks + 2 * MIB - 1);
+	expect_no_trap(chunks + 2 * MIB);
 }
 
 static void copy_on_write(void)
@@ -242,8 +245,9 @@ static void raw_fork(void)
 	expect(child >= 0);
 	if (child == 0) {
 		expect(is_filled(chunk, 2 * MIB, 1));
-		pages_decommit(chunk, MIB);
+		pages_decommit(chunk + MIB / 2, MIB / 2);
 		expect_trap_only(chunk + MIB / 2, MIB / 2);
+		pages_decommit(chunk, MIB);
 		expect(pages_commit(chunk, MIB));
 		expect(is_zero(chunk, MIB));
 		dealloc_mib(chunk, 2);

@@ -45,8 +45,9 @@ static void use(void)
 	expect(chunk && mapped);
 	expect(is_zero(chunk, 2 * MIB));
 	fill(chunk, 2 * MIB, 1);
-	pages_decommit(chunk, MIB);
+	pages_decommit(chunk + MIB / 2, MIB / 2);
 	expect_trap_only(chunk + MIB / 2, MIB / 2);
+	pages_decommit(chunk, MIB);
 	expect(pages_commit(chunk, MIB));
 	expect(is_zero(chunk, MIB));
 	pages_purge(chunk, 2 * MIB, true);
@@ -110,7 +111,7 @@ static void no_device_open(void)
 /* Under interpose.so: nothing that it replaces was called. */
 static void interposed(void)
 {
-	unsigned int *calls = dlsym(RTLD_DEFAULT, "interposed_calls");
+	volatile unsigned int *calls = dlsym(RTLD_DEFAULT, "interposed_calls");
 	const char **last = dlsym(RTLD_DEFAULT, "interposed_last");
 	void *volatile piece;
 	char *chunk;

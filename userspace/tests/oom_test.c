@@ -71,7 +71,7 @@ static void alloc_until_null(int resource, size_t room)
 	expect(count * MIB >= room - 8 * MIB);
 	expect(!chunk_alloc(MIB, MIB, false));
 	expect(!chunk_alloc(MIB, 64 * MIB, false));
-	expect(!chunk_alloc(room, MIB, false));
+	expect(!chunk_alloc(room / MIB * MIB, MIB, false));
 	expect(!chunk_alloc(4 * MIB, MIB, true));
 	expect(!pages_map(NULL, 4 * MIB));
 	expect_stats_consistent();

@@ -211,7 +211,7 @@ static void another_user(void)
 	chunk = alloc_mib(2);
 	check_backend();
 	fill(chunk, 2 * MIB, 1);
-	pages_decommit(chunk, MIB);
+	pages_decommit(chunk + MIB / 2, MIB / 2);
 	expect_trap_only(chunk + MIB / 2, MIB / 2);
 	dealloc_mib(chunk, 2);
 }

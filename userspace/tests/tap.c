@@ -24,7 +24,7 @@ static int report_fd = STDOUT_FILENO;
 /* Where a case says why it was skipped. */
 static int reason_fd = -1;
 
-/* One write(2), so that lines of several processes do not mix. */
+/* One line in one write(2), so that those of several processes do not mix. */
 static void say(const char *prefix, const char *format, va_list args)
 {
 	char line[512];
@@ -37,6 +37,9 @@ static void say(const char *prefix, const char *format, va_list args)
 		used += length;
 	if (used > sizeof(line) - 1)
 		used = sizeof(line) - 1;
+	for (size_t i = 0; i < used; i++)
+		if (line[i] == '\n')
+			line[i] = ' ';
 	line[used++] = '\n';
 	if (write(report_fd, line, used) < 0)
 		abort();
