@@ -104,13 +104,37 @@ static void addr_erase(struct chunk_tree *tree, struct chunk_extent *extent)
 	rb_erase(&extent->by_addr, &tree->by_addr);
 }
 
-/* Change what a free extent covers; its order by address must not change. */
+/* Is the extent still in order after its own key changed, up or down? */
+static bool size_in_order(struct chunk_extent *extent, bool up)
+{
+	struct rb_node *node = up ? rb_next(&extent->by_size) :
+				    rb_prev(&extent->by_size);
+
+	if (!node)
+		return true;
+	return up ? size_less(extent, entry_size(node)) :
+		    size_less(entry_size(node), extent);
+}
+
+/*
+ * Change what a free extent covers; its order by address must not change. Often
+ * its order by size does not either, as with what is left of a large extent,
+ * and then no tree is touched.
+ */
 static void extent_resize(struct chunk_tree *tree, struct chunk_extent *extent,
 			  uintptr_t addr, size_t size)
 {
-	size_erase(tree, extent);
+	bool up = size > extent->size ||
+		  (size == extent->size && addr > extent->addr);
+
 	extent->addr = addr;
 	extent->size = size;
+	if (size_in_order(extent, up)) {
+		reach_callbacks.propagate(&extent->by_size, NULL);
+		return;
+	}
+	/* Erasing looks at no key, so it may go by the new one. */
+	size_erase(tree, extent);
 	size_insert(tree, extent);
 }
 
@@ -325,12 +349,11 @@ static struct chunk_extent *subtree_first(struct rb_node *node,
 					  struct want want)
 {
 	for (;;) {
-		if (subtree_reaches(node->rb_left, want))
+		while (subtree_reaches(node->rb_left, want))
 			node = node->rb_left;
-		else if (reaches(own_reach(entry_size(node)), want))
+		if (reaches(own_reach(entry_size(node)), want))
 			return entry_size(node);
-		else
-			node = node->rb_right;
+		node = node->rb_right;
 	}
 }
 
@@ -512,6 +535,33 @@ void chunk_tree_remove(struct chunk_tree *tree, struct chunk_extent *extent)
 }
 
 /**
+ * chunk_tree_seek() - the first free extent that contains or follows an address
+ * @tree: the tree
+ * @addr: any address
+ *
+ * Context: the tree's lock held.
+ * Return: the extent, still in the tree, or NULL.
+ */
+struct chunk_extent *chunk_tree_seek(const struct chunk_tree *tree,
+				     uintptr_t addr)
+{
+	struct rb_node *node = tree->by_addr.rb_node;
+	struct chunk_extent *best = NULL;
+
+	while (node) {
+		struct chunk_extent *at = entry_addr(node);
+
+		if (at->addr <= addr && addr - at->addr >= at->size) {
+			node = node->rb_right;
+		} else {
+			best = at;
+			node = node->rb_left;
+		}
+	}
+	return best;
+}
+
+/**
  * chunk_tree_find() - the free extent that contains an address
  * @tree: the tree
  * @addr: any address
@@ -522,19 +572,9 @@ void chunk_tree_remove(struct chunk_tree *tree, struct chunk_extent *extent)
 struct chunk_extent *chunk_tree_find(const struct chunk_tree *tree,
 				     uintptr_t addr)
 {
-	struct rb_node *node = tree->by_addr.rb_node;
+	struct chunk_extent *extent = chunk_tree_seek(tree, addr);
 
-	while (node) {
-		struct chunk_extent *at = entry_addr(node);
-
-		if (addr < at->addr)
-			node = node->rb_left;
-		else if (addr - at->addr >= at->size)
-			node = node->rb_right;
-		else
-			return at;
-	}
-	return NULL;
+	return extent && extent->addr <= addr ? extent : NULL;
 }
 
 /**

@@ -15,10 +15,13 @@ struct chunk_extent;
 
 /**
  * struct chunk_radix - registry of live chunks
- * @chunks: index: address divided by the chunk size; entry: the extent
+ * @chunks: index: see chunk_radix.c; entry: the extent
+ * @origin: chunk number that indices are relative to; 0 until the first store,
+ *          then constant
  */
 struct chunk_radix {
 	struct xarray chunks;
+	unsigned long origin;
 };
 
 void chunk_radix_init(struct chunk_radix *radix);
@@ -28,5 +31,7 @@ int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
 void chunk_radix_erase(struct chunk_radix *radix, uintptr_t addr, size_t size);
 struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
 					uintptr_t addr);
+struct chunk_extent *chunk_radix_next(struct chunk_radix *radix,
+				      uintptr_t addr, uintptr_t last);
 
 #endif /* CHUNK_RADIX_H */

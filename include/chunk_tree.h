@@ -43,6 +43,7 @@ struct chunk_reach {
  * @owner:   what the address space belongs to (a mapping, a region); extents
  *           of different owners never coalesce
  * @reach:   maximum alignment of the ends in this node's size subtree
+ * @live:    for the caller: registered in full, so that it may be given back
  * @type:    what is known about the contents
  */
 struct chunk_extent {
@@ -55,6 +56,7 @@ struct chunk_extent {
 	size_t size;
 	void *owner;
 	struct chunk_reach reach;
+	bool live;
 	enum chunk_type type;
 };
 
@@ -87,6 +89,8 @@ int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **spares,
 void chunk_tree_remove(struct chunk_tree *tree, struct chunk_extent *extent);
 
 struct chunk_extent *chunk_tree_find(const struct chunk_tree *tree,
+				     uintptr_t addr);
+struct chunk_extent *chunk_tree_seek(const struct chunk_tree *tree,
 				     uintptr_t addr);
 struct chunk_extent *chunk_tree_first(const struct chunk_tree *tree);
 struct chunk_extent *chunk_tree_next(const struct chunk_extent *extent);

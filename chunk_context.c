@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Contexts: open files, what they own, and how they forget what was unmapped.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "chunk_module.h"
+
+/* How many extents are forgotten before others get the lock. */
+#define CHUNK_FORGET_BATCH	256
+
+/**
+ * chunk_context_new() - make the context of an open file
+ * @mm: the opener's address space
+ *
+ * Context: may sleep. Charged to the caller's memcg.
+ * Return: a context with no regions, or NULL without memory.
+ */
+struct chunk_context *chunk_context_new(struct mm_struct *mm)
+{
+	struct chunk_context *context = kzalloc(sizeof(*context),
+						GFP_KERNEL_ACCOUNT);
+
+	if (!context)
+		return NULL;
+	mutex_init(&context->map_lock);
+	spin_lock_init(&context->lock);
+	chunk_tree_init(&context->recycled, chunk_max_recycle_limit());
+	context->recycled.limit = min_t(size_t, CHUNK_RECYCLE_LIMIT,
+					context->recycled.limit);
+	chunk_tree_init(&context->reserve, SIZE_MAX);
+	chunk_radix_init(&context->live);
+	INIT_LIST_HEAD(&context->regions);
+	context->grow = chunk_default_grow();
+	mmgrab(mm);
+	context->mm = mm;
+	return context;
+}
+
+/**
+ * chunk_context_free() - end of an open file
+ * @context: nobody else's any more
+ *
+ * No VMA is left, since each pins the file, and with the last VMA of a region
+ * its extents were forgotten.
+ *
+ * Context: may sleep; perhaps in another address space than the opener's.
+ */
+void chunk_context_free(struct chunk_context *context)
+{
+	WARN_ON_ONCE(!list_empty(&context->regions) || context->mapped);
+	chunk_radix_destroy(&context->live);
+	chunk_nodes_free(context->spares);
+	mmdrop(context->mm);
+	kfree(context);
+}
+
+/**
+ * chunk_context_retire() - a live extent is live no longer
+ * @context: the context
+ * @extent:  the extent; it is in no tree yet
+ *
+ * Context: context->lock held.
+ */
+void chunk_context_retire(struct chunk_context *context,
+			  struct chunk_extent *extent)
+{
+	lockdep_assert_held(&context->lock);
+	chunk_radix_erase(&context->live, extent->addr, extent->size);
+	extent->live = false;
+	context->live_bytes -= extent->size;
+	context->live_extents--;
+	context->decommitted -= chunk_region_count(extent->owner, extent->addr,
+						   extent->size);
+}
+
+/* Forgets live extents, up to a number; whether there may be more */
+static bool forget_live(struct chunk_context *context, unsigned long start,
+			unsigned long last, struct chunk_region *owner,
+			struct chunk_extent **spares, int *budget)
+{
+	struct chunk_extent *extent;
+	unsigned long end;
+
+	while ((extent = chunk_radix_next(&context->live, start, last))) {
+		if (!(*budget)--)
+			return true;
+		end = extent->addr + (extent->size - 1);
+		if (!owner || extent->owner == owner) {
+			chunk_context_retire(context, extent);
+			context->mapped -= extent->size;
+			chunk_spare_push(spares, extent);
+		}
+		if (end >= last)
+			break;
+		start = end + 1;
+	}
+	return false;
+}
+
+static bool forget_free(struct chunk_context *context, struct chunk_tree *tree,
+			unsigned long start, unsigned long last,
+			struct chunk_region *owner,
+			struct chunk_extent **spares, int *budget)
+{
+	struct chunk_extent *extent = chunk_tree_seek(tree, start);
+	struct chunk_extent *next;
+
+	for (; extent && extent->addr <= last; extent = next) {
+		if (!(*budget)--)
+			return true;
+		next = chunk_tree_next(extent);
+		if (owner && extent->owner != owner)
+			continue;
+		chunk_tree_remove(tree, extent);
+		context->mapped -= extent->size;
+		chunk_spare_push(spares, extent);
+	}
+	return false;
+}
+
+/**
+ * chunk_context_forget() - drop extents whose mapping is gone
+ * @context: the context
+ * @start:   first byte of the range
+ * @last:    last byte of the range
+ * @owner:   only extents of this region, or NULL for all
+ *
+ * Every extent that overlaps the range goes as a whole.
+ *
+ * Context: may sleep; mmap_lock held by whoever removed the mapping.
+ */
+void chunk_context_forget(struct chunk_context *context, unsigned long start,
+			  unsigned long last, struct chunk_region *owner)
+{
+	struct chunk_extent *spares;
+	bool more;
+
+	do {
+		int budget = CHUNK_FORGET_BATCH;
+
+		spares = NULL;
+		spin_lock(&context->lock);
+		more = forget_live(context, start, last, owner, &spares,
+				   &budget) ||
+		       forget_free(context, &context->recycled, start, last,
+				   owner, &spares, &budget) ||
+		       forget_free(context, &context->reserve, start, last,
+				   owner, &spares, &budget);
+		spin_unlock(&context->lock);
+		/* Others' extents used the budget up: nothing more to find. */
+		if (!spares)
+			more = false;
+		chunk_nodes_free(spares);
+		cond_resched();
+	} while (more);
+}
+
+/**
+ * chunk_context_lookup() - what is at an address?
+ * @context: the context
+ * @lookup:  addr in; addr, length, state and type out
+ *
+ * Context: takes context->lock.
+ */
+void chunk_context_lookup(struct chunk_context *context,
+			  struct chunk_ioc_lookup *lookup)
+{
+	unsigned long addr = lookup->addr;
+	struct chunk_extent *extent;
+
+	lookup->length = 0;
+	lookup->state = 0;
+	lookup->type = CHUNK_TYPE_UNKNOWN;
+	if (addr != lookup->addr)
+		return;
+	spin_lock(&context->lock);
+	extent = chunk_radix_lookup(&context->live, addr);
+	if (extent && extent->live) {
+		lookup->state = CHUNK_STATE_LIVE;
+	} else {
+		extent = chunk_tree_find(&context->recycled, addr);
+		if (extent)
+			lookup->state = CHUNK_STATE_RECYCLED;
+		else
+			extent = chunk_tree_find(&context->reserve, addr);
+	}
+	if (extent && chunk_region_decommitted(extent->owner, addr))
+		lookup->state |= CHUNK_STATE_DECOMMITTED;
+	if (lookup->state & (CHUNK_STATE_LIVE | CHUNK_STATE_RECYCLED)) {
+		lookup->addr = extent->addr;
+		lookup->length = extent->size;
+		lookup->type = extent->type;
+	}
+	spin_unlock(&context->lock);
+}
+
+/**
+ * chunk_context_stats() - counters of a context
+ * @context: the context
+ * @stats:   filled
+ *
+ * Context: takes context->lock.
+ */
+void chunk_context_stats(struct chunk_context *context,
+			 struct chunk_ioc_stats *stats)
+{
+	spin_lock(&context->lock);
+	*stats = (struct chunk_ioc_stats) {
+		.size = sizeof(*stats),
+		.mapped_bytes = context->mapped,
+		.live_bytes = context->live_bytes,
+		.live_extents = context->live_extents,
+		.decommitted_bytes = (u64)context->decommitted * PAGE_SIZE,
+		.recycled_bytes = context->recycled.bytes,
+		.recycle_limit = context->recycled.limit,
+		.reserved_bytes = context->reserve.bytes,
+		.regions = context->nr_regions,
+		.allocs = context->counts.allocs,
+		.allocs_recycled = context->counts.allocs_recycled,
+		.deallocs = context->counts.deallocs,
+		.commits = context->counts.commits,
+		.decommits = context->counts.decommits,
+		.traps = atomic_long_read(&context->traps),
+	};
+	spin_unlock(&context->lock);
+}

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mappings: what mmap(2) on the device makes, what the user may do to them
+ * behind our back, and the calls by which we map and unmap ourselves.
+ *
+ * VMAs of ours carry no VM_SPECIAL flag, so that mlock, KSM, core dumps and the
+ * rest treat them as private memory. Nothing must be made of two VMAs merging,
+ * then: state is by address. In fact they do not, since the page offsets are
+ * alignments, below BITS_PER_LONG, and a chunk has more pages than that.
+ */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/sched/mm.h>
+
+#include "chunk_kcompat.h"
+#include "chunk_module.h"
+
+static bool ours(const struct vm_area_struct *vma,
+		 const struct chunk_context *context)
+{
+	return vma->vm_ops == &chunk_vm_ops &&
+	       vma->vm_file->private_data == context;
+}
+
+/* Are we inside a vm_mmap or vm_munmap that this module itself called? */
+static bool mapping_ourselves(const struct chunk_context *context)
+{
+	return READ_ONCE(context->mapper) == current;
+}
+
+/*
+ * A VMA was copied: split in two, moved (which .mremap will refuse and undo),
+ * or inherited by a child.
+ */
+static void vma_open(struct vm_area_struct *vma)
+{
+	struct chunk_region *region = vma->vm_private_data;
+
+	if (!region)
+		return;
+	if (vma->vm_mm != region->mm) {
+		region = chunk_region_snapshot(region, vma->vm_start,
+					       vma->vm_end);
+		if (region)
+			region->mm = vma->vm_mm;
+		vma->vm_private_data = region;
+		return;
+	}
+	chunk_region_get(region);
+	if (region->context) {
+		spin_lock(&region->context->lock);
+		region->vmas++;
+		spin_unlock(&region->context->lock);
+	}
+}
+
+/*
+ * Part of a region, or the last of it, was unmapped. mmap_lock may have been
+ * downgraded to reading already. The VMA still pins the file, so the context
+ * is there.
+ */
+static void vma_close(struct vm_area_struct *vma)
+{
+	struct chunk_region *region = vma->vm_private_data;
+	struct chunk_context *context;
+	bool gone;
+
+	if (!region)
+		return;
+	context = region->context;
+	if (!context) {
+		chunk_region_put(region);
+		return;
+	}
+	spin_lock(&context->lock);
+	gone = !--region->vmas;
+	if (gone) {
+		list_del_init(&region->list);
+		context->nr_regions--;
+	}
+	if (!mapping_ourselves(context))
+		region->holed = true;
+	spin_unlock(&context->lock);
+	if (gone) {
+		chunk_context_forget(context, region->start, region->start +
+				     region->chunks * CHUNK_SIZE - 1, region);
+		chunk_region_put(region);
+	}
+	chunk_region_put(region);
+}
+
+/* State is by address, and source pages must not be shared between offsets. */
+static int vma_mremap(struct vm_area_struct *vma)
+{
+	return -EINVAL;
+}
+
+const struct vm_operations_struct chunk_vm_ops = {
+	.open = vma_open,
+	.close = vma_close,
+	.mremap = vma_mremap,
+	.fault = chunk_fault,
+};
+
+/* The alignment that an mmap offset asks for, or 0 if it is no valid one */
+static unsigned long offset_alignment(unsigned long pgoff)
+{
+	if (!pgoff)
+		return CHUNK_SIZE;
+	if (pgoff < CHUNK_SHIFT || pgoff >= BITS_PER_LONG - 1)
+		return 0;
+	return 1UL << pgoff;
+}
+
+/**
+ * chunk_get_unmapped_area() - file_operations.get_unmapped_area: find a place
+ * @file:  the device
+ * @addr:  hint, or with MAP_FIXED the demand
+ * @len:   bytes, page-aligned
+ * @pgoff: log2 of the alignment, or 0
+ * @flags: MAP_*
+ *
+ * Also called for MAP_FIXED, and before any merging of mappings, which makes
+ * it the place to refuse an offset.
+ *
+ * Context: mmap_lock of current->mm held for writing.
+ * Return: an aligned address, or -EINVAL or -ENOMEM as an unsigned long.
+ */
+unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
+				      unsigned long len, unsigned long pgoff,
+				      unsigned long flags)
+{
+	unsigned long alignment = offset_alignment(pgoff);
+	unsigned long area;
+
+	if (!alignment || !IS_ALIGNED(len, CHUNK_SIZE))
+		return -EINVAL;
+	if (flags & MAP_FIXED)
+		return IS_ALIGNED(addr, alignment) ? addr : -EINVAL;
+	if (addr && IS_ALIGNED(addr, alignment)) {
+		/* With the real length: a hole that fits exactly will do. */
+		area = chunk_search_area(addr, len, flags);
+		if (area == addr)
+			return area;
+	}
+	if (len + (alignment - PAGE_SIZE) < len)
+		return -ENOMEM;
+	area = chunk_search_area(0, len + (alignment - PAGE_SIZE), flags);
+	if (IS_ERR_VALUE(area))
+		return area;
+	return ALIGN(area, alignment);
+}
+
+/*
+ * Make the extent of a new region known: reserved if we map ahead ourselves,
+ * live if the user called mmap(2).
+ */
+static int region_register(struct chunk_context *context,
+			   struct chunk_region *region,
+			   struct chunk_extent *extent)
+{
+	struct chunk_extent *spares = NULL;
+	bool ahead = mapping_ourselves(context);
+	int err = 0;
+
+	/* Whatever was here before, this mapping has replaced it. */
+	chunk_context_forget(context, extent->addr,
+			     extent->addr + extent->size - 1, NULL);
+	if (!ahead)
+		err = chunk_radix_store(&context->live, extent, GFP_KERNEL);
+	if (err)
+		return err;
+
+	spin_lock(&context->lock);
+	if (ahead) {
+		chunk_region_close(region, extent->addr, extent->size);
+		chunk_tree_reserve(&context->reserve, extent->size);
+		err = chunk_tree_insert(&context->reserve, extent, &spares);
+		WARN_ON_ONCE(err || spares);
+	} else {
+		extent->live = true;
+		context->live_bytes += extent->size;
+		context->live_extents++;
+		context->counts.allocs++;
+	}
+	region->vmas = 1;
+	context->configured = true;
+	context->mapped += extent->size;
+	context->nr_regions++;
+	list_add_tail(&region->list, &context->regions);
+	spin_unlock(&context->lock);
+	return 0;
+}
+
+/**
+ * chunk_mmap() - file_operations.mmap: a new region
+ * @file: the device
+ * @vma:  the mapping, private
+ *
+ * Context: may sleep; mmap_lock of current->mm held for writing.
+ * Return: 0; -EPERM in another address space than the opener's; -EINVAL if
+ * shared or misaligned; -ENOMEM.
+ */
+int chunk_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct chunk_context *context = file->private_data;
+	unsigned long size = vma->vm_end - vma->vm_start;
+	unsigned long alignment = offset_alignment(vma->vm_pgoff);
+	struct chunk_region *region;
+	struct chunk_extent *extent;
+	int err = -ENOMEM;
+
+	if (current->mm != context->mm || vma->vm_mm != context->mm)
+		return -EPERM;
+	/* A file open for reading only makes the core clear VM_SHARED. */
+	if (vma->vm_flags & (VM_SHARED | VM_MAYSHARE))
+		return -EINVAL;
+	if (!alignment || !IS_ALIGNED(vma->vm_start, alignment) ||
+	    !IS_ALIGNED(size, CHUNK_SIZE))
+		return -EINVAL;
+
+	region = chunk_region_new(vma->vm_start, size);
+	if (!region)
+		return -ENOMEM;
+	extent = chunk_extent_new();
+	if (!extent)
+		goto free_region;
+	region->mm = context->mm;
+	region->context = context;
+	extent->addr = vma->vm_start;
+	extent->size = size;
+	extent->owner = region;
+	extent->type = ZEROED_CHUNK;
+	extent->live = false;
+	chunk_region_get(region); /* one for the list, one for the VMA */
+	err = region_register(context, region, extent);
+	if (err)
+		goto free_extent;
+	vma->vm_ops = &chunk_vm_ops;
+	vma->vm_private_data = region;
+	return 0;
+
+free_extent:
+	chunk_extent_free(extent);
+	chunk_region_put(region);
+free_region:
+	chunk_region_put(region);
+	return err;
+}
+
+static int map_reserved(struct file *file, unsigned long size,
+			unsigned long alignment)
+{
+	unsigned long addr;
+
+	/*
+	 * MAP_NORESERVE because private writable mappings are charged in full
+	 * before .mmap runs: what is mapped ahead must cost nothing.
+	 */
+	addr = vm_mmap(file, 0, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_NORESERVE,
+		       (unsigned long)ilog2(alignment) << PAGE_SHIFT);
+	return IS_ERR_VALUE(addr) ? (int)addr : 0;
+}
+
+/**
+ * chunk_map_grow() - map more address space and put it in reserve
+ * @context:   the context, of current->mm
+ * @file:      its file
+ * @size:      bytes that are needed
+ * @alignment: bytes, a power of two, at least CHUNK_SIZE
+ *
+ * Maps more than is needed, in proportion to what there is, so that the number
+ * of mappings grows with the logarithm of the heap; but no more than is needed
+ * where a limit forbids it.
+ *
+ * Context: may sleep; takes mmap_lock for writing. map_lock held.
+ * Return: 0, -ENOMEM, or -EINTR after a fatal signal.
+ */
+int chunk_map_grow(struct chunk_context *context, struct file *file,
+		   unsigned long size, unsigned long alignment)
+{
+	unsigned long step = min(READ_ONCE(context->mapped) / 16,
+				 CHUNK_GROW_MAX);
+	int err = -ENOMEM;
+
+	lockdep_assert_held(&context->map_lock);
+	step = max(round_down(step, CHUNK_SIZE), READ_ONCE(context->grow));
+	/* What does not fit a page table of its own cannot become cheap. */
+	alignment = max(alignment, PMD_SIZE);
+	WRITE_ONCE(context->mapper, current);
+	if (step > size)
+		err = map_reserved(file, step, alignment);
+	if (err && err != -EINTR)
+		err = map_reserved(file, size, alignment);
+	WRITE_ONCE(context->mapper, NULL);
+	if (!err)
+		WRITE_ONCE(context->grown, context->grown + 1);
+	else if (err != -EINTR)
+		err = -ENOMEM;
+	return err;
+}
+
+/**
+ * chunk_unmap() - return address space to the system
+ * @context: the context, of current->mm
+ * @addr:    first byte of an extent that is in no tree and not live
+ * @size:    bytes
+ *
+ * Context: may sleep; takes mmap_lock for writing. map_lock held.
+ * Return: whether it worked; if not, nothing has changed.
+ */
+bool chunk_unmap(struct chunk_context *context, unsigned long addr,
+		 unsigned long size)
+{
+	int err;
+
+	lockdep_assert_held(&context->map_lock);
+	WRITE_ONCE(context->mapper, current);
+	err = vm_munmap(addr, size);
+	WRITE_ONCE(context->mapper, NULL);
+	return !err;
+}
+
+/**
+ * chunk_check_mapped() - is a range still covered by our mappings?
+ * @context: the context, of current->mm
+ * @addr:    first byte, page-aligned
+ * @size:    bytes, page-aligned
+ * @locked:  mlocked pages are acceptable
+ * @only:    set to the mapping if one covers the whole range, else to NULL;
+ *           good for as long as mmap_lock is held
+ *
+ * Context: mmap_lock held.
+ * Return: 0, -ESTALE if not, -EINVAL if some of it is mlocked and may not be.
+ */
+int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
+		       unsigned long size, bool locked,
+		       struct vm_area_struct **only)
+{
+	struct vm_area_struct *vma = NULL;
+	unsigned long from = addr;
+	unsigned long end = addr + size;
+	int err = 0;
+
+	mmap_assert_locked(context->mm);
+	*only = NULL;
+	while (from < end) {
+		vma = vma_lookup(context->mm, from);
+		if (!vma || !ours(vma, context))
+			return -ESTALE;
+		if ((vma->vm_flags & VM_LOCKED) && !locked)
+			err = -EINVAL;
+		from = vma->vm_end;
+	}
+	if (vma && vma->vm_start <= addr)
+		*only = vma;
+	return err;
+}
+
+/**
+ * chunk_at_edge() - can a range be unmapped without splitting a mapping?
+ * @addr: first byte, in a mapping of current->mm
+ * @size: bytes
+ *
+ * Context: mmap_lock held.
+ */
+bool chunk_at_edge(unsigned long addr, unsigned long size)
+{
+	struct vm_area_struct *first = vma_lookup(current->mm, addr);
+	struct vm_area_struct *last = vma_lookup(current->mm, addr + size - 1);
+
+	return first && last &&
+	       (first->vm_start == addr || last->vm_end == addr + size);
+}
+
+/**
+ * chunk_zap() - free the memory of a range, of those parts that are ours
+ * @context: the context
+ * @addr:    first byte, page-aligned
+ * @size:    bytes, page-aligned
+ * @only:    the mapping, if one is known to cover the whole range, or NULL
+ *
+ * Does nothing on a kernel that exports no way to (CHUNK_CAP_ZAP).
+ *
+ * Context: may sleep; mmap_lock held, no other lock.
+ */
+void chunk_zap(struct chunk_context *context, unsigned long addr,
+	       unsigned long size, struct vm_area_struct *only)
+{
+	unsigned long end = addr + size;
+	struct vm_area_struct *vma;
+
+	mmap_assert_locked(context->mm);
+	if (only) {
+		chunk_zap_vma(only, addr, size);
+		return;
+	}
+	while (addr < end) {
+		unsigned long from, to;
+
+		vma = find_vma(context->mm, addr);
+		if (!vma || vma->vm_start >= end)
+			break;
+		from = max(addr, vma->vm_start);
+		to = min(end, vma->vm_end);
+		if (ours(vma, context))
+			chunk_zap_vma(vma, from, to - from);
+		addr = to;
+	}
+}

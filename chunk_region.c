@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is decommitted in a region: one bit for each chunk, and a bit for each
+ * page of chunks that are partly decommitted.
+ *
+ * Written under the context's lock, read by the fault handler without one. The
+ * page bits of a chunk that is gone as a whole mean nothing; whoever brings it
+ * back writes them first and clears the chunk's bit after, so that a reader who
+ * sees the chunk present sees pages that are no older:
+ *
+ *   writer: page bits; smp_wmb(); clear gone
+ *   reader: gone; smp_rmb(); page bits
+ *
+ * A reader may still act on what a moment later is out of date. That is what
+ * chunk_fault_wait() is for.
+ */
+#include <linux/bitmap.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "chunk_module.h"
+
+/* A leaf is one page of memory where pages are 4 KiB: 128 chunks. */
+#define CHUNK_LEAF_CHUNKS	128UL
+
+/* Leaves and snapshots are copied by words. */
+static_assert(CHUNK_LEAF_CHUNKS % BITS_PER_LONG == 0);
+
+/* Set or clear bits, a word at a time; returns how many changed */
+static unsigned long bits_assign(unsigned long *map, unsigned long first,
+				 unsigned long nr, bool value)
+{
+	unsigned long changed = 0;
+
+	while (nr) {
+		unsigned long *word = map + BIT_WORD(first);
+		unsigned long shift = first % BITS_PER_LONG;
+		unsigned long n = min(nr, BITS_PER_LONG - shift);
+		unsigned long mask = GENMASK(shift + n - 1, shift);
+		unsigned long new = value ? *word | mask : *word & ~mask;
+
+		if (new != *word) {
+			changed += hweight_long(new ^ *word);
+			WRITE_ONCE(*word, new);
+		}
+		first += n;
+		nr -= n;
+	}
+	return changed;
+}
+
+static unsigned long bits_count(const unsigned long *map, unsigned long first,
+				unsigned long nr)
+{
+	unsigned long count = 0;
+
+	while (nr) {
+		unsigned long shift = first % BITS_PER_LONG;
+		unsigned long n = min(nr, BITS_PER_LONG - shift);
+
+		count += hweight_long(map[BIT_WORD(first)] &
+				      GENMASK(shift + n - 1, shift));
+		first += n;
+		nr -= n;
+	}
+	return count;
+}
+
+static unsigned long nr_leaves(unsigned long chunks)
+{
+	return DIV_ROUND_UP(chunks, CHUNK_LEAF_CHUNKS);
+}
+
+static unsigned long *leaf_of(const struct chunk_region *region,
+			      unsigned long chunk)
+{
+	return region->leaves[chunk / CHUNK_LEAF_CHUNKS];
+}
+
+/* The same without context->lock */
+static const unsigned long *leaf_seen(const struct chunk_region *region,
+				      unsigned long chunk)
+{
+	/* Pairs with smp_store_release() in install_leaf(). */
+	return smp_load_acquire(&region->leaves[chunk / CHUNK_LEAF_CHUNKS]);
+}
+
+/* The bit of a chunk's first page in its leaf */
+static unsigned long leaf_bit(unsigned long chunk)
+{
+	return chunk % CHUNK_LEAF_CHUNKS * CHUNK_PAGES;
+}
+
+/* The last leaf of a region is as short as the region ends */
+static size_t leaf_bytes(const struct chunk_region *region, unsigned long chunk)
+{
+	unsigned long first = chunk - chunk % CHUNK_LEAF_CHUNKS;
+	unsigned long n = min(region->chunks - first, CHUNK_LEAF_CHUNKS);
+
+	return BITS_TO_LONGS(n * CHUNK_PAGES) * sizeof(long);
+}
+
+/**
+ * struct piece - part of a range that lies in one chunk, or whole chunks
+ * @chunk: index of the first chunk
+ * @page:  first page within it
+ * @pages: how many pages; CHUNK_PAGES for whole chunks
+ * @whole: how many whole chunks, 0 for a part of one
+ */
+struct piece {
+	unsigned long chunk;
+	unsigned long page;
+	unsigned long pages;
+	unsigned long whole;
+};
+
+/* The first piece of the @nr pages at @page, counted from the region's start */
+static struct piece piece_at(unsigned long page, unsigned long nr)
+{
+	struct piece piece = {
+		.chunk = page / CHUNK_PAGES,
+		.page = page % CHUNK_PAGES,
+	};
+
+	if (!piece.page && nr >= CHUNK_PAGES) {
+		piece.whole = nr / CHUNK_PAGES;
+		piece.pages = piece.whole * CHUNK_PAGES;
+	} else {
+		piece.pages = min(nr, CHUNK_PAGES - piece.page);
+	}
+	return piece;
+}
+
+/**
+ * chunk_region_new() - describe address space that is wholly committed
+ * @start: first byte, a multiple of CHUNK_SIZE
+ * @size:  bytes, a non-zero multiple of CHUNK_SIZE
+ *
+ * Context: may sleep. Charged to the caller's memcg.
+ * Return: a region with one reference and no context, or NULL without memory.
+ */
+struct chunk_region *chunk_region_new(unsigned long start, unsigned long size)
+{
+	unsigned long chunks = size / CHUNK_SIZE;
+	struct chunk_region *region;
+
+	region = kvzalloc(struct_size(region, leaves, nr_leaves(chunks)),
+			  GFP_KERNEL_ACCOUNT);
+	if (!region)
+		return NULL;
+	region->gone = kvcalloc(BITS_TO_LONGS(chunks), sizeof(long),
+				GFP_KERNEL_ACCOUNT);
+	if (!region->gone) {
+		kvfree(region);
+		return NULL;
+	}
+	refcount_set(&region->refs, 1);
+	INIT_LIST_HEAD(&region->list);
+	region->start = start;
+	region->chunks = chunks;
+	return region;
+}
+
+static void region_free(struct chunk_region *region)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr_leaves(region->chunks); i++)
+		kfree(region->leaves[i]);
+	kvfree(region->gone);
+	kvfree(region);
+}
+
+/**
+ * chunk_region_get() - take a reference
+ * @region: the region
+ */
+void chunk_region_get(struct chunk_region *region)
+{
+	refcount_inc(&region->refs);
+}
+
+/**
+ * chunk_region_put() - drop a reference
+ * @region: the region; freed with the last one
+ *
+ * Context: may sleep. No lock of the context held.
+ */
+void chunk_region_put(struct chunk_region *region)
+{
+	if (refcount_dec_and_test(&region->refs))
+		region_free(region);
+}
+
+/**
+ * chunk_region_decommitted() - must an access to this page trap?
+ * @region: the region
+ * @addr:   any address; one outside the region traps
+ *
+ * Context: any, without a lock. Ordered against writers as described at the
+ * top of this file.
+ */
+bool chunk_region_decommitted(const struct chunk_region *region,
+			      unsigned long addr)
+{
+	unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
+	unsigned long page = addr % CHUNK_SIZE / PAGE_SIZE;
+	const unsigned long *leaf;
+
+	/* An mremap may have grown the VMA in place, which asks no driver. */
+	if (addr < region->start || chunk >= region->chunks)
+		return true;
+	if (test_bit(chunk, region->gone))
+		return true;
+	smp_rmb(); /* pairs with smp_wmb() in chunk_region_commit() */
+	leaf = leaf_seen(region, chunk);
+	return leaf && test_bit(leaf_bit(chunk) + page, leaf);
+}
+
+/**
+ * chunk_region_wants_leaf() - would an operation lack a page bitmap?
+ * @region: the region
+ * @commit: the operation is a commit, else a decommit
+ * @addr:   first byte, page-aligned, in the region
+ * @size:   bytes, page-aligned, in the region
+ * @at:     set to an address whose chunk lacks one
+ *
+ * Only the first and the last chunk of a range can be covered in part.
+ *
+ * Context: context->lock held.
+ */
+bool chunk_region_wants_leaf(const struct chunk_region *region, bool commit,
+			     unsigned long addr, unsigned long size,
+			     unsigned long *at)
+{
+	unsigned long ends[] = { addr, addr + size - PAGE_SIZE };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		unsigned long chunk = (ends[i] - region->start) / CHUNK_SIZE;
+		unsigned long start = region->start + chunk * CHUNK_SIZE;
+
+		if (addr <= start && addr + size - start >= CHUNK_SIZE)
+			continue;
+		if (leaf_of(region, chunk))
+			continue;
+		/* To commit part of a present chunk, or the reverse, is idle. */
+		if (test_bit(chunk, region->gone) != commit)
+			continue;
+		*at = start;
+		return true;
+	}
+	return false;
+}
+
+static void install_leaf(struct chunk_region *region, unsigned long **slot,
+			 unsigned long *leaf)
+{
+	/* Pairs with smp_load_acquire() in leaf_seen(). */
+	smp_store_release(slot, leaf);
+	region->nr_leaves++;
+}
+
+/**
+ * chunk_region_add_leaf() - provide the page bitmap an operation lacked
+ * @region: the region, of a context or a snapshot nobody else sees yet
+ * @at:     an address in the region
+ *
+ * Context: may sleep; takes context->lock. The caller holds a reference.
+ * Return: 0 or -ENOMEM.
+ */
+int chunk_region_add_leaf(struct chunk_region *region, unsigned long at)
+{
+	unsigned long chunk = (at - region->start) / CHUNK_SIZE;
+	unsigned long **slot = &region->leaves[chunk / CHUNK_LEAF_CHUNKS];
+	unsigned long *leaf = kzalloc(leaf_bytes(region, chunk),
+				      GFP_KERNEL_ACCOUNT);
+
+	if (!leaf)
+		return -ENOMEM;
+	if (!region->context) {
+		install_leaf(region, slot, leaf);
+		return 0;
+	}
+	spin_lock(&region->context->lock);
+	if (!*slot) {
+		install_leaf(region, slot, leaf);
+		leaf = NULL;
+	}
+	spin_unlock(&region->context->lock);
+	kfree(leaf);
+	return 0;
+}
+
+/* Decommitted pages among those of chunks, present or gone */
+static unsigned long count_whole(const struct chunk_region *region,
+				 unsigned long chunk, unsigned long nr)
+{
+	unsigned long gone = bits_count(region->gone, chunk, nr);
+	unsigned long count = gone * CHUNK_PAGES;
+
+	if (!region->nr_leaves || gone == nr)
+		return count;
+	for (; nr; chunk++, nr--) {
+		if (leaf_of(region, chunk) && !test_bit(chunk, region->gone))
+			count += bits_count(leaf_of(region, chunk),
+					    leaf_bit(chunk), CHUNK_PAGES);
+	}
+	return count;
+}
+
+static void clear_leaves(struct chunk_region *region, unsigned long chunk,
+			 unsigned long nr)
+{
+	if (!region->nr_leaves)
+		return;
+	for (; nr; chunk++, nr--) {
+		if (leaf_of(region, chunk))
+			bits_assign(leaf_of(region, chunk), leaf_bit(chunk),
+				    CHUNK_PAGES, false);
+	}
+}
+
+static void open_whole(struct chunk_region *region, unsigned long chunk,
+		       unsigned long nr)
+{
+	clear_leaves(region, chunk, nr);
+	smp_wmb(); /* pairs with smp_rmb() in the fault path */
+	bits_assign(region->gone, chunk, nr, false);
+}
+
+static unsigned long commit_part(struct chunk_region *region,
+				 const struct piece *piece)
+{
+	unsigned long *leaf = leaf_of(region, piece->chunk);
+	unsigned long first = leaf_bit(piece->chunk);
+
+	if (test_bit(piece->chunk, region->gone)) {
+		bits_assign(leaf, first, CHUNK_PAGES, true);
+		smp_wmb(); /* pairs with smp_rmb() in the fault path */
+		bits_assign(region->gone, piece->chunk, 1, false);
+	}
+	if (!leaf)
+		return 0;
+	return bits_assign(leaf, first + piece->page, piece->pages, false);
+}
+
+/**
+ * chunk_region_commit() - let accesses through
+ * @region: the region
+ * @addr:   first byte, page-aligned, in the region
+ * @size:   bytes, page-aligned, in the region
+ *
+ * Context: context->lock held, chunk_region_wants_leaf() false.
+ * Return: how many pages were decommitted until now.
+ */
+unsigned long chunk_region_commit(struct chunk_region *region,
+				  unsigned long addr, unsigned long size)
+{
+	unsigned long page = (addr - region->start) / PAGE_SIZE;
+	unsigned long left = size / PAGE_SIZE;
+	unsigned long changed = 0;
+	struct piece piece;
+
+	for (; left; page += piece.pages, left -= piece.pages) {
+		piece = piece_at(page, left);
+		if (!piece.whole) {
+			changed += commit_part(region, &piece);
+			continue;
+		}
+		changed += count_whole(region, piece.chunk, piece.whole);
+		open_whole(region, piece.chunk, piece.whole);
+	}
+	return changed;
+}
+
+/**
+ * chunk_region_decommit() - make accesses trap from now on
+ * @region: the region
+ * @addr:   first byte, page-aligned, in the region
+ * @size:   bytes, page-aligned, in the region
+ *
+ * Faults that looked at the state before may still map a page: the caller
+ * waits for them (chunk_fault_wait()) and frees the memory.
+ *
+ * Context: context->lock held, chunk_region_wants_leaf() false.
+ * Return: how many pages were committed until now.
+ */
+unsigned long chunk_region_decommit(struct chunk_region *region,
+				    unsigned long addr, unsigned long size)
+{
+	unsigned long page = (addr - region->start) / PAGE_SIZE;
+	unsigned long left = size / PAGE_SIZE;
+	unsigned long changed = 0;
+	struct piece piece;
+
+	for (; left; page += piece.pages, left -= piece.pages) {
+		piece = piece_at(page, left);
+		if (piece.whole) {
+			changed += piece.pages - count_whole(region, piece.chunk,
+							     piece.whole);
+			bits_assign(region->gone, piece.chunk, piece.whole,
+				    true);
+		} else if (!test_bit(piece.chunk, region->gone)) {
+			changed += bits_assign(leaf_of(region, piece.chunk),
+					       leaf_bit(piece.chunk) +
+					       piece.page, piece.pages, true);
+		}
+	}
+	return changed;
+}
+
+/**
+ * chunk_region_open() - let accesses to whole chunks through
+ * @region: the region
+ * @addr:   first byte, a multiple of CHUNK_SIZE, in the region
+ * @size:   bytes, a multiple of CHUNK_SIZE, in the region
+ *
+ * chunk_region_commit() for what nobody counts the pages of.
+ *
+ * Context: context->lock held.
+ */
+void chunk_region_open(struct chunk_region *region, unsigned long addr,
+		       unsigned long size)
+{
+	unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
+
+	open_whole(region, chunk, size / CHUNK_SIZE);
+}
+
+/**
+ * chunk_region_close() - make accesses to whole chunks trap from now on
+ * @region: the region
+ * @addr:   first byte, a multiple of CHUNK_SIZE, in the region
+ * @size:   bytes, a multiple of CHUNK_SIZE, in the region
+ *
+ * chunk_region_decommit() for what nobody counts the pages of.
+ *
+ * Context: context->lock held.
+ */
+void chunk_region_close(struct chunk_region *region, unsigned long addr,
+			unsigned long size)
+{
+	bits_assign(region->gone, (addr - region->start) / CHUNK_SIZE,
+		    size / CHUNK_SIZE, true);
+}
+
+/**
+ * chunk_region_count() - how many pages of whole chunks are decommitted
+ * @region: the region
+ * @addr:   first byte, a multiple of CHUNK_SIZE, in the region
+ * @size:   bytes, a multiple of CHUNK_SIZE, in the region
+ *
+ * Context: context->lock held.
+ */
+unsigned long chunk_region_count(const struct chunk_region *region,
+				 unsigned long addr, unsigned long size)
+{
+	return count_whole(region, (addr - region->start) / CHUNK_SIZE,
+			   size / CHUNK_SIZE);
+}
+
+/* A word at a time, since the words may be changing */
+static void words_copy(unsigned long *to, const unsigned long *from,
+		       size_t bytes)
+{
+	size_t i;
+
+	for (i = 0; i < bytes / sizeof(long); i++)
+		to[i] = READ_ONCE(from[i]);
+}
+
+/**
+ * chunk_region_snapshot() - copy the state of part of a region
+ * @region: a region, of a context or a snapshot itself
+ * @start:  first byte, page-aligned, in the region
+ * @end:    byte after the last, page-aligned
+ *
+ * No lock of the context is needed: while mmap_lock is held for writing nothing
+ * is decommitted, so that a chunk seen present stays so, and its page bits, read
+ * after, are those of some moment since. The copy covers whole leaves, hence
+ * perhaps more than was asked for.
+ *
+ * Context: may sleep. mmap_lock of the address space the region is in held for
+ * writing.
+ * Return: a region without a context, or NULL without memory.
+ */
+struct chunk_region *chunk_region_snapshot(const struct chunk_region *region,
+					   unsigned long start,
+					   unsigned long end)
+{
+	unsigned long first, last, i;
+	struct chunk_region *copy;
+
+	first = round_down((start - region->start) / CHUNK_SIZE,
+			   CHUNK_LEAF_CHUNKS);
+	last = min(region->chunks,
+		   DIV_ROUND_UP(end - region->start, CHUNK_SIZE));
+	copy = chunk_region_new(region->start + first * CHUNK_SIZE,
+				(last - first) * CHUNK_SIZE);
+	if (!copy)
+		return NULL;
+	words_copy(copy->gone, region->gone + BIT_WORD(first),
+		   BITS_TO_LONGS(copy->chunks) * sizeof(long));
+	/* Pairs with smp_wmb() in chunk_region_commit(). */
+	smp_rmb();
+	for (i = 0; i < copy->chunks; i += CHUNK_LEAF_CHUNKS) {
+		const unsigned long *leaf = leaf_seen(region, first + i);
+
+		if (!leaf)
+			continue;
+		if (chunk_region_add_leaf(copy, copy->start + i * CHUNK_SIZE)) {
+			chunk_region_put(copy);
+			return NULL;
+		}
+		words_copy(leaf_of(copy, i), leaf, leaf_bytes(copy, i));
+		cond_resched();
+	}
+	return copy;
+}

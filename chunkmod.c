@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/chunk: aligned chunks of address space for memory allocators.
+ *
+ * This file is the module's outside: device, parameters, open and release. See
+ * include/uapi/linux/chunk.h for the interface and include/chunk_module.h for
+ * what there is inside and in which order it is locked.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+
+#include "chunk_kcompat.h"
+#include "chunk_module.h"
+
+static ushort mode = 0666;
+module_param(mode, ushort, 0444);
+MODULE_PARM_DESC(mode, "Permissions of /dev/chunk (default 0666)");
+
+static ulong max_recycle_mb = 64UL << 10;
+module_param(max_recycle_mb, ulong, 0644);
+MODULE_PARM_DESC(max_recycle_mb,
+		 "Most MiB of address space that an open file may keep for reuse (default 65536)");
+
+static ulong grow_mb = 64;
+module_param(grow_mb, ulong, 0644);
+MODULE_PARM_DESC(grow_mb,
+		 "MiB of address space that an open file maps at a time, if not configured (default 64)");
+
+/* The numbers are in the ABI, the names in the engine. */
+static_assert(CHUNK_TYPE_UNKNOWN == (int)UNKNOWN_CHUNK);
+static_assert(CHUNK_TYPE_ZEROED == (int)ZEROED_CHUNK);
+static_assert(CHUNK_TYPE_ARENA == (int)ARENA_CHUNK);
+static_assert(CHUNK_TYPE_HUGE == (int)HUGE_CHUNK);
+static_assert(CHUNK_TYPE_RECYCLED == (int)RECYCLED_CHUNK);
+static_assert(CHUNK_SIZE == CHUNK_TREE_UNIT);
+
+/* MiB to bytes, as far as an address space reaches */
+static unsigned long from_mb(unsigned long n)
+{
+	return min(n, TASK_SIZE_MAX >> CHUNK_SHIFT) << CHUNK_SHIFT;
+}
+
+/**
+ * chunk_max_recycle_limit() - the most a recycle limit may be set to
+ *
+ * Return: bytes.
+ */
+unsigned long chunk_max_recycle_limit(void)
+{
+	return from_mb(READ_ONCE(max_recycle_mb));
+}
+
+/**
+ * chunk_default_grow() - how much address space to map at a time
+ *
+ * Return: bytes, a multiple of CHUNK_SIZE.
+ */
+unsigned long chunk_default_grow(void)
+{
+	return from_mb(READ_ONCE(grow_mb));
+}
+
+/**
+ * chunk_caps() - what works on this kernel
+ *
+ * Return: CHUNK_CAP_*.
+ */
+u64 chunk_caps(void)
+{
+	return CHUNK_CAP_GUARDED | (CHUNK_HAVE_ZAP ? CHUNK_CAP_ZAP : 0);
+}
+
+static int chunk_open(struct inode *inode, struct file *file)
+{
+	struct chunk_context *context;
+
+	/* A kernel thread has no address space to give out. */
+	if (!current->mm)
+		return -EPERM;
+	context = chunk_context_new(current->mm);
+	if (!context)
+		return -ENOMEM;
+	file->private_data = context;
+	return nonseekable_open(inode, file);
+}
+
+/* Not .flush: mappings outlive close(2), and each of them pins the file. */
+static int chunk_release(struct inode *inode, struct file *file)
+{
+	chunk_context_free(file->private_data);
+	return 0;
+}
+
+static void chunk_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct chunk_ioc_stats stats;
+
+	chunk_context_stats(file->private_data, &stats);
+#define show(name) seq_printf(m, "chunk-" #name ":\t%llu\n", stats.name)
+	show(mapped_bytes);
+	show(live_bytes);
+	show(live_extents);
+	show(decommitted_bytes);
+	show(recycled_bytes);
+	show(recycle_limit);
+	show(reserved_bytes);
+	show(regions);
+	show(allocs);
+	show(allocs_recycled);
+	show(deallocs);
+	show(commits);
+	show(decommits);
+	show(traps);
+#undef show
+}
+
+static const struct file_operations chunk_fops = {
+	.owner = THIS_MODULE,
+	.open = chunk_open,
+	.release = chunk_release,
+	.unlocked_ioctl = chunk_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = chunk_mmap,
+	.get_unmapped_area = chunk_get_unmapped_area,
+	.show_fdinfo = chunk_show_fdinfo,
+};
+
+static struct miscdevice chunk_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "chunk",
+	.fops = &chunk_fops,
+};
+
+static int __init chunk_init(void)
+{
+	int err;
+
+	if (mode & ~0666) {
+		pr_err("mode=%#o: only read and write permissions make sense\n",
+		       mode);
+		return -EINVAL;
+	}
+	err = chunk_extent_cache_init();
+	if (err)
+		return err;
+	err = chunk_fault_init();
+	if (err)
+		goto free_cache;
+	chunk_device.mode = mode;
+	err = misc_register(&chunk_device);
+	if (err)
+		goto free_sources;
+	if (!CHUNK_HAVE_ZAP)
+		pr_info("this kernel exports no zap: users must free memory by madvise\n");
+	return 0;
+
+free_sources:
+	chunk_fault_exit();
+free_cache:
+	chunk_extent_cache_exit();
+	return err;
+}
+
+static void __exit chunk_exit(void)
+{
+	misc_deregister(&chunk_device);
+	chunk_fault_exit();
+	chunk_extent_cache_exit();
+}
+
+module_init(chunk_init);
+module_exit(chunk_exit);
+
+MODULE_DESCRIPTION("Aligned chunks of address space for memory allocators");
+MODULE_AUTHOR("The chunkmod authors");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");

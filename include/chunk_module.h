@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The module's own structures: contexts, regions, and how they hang together.
+ *
+ * Objects
+ *
+ *   file -> context -> regions, and extents in two trees and a registry
+ *   VMA  -> region, and VMA -> file
+ *
+ * A context is one open file. It lives until .release; VMAs pin the file, so
+ * no region of the context has a VMA left by then. It holds the opener's
+ * mm_struct by mmgrab() only: with mmget() the mm would own the VMA, the VMA
+ * the file and the file the mm, for ever.
+ *
+ * A region is what one mmap created: a range of address space and a bitmap of
+ * what in it is decommitted. It never learns VMA pointers. The user may unmap,
+ * replace or split its VMAs at any time: the region only counts them, and every
+ * operation that acts on memory looks them up afresh.
+ *
+ * A region is referenced by each of its VMAs and, while it has any, by its
+ * context's list. Extents name their region without a reference: when the last
+ * VMA goes, the extents are forgotten before the region is.
+ *
+ * After fork the child's VMAs point to snapshots, regions without a context:
+ * the guards stay as they were at the moment of fork.
+ *
+ * Every byte of a region's address space that is still mapped belongs to one
+ * extent, which is live (in the registry), recycled, reserved (in one of the
+ * trees) or in the hands of an operation under way.
+ *
+ * Locks, outermost first
+ *
+ *   context->map_lock   our own vm_mmap and vm_munmap calls, one at a time, so
+ *                       that .mmap and ->close know them from the user's
+ *   mmap_lock
+ *   source page lock    held from before the fault handler looks at the state
+ *                       until the page is mapped: see chunk_fault.c
+ *   context->lock       spinlock: trees, registry, lists, counters, and writing
+ *                       a region's state. Innermost but for the XArray's own
+ *                       lock. Nothing sleeps, faults or zaps under it
+ *
+ * The fault path reads a region's state with no lock at all.
+ *
+ * Dealloc and decommit hold mmap_lock for reading from the check of the VMAs to
+ * the end, so that what they act on stays what they checked. Alloc takes it
+ * only where a region was tampered with (region->holed).
+ */
+#ifndef CHUNK_MODULE_H
+#define CHUNK_MODULE_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+
+#include <linux/chunk.h>
+
+#include "chunk_radix.h"
+#include "chunk_tree.h"
+
+#define CHUNK_PAGES	(CHUNK_SIZE / PAGE_SIZE)
+
+/* What is kept for reuse unless asked otherwise: as much as mozjemalloc does. */
+#define CHUNK_RECYCLE_LIMIT	(128 * CHUNK_SIZE)
+
+/* Mapping ahead in proportion to the heap ends here. */
+#define CHUNK_GROW_MAX		(16384 * CHUNK_SIZE)
+
+/**
+ * struct chunk_region - address space from one mmap
+ * @refs:      VMAs, plus one while on the context's list
+ * @mm:        the address space it lies in; never dereferenced
+ * @context:   whose it is, or NULL in a forked child's snapshot
+ * @list:      in context->regions; context->lock
+ * @vmas:      how many VMAs there are; context->lock. 0: gone
+ * @holed:     part of it was unmapped or replaced by the user; context->lock
+ * @start:     first byte, a multiple of CHUNK_SIZE (invariant)
+ * @chunks:    size in chunks (invariant)
+ * @nr_leaves: leaves there are; context->lock
+ * @gone:      a bit for each chunk: wholly decommitted
+ * @leaves:    for each run of CHUNK_LEAF_CHUNKS chunks a bitmap of pages, or
+ *             NULL: what is decommitted of chunks that are not gone. Meaningless
+ *             for chunks that are
+ */
+struct chunk_region {
+	refcount_t refs;
+	struct mm_struct *mm;
+	struct chunk_context *context;
+	struct list_head list;
+	unsigned long vmas;
+	bool holed;
+	unsigned long start;
+	unsigned long chunks;
+	unsigned long nr_leaves;
+	unsigned long *gone;
+	unsigned long *leaves[];
+};
+
+/**
+ * struct chunk_counts - what happened since open; context->lock
+ * @allocs:          extents handed out
+ * @allocs_recycled: of these, by reuse
+ * @deallocs:        extents taken back
+ * @commits:         commit calls
+ * @decommits:       decommit calls
+ */
+struct chunk_counts {
+	u64 allocs;
+	u64 allocs_recycled;
+	u64 deallocs;
+	u64 commits;
+	u64 decommits;
+};
+
+/**
+ * struct chunk_context - one open file
+ * @mm:          the opener's address space, pinned by mmgrab() (invariant)
+ * @map_lock:    serialises our own vm_mmap and vm_munmap
+ * @mapper:      the task inside one of them; written under @map_lock
+ * @grown:       how often we mapped ahead; written under @map_lock
+ * @lock:        see above
+ * @recycled:    free extents kept for reuse, up to the limit
+ * @reserve:     free extents that are mapped but have not been used, or could
+ *               not be unmapped without splitting a mapping
+ * @live:        extents handed out
+ * @spares:      nodes in no use, a few
+ * @regions:     regions that have VMAs
+ * @nr_regions:  how many
+ * @mapped:      bytes in them
+ * @live_bytes:  in live extents
+ * @live_extents: how many
+ * @decommitted: decommitted pages of live extents
+ * @grow:        bytes to map at a time
+ * @configured:  there was an extent: the backing is settled
+ * @counts:      for statistics
+ * @traps:       faults on decommitted pages
+ */
+struct chunk_context {
+	struct mm_struct *mm;
+	struct mutex map_lock;
+	struct task_struct *mapper;
+	unsigned long grown;
+	spinlock_t lock;
+	struct chunk_tree recycled;
+	struct chunk_tree reserve;
+	struct chunk_radix live;
+	struct chunk_extent *spares;
+	struct list_head regions;
+	unsigned long nr_regions;
+	unsigned long mapped;
+	unsigned long live_bytes;
+	unsigned long live_extents;
+	unsigned long decommitted;
+	unsigned long grow;
+	bool configured;
+	struct chunk_counts counts;
+	atomic_long_t traps;
+};
+
+/* chunkmod.c */
+unsigned long chunk_max_recycle_limit(void);
+unsigned long chunk_default_grow(void);
+u64 chunk_caps(void);
+
+/* chunk_node.c */
+int chunk_extent_cache_init(void);
+void chunk_extent_cache_exit(void);
+struct chunk_extent *chunk_extent_new(void);
+void chunk_extent_free(struct chunk_extent *extent);
+void chunk_nodes_free(struct chunk_extent *spares);
+void chunk_nodes_keep(struct chunk_context *context,
+		      struct chunk_extent **spares);
+int chunk_nodes_refill(struct chunk_context *context);
+
+/* chunk_context.c */
+struct chunk_context *chunk_context_new(struct mm_struct *mm);
+void chunk_context_free(struct chunk_context *context);
+void chunk_context_retire(struct chunk_context *context,
+			  struct chunk_extent *extent);
+void chunk_context_forget(struct chunk_context *context, unsigned long start,
+			  unsigned long last, struct chunk_region *owner);
+void chunk_context_stats(struct chunk_context *context,
+			 struct chunk_ioc_stats *stats);
+void chunk_context_lookup(struct chunk_context *context,
+			  struct chunk_ioc_lookup *lookup);
+
+/* chunk_alloc.c */
+int chunk_alloc(struct chunk_context *context, struct file *file,
+		unsigned long size, unsigned long alignment,
+		unsigned long *addr);
+int chunk_dealloc(struct chunk_context *context, unsigned long addr,
+		  unsigned long size);
+unsigned long chunk_recycle_limit(struct chunk_context *context);
+int chunk_set_limit(struct chunk_context *context, unsigned long limit);
+
+/* chunk_range.c */
+int chunk_commit(struct chunk_context *context, unsigned long addr,
+		 unsigned long size);
+int chunk_decommit(struct chunk_context *context, unsigned long addr,
+		   unsigned long size, bool locked);
+
+/* chunk_ioctl.c */
+long chunk_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* chunk_mapping.c */
+extern const struct vm_operations_struct chunk_vm_ops;
+int chunk_mmap(struct file *file, struct vm_area_struct *vma);
+unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
+				      unsigned long len, unsigned long pgoff,
+				      unsigned long flags);
+int chunk_map_grow(struct chunk_context *context, struct file *file,
+		   unsigned long size, unsigned long alignment);
+bool chunk_unmap(struct chunk_context *context, unsigned long addr,
+		 unsigned long size);
+int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
+		       unsigned long size, bool locked,
+		       struct vm_area_struct **only);
+bool chunk_at_edge(unsigned long addr, unsigned long size);
+void chunk_zap(struct chunk_context *context, unsigned long addr,
+	       unsigned long size, struct vm_area_struct *only);
+
+/* chunk_region.c */
+struct chunk_region *chunk_region_new(unsigned long start, unsigned long size);
+struct chunk_region *chunk_region_snapshot(const struct chunk_region *region,
+					   unsigned long start,
+					   unsigned long end);
+void chunk_region_get(struct chunk_region *region);
+void chunk_region_put(struct chunk_region *region);
+bool chunk_region_decommitted(const struct chunk_region *region,
+			      unsigned long addr);
+bool chunk_region_wants_leaf(const struct chunk_region *region, bool commit,
+			     unsigned long addr, unsigned long size,
+			     unsigned long *at);
+int chunk_region_add_leaf(struct chunk_region *region, unsigned long at);
+unsigned long chunk_region_commit(struct chunk_region *region,
+				  unsigned long addr, unsigned long size);
+unsigned long chunk_region_decommit(struct chunk_region *region,
+				    unsigned long addr, unsigned long size);
+void chunk_region_open(struct chunk_region *region, unsigned long addr,
+		       unsigned long size);
+void chunk_region_close(struct chunk_region *region, unsigned long addr,
+			unsigned long size);
+unsigned long chunk_region_count(const struct chunk_region *region,
+				 unsigned long addr, unsigned long size);
+
+/* chunk_fault.c */
+int chunk_fault_init(void);
+void chunk_fault_exit(void);
+vm_fault_t chunk_fault(struct vm_fault *vmf);
+void chunk_fault_wait(void);
+
+#endif /* CHUNK_MODULE_H */

@@ -1,0 +1,34 @@
+# shellcheck shell=bash
+# What the scripts here share.
+
+set -euo pipefail
+shopt -s inherit_errexit
+
+# shellcheck disable=SC2034 # used by those who source this
+repo=$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")")
+cache=${CHUNKMOD_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/chunkmod}
+self=${0##*/}
+
+say() { printf '%s: %s\n' "$self" "$*" >&2; }
+
+die()
+{
+	say "error: $*"
+	exit 125
+}
+
+# usage: the comment block at the top of the calling script, without the #!
+usage() { sed -n '2,/^[^#]/ { /^#/!d; s/^# \{0,1\}//; p }' "$0"; }
+
+# Installs what is missing of the packages named.
+need() { "$repo/kunit/deps" "$@"; }
+
+# lock NAME: waits for, and holds until the script ends, the lock of that name.
+lock()
+{
+	mkdir -p "$cache/lock"
+	exec {lock_fd}>"$cache/lock/$1"
+	flock --nonblock "$lock_fd" && return
+	say "waiting for another run that is working on $1"
+	flock "$lock_fd"
+}
