@@ -35,7 +35,8 @@ struct tap_case {
 /**
  * struct tap_outcome - how a child ended
  * @status: as from waitpid()
- * @text:   what it wrote to standard error, NUL-terminated
+ * @text:   what it wrote to standard error, NUL-terminated; a program executed
+ *          also to standard output
  * @lines:  number of lines in @text
  */
 struct tap_outcome {
