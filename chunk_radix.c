@@ -11,6 +11,8 @@
  * from the first that was registered, their exclusive or. The lowest bits are
  * left alone, so that the chunks of an aligned window keep their order.
  */
+#include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/minmax.h>
 #include <linux/xarray.h>

@@ -14,6 +14,7 @@
  * starts and of the ends in it, and one descent finds the smallest such extent.
  */
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/rbtree_augmented.h>
 
