@@ -91,7 +91,7 @@ static void unknown_keys(void)
 static void bad_values(void)
 {
 	static const char *const values[] = {
-		"", "-1", "many", "1T1", "4M4", " 4M", "4 M", "0x", "99999999G",
+		"", "-1", "many", "1T1", "4M4", " 4M", "4 M", "0x", "99999999999G",
 		"18446744073709551616", "18446744073709551615M", "4MM", "M",
 	};
 

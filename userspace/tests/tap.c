@@ -244,6 +244,13 @@ void tap_exec(struct tap_outcome *outcome, char *const argv[],
 	collect(outcome, child, from);
 }
 
+static int at_own_number(int fd, int number)
+{
+	if (dup2(fd, number) != number)
+		abort();
+	return number;
+}
+
 static unsigned int timeout(void)
 {
 	const char *text = getenv("TAP_TIMEOUT");
@@ -277,7 +284,8 @@ static bool judge(const struct tap_case *test, size_t number)
 	child = fork();
 	if (child == 0) {
 		close(ends[0]);
-		reason_fd = ends[1];
+		reason_fd = at_own_number(ends[1], TAP_FD + 1);
+		close(ends[1]);
 		run_case(test);
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child)
@@ -348,7 +356,7 @@ int tap_main(int argc, char **argv, const char *about,
 	for (size_t i = 0; i < count; i++)
 		total += wanted(cases[i].name, parts);
 	/* Survives a case that closes or redirects its stdout. */
-	report_fd = dup(STDOUT_FILENO);
+	report_fd = at_own_number(STDOUT_FILENO, TAP_FD);
 	if (!list)
 		result("1..%zu", total);
 	for (size_t i = 0; i < count; i++) {

@@ -19,6 +19,10 @@
 
 #include <sys/types.h>
 
+/* The harness' own descriptors: what closes all others leaves these alone. */
+#define TAP_FD		900
+#define TAP_FDS		2
+
 /* Bytes of a child's standard error that are kept. */
 #define TAP_TEXT	2048
 
