@@ -15,23 +15,28 @@
 #include "common.h"
 
 /* Lets one process wait for another; both ends stay open in both. */
-static int gate[2];
+struct gate {
+	int ends[2];
+};
 
-static void gate_init(void)
+static struct gate to_child, to_parent;
+
+static void gates_init(void)
 {
-	expect(pipe(gate) == 0);
+	expect(pipe(to_child.ends) == 0);
+	expect(pipe(to_parent.ends) == 0);
 }
 
-static void gate_open(void)
+static void gate_open(const struct gate *gate)
 {
-	expect(write(gate[1], "", 1) == 1);
+	expect(write(gate->ends[1], "", 1) == 1);
 }
 
-static void gate_wait(void)
+static void gate_wait(const struct gate *gate)
 {
 	char byte;
 
-	expect(read(gate[0], &byte, 1) == 1);
+	expect(read(gate->ends[0], &byte, 1) == 1);
 }
 
 static void child_allocates(void)
@@ -121,12 +126,12 @@ static void parent_frees(void)
 	char *chunks = adjoining_chunks(4);
 	pid_t child;
 
-	gate_init();
+	gates_init();
 	fill(chunks, 4 * MIB, 1);
 	pages_decommit(chunks + 3 * MIB, MIB / 2);
 	child = tap_fork();
 	if (child == 0) {
-		gate_wait();
+		gate_wait(&to_child);
 		expect(is_filled(chunks, 3 * MIB, 1));
 		expect_trap_only(chunks + 3 * MIB, MIB / 2);
 		for (size_t i = 0; i < 4; i++)
@@ -141,7 +146,7 @@ static void parent_frees(void)
 	fill(chunks + 2 * MIB, MIB, 5);
 	expect(pages_commit(chunks + 3 * MIB, MIB / 2));
 	expect(is_zero(chunks + 3 * MIB, MIB / 2));
-	gate_open();
+	gate_open(&to_child);
 	tap_join(child);
 	expect(is_filled(chunks + 2 * MIB, MIB, 5));
 	expect_trap(chunks);
@@ -154,21 +159,21 @@ static void copy_on_write(void)
 	char *chunk = alloc_mib(2);
 	pid_t child;
 
-	gate_init();
+	gates_init();
 	fill(chunk, MIB, 1);
 	child = tap_fork();
 	if (child == 0) {
 		fill(chunk, 2 * MIB, 2);
-		gate_open();
-		gate_wait();
+		gate_open(&to_parent);
+		gate_wait(&to_child);
 		expect(is_filled(chunk, 2 * MIB, 2));
 		_exit(0);
 	}
-	gate_wait();
+	gate_wait(&to_parent);
 	expect(is_filled(chunk, MIB, 1));
 	expect(is_zero(chunk + MIB, MIB));
 	fill(chunk, 2 * MIB, 3);
-	gate_open();
+	gate_open(&to_child);
 	tap_join(child);
 	expect(is_filled(chunk, 2 * MIB, 3));
 }
@@ -281,7 +286,7 @@ static void parent_exits_first(void)
 	int status;
 	pid_t child;
 
-	gate_init();
+	gates_init();
 	child = tap_fork();
 	if (child == 0) {
 		char *chunk = alloc_mib(3);
@@ -299,13 +304,13 @@ static void parent_exits_first(void)
 		dealloc_mib(chunk, 3);
 		chunk = alloc_mib(2);
 		expect(is_zero(chunk, 2 * MIB));
-		gate_open();
+		gate_open(&to_parent);
 		_exit(0);
 	}
 	expect(waitpid(child, &status, 0) == child && status == 0);
 	/* If the orphan fails there is no writer left, and nothing to read. */
-	close(gate[1]);
-	gate_wait();
+	close(to_parent.ends[1]);
+	gate_wait(&to_parent);
 }
 
 static atomic_bool stop;

@@ -165,8 +165,9 @@ void touch(void *addr, size_t size)
  */
 size_t resident_bytes(const void *addr, size_t size)
 {
-	/* Bits of a pagemap entry: the page is present, is swapped out. */
-	const uint64_t held = (uint64_t)1 << 63 | (uint64_t)1 << 62;
+	/* Guards of MADV_GUARD_INSTALL look swapped out. */
+	const uint64_t present = (uint64_t)1 << 63, swapped = (uint64_t)1 << 62;
+	const uint64_t guard = (uint64_t)1 << 58;
 	uint64_t entries[512];
 	size_t page = page_size(), pages = size / page, found = 0;
 	off_t at = (off_t)((uintptr_t)addr / page * sizeof(*entries));
@@ -179,7 +180,8 @@ size_t resident_bytes(const void *addr, size_t size)
 
 		expect(pread(fd, entries, bytes, at) == (ssize_t)bytes);
 		for (size_t i = 0; i < count; i++)
-			found += (entries[i] & held) != 0;
+			found += (entries[i] & present) ||
+				 (entries[i] & (swapped | guard)) == swapped;
 		pages -= count;
 		at += bytes;
 	}

@@ -140,6 +140,7 @@ static void dealloc_two(void)
 MISUSE(map_nothing, "pages_map", pages_map(NULL, 0))
 MISUSE(map_odd_size, "pages_map", pages_map(NULL, 100))
 MISUSE(map_odd_addr, "pages_map", pages_map((void *)100, 4096))
+MISUSE(map_wraps, "pages_map", pages_map((void *)-4096, 8192))
 MISUSE(unmap_nothing, "pages_unmap", pages_unmap(chunk, 0))
 MISUSE(unmap_odd_size, "pages_unmap", pages_unmap(chunk, 100))
 MISUSE(unmap_odd_addr, "pages_unmap", pages_unmap(chunk + 8, MIB))
@@ -210,6 +211,7 @@ static const struct tap_case cases[] = {
 	CASE(dealloc_twice_released), CASE(dealloc_foreign),
 	CASE(dealloc_two),
 	CASE(map_nothing), CASE(map_odd_size), CASE(map_odd_addr),
+	CASE(map_wraps),
 	CASE(unmap_nothing), CASE(unmap_odd_size), CASE(unmap_odd_addr),
 	CASE(commit_nothing), CASE(commit_odd_size), CASE(commit_odd_addr),
 	CASE(commit_null), CASE(commit_wraps),

@@ -57,6 +57,7 @@ static void never_over_a_mapping(void)
 	size_t page = page_size(), size = 8 * page;
 	char *place = foreign_mapping(3 * size);
 
+	chunks_init();
 	fill(place, 3 * size, 1);
 	expect(munmap(place + size, size) == 0);
 	for (size_t from = page; from < 2 * size; from += page) {
@@ -97,9 +98,7 @@ static void impossible_demands(void)
 	size_t page = page_size();
 
 	expect(!pages_map((void *)-page, page));
-	expect(!pages_map((void *)-page, 2 * page));
 	expect(!pages_map((void *)(UINTPTR_MAX / 2 + 1), page));
-	expect(!pages_map((void *)page, SIZE_MAX / page * page));
 	expect(!pages_map(NULL, SIZE_MAX / page * page));
 	expect(!pages_map(NULL, SIZE_MAX / 2 / page * page));
 }

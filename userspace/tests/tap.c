@@ -179,7 +179,7 @@ static void read_text(struct tap_outcome *outcome, int fd)
 		outcome->lines += *c == '\n';
 }
 
-static pid_t fork_with_stderr(int *from)
+static pid_t fork_into_pipe(int *from, bool all)
 {
 	int ends[2];
 	pid_t child;
@@ -188,6 +188,8 @@ static pid_t fork_with_stderr(int *from)
 	child = tap_fork();
 	if (child == 0) {
 		expect(dup2(ends[1], STDERR_FILENO) == STDERR_FILENO);
+		if (all)
+			expect(dup2(ends[1], STDOUT_FILENO) == STDOUT_FILENO);
 		close(ends[0]);
 		close(ends[1]);
 		return 0;
@@ -214,7 +216,7 @@ static void collect(struct tap_outcome *outcome, pid_t child, int from)
 void tap_child(struct tap_outcome *outcome, void (*run)(void *), void *arg)
 {
 	int from;
-	pid_t child = fork_with_stderr(&from);
+	pid_t child = fork_into_pipe(&from, false);
 
 	if (child == 0) {
 		run(arg);
@@ -225,7 +227,7 @@ void tap_child(struct tap_outcome *outcome, void (*run)(void *), void *arg)
 
 /**
  * tap_exec() - run a program in a child
- * @outcome:     receives how it ended and what it wrote to standard error
+ * @outcome:     receives how it ended and what it wrote, to standard output too
  * @argv:        the program's path and arguments
  * @environment: its environment
  */
@@ -233,13 +235,20 @@ void tap_exec(struct tap_outcome *outcome, char *const argv[],
 	      char *const environment[])
 {
 	int from;
-	pid_t child = fork_with_stderr(&from);
+	pid_t child = fork_into_pipe(&from, true);
 
 	if (child == 0) {
 		execve(argv[0], argv, environment);
 		tap_failed(__FILE__, __LINE__, argv[0]);
 	}
 	collect(outcome, child, from);
+}
+
+static int at_own_number(int fd, int number)
+{
+	if (dup2(fd, number) != number)
+		abort();
+	return number;
 }
 
 static unsigned int timeout(void)
@@ -275,7 +284,8 @@ static bool judge(const struct tap_case *test, size_t number)
 	child = fork();
 	if (child == 0) {
 		close(ends[0]);
-		reason_fd = ends[1];
+		reason_fd = at_own_number(ends[1], TAP_FD + 1);
+		close(ends[1]);
 		run_case(test);
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child)
@@ -346,7 +356,7 @@ int tap_main(int argc, char **argv, const char *about,
 	for (size_t i = 0; i < count; i++)
 		total += wanted(cases[i].name, parts);
 	/* Survives a case that closes or redirects its stdout. */
-	report_fd = dup(STDOUT_FILENO);
+	report_fd = at_own_number(STDOUT_FILENO, TAP_FD);
 	if (!list)
 		result("1..%zu", total);
 	for (size_t i = 0; i < count; i++) {

@@ -19,6 +19,10 @@
 
 #include <sys/types.h>
 
+/* The harness' own descriptors: what closes all others leaves these alone. */
+#define TAP_FD		900
+#define TAP_FDS		2
+
 /* Bytes of a child's standard error that are kept. */
 #define TAP_TEXT	2048
 
@@ -35,7 +39,8 @@ struct tap_case {
 /**
  * struct tap_outcome - how a child ended
  * @status: as from waitpid()
- * @text:   what it wrote to standard error, NUL-terminated
+ * @text:   what it wrote to standard error, NUL-terminated; a program executed
+ *          also to standard output
  * @lines:  number of lines in @text
  */
 struct tap_outcome {

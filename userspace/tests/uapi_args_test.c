@@ -132,7 +132,7 @@ static void bad_pointers(void)
 {
 	/* NULL, the first page, a hole, non-canonical, the kernel's, the end */
 	void *const pointers[] = {
-		NULL, (void *)8, page_before_hole(), (void *)0x800000000000,
+		NULL, (void *)8, page_before_hole(), (void *)(1ULL << 56),
 		(void *)0xffff888000000000, (void *)0xffffffff81000000,
 		(void *)-4096, (void *)-4, (void *)-1,
 	};

@@ -111,7 +111,7 @@ static void malformed_ranges(void)
 	/* The kernel's */
 	refuse_range(fd, (void *)0xffff888000000000, MIB, EINVAL, EINVAL);
 	refuse_range(fd, (void *)0xffffffff81000000, MIB, EINVAL, EINVAL);
-	refuse_range(fd, (void *)0x800000000000, MIB, EINVAL, EINVAL);
+	refuse_range(fd, (void *)(1ULL << 56), MIB, EINVAL, EINVAL);
 	expect_untouched(extent);
 }
 
