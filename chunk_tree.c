@@ -198,6 +198,7 @@ void chunk_tree_init(struct chunk_tree *tree, size_t limit)
 	tree->by_addr = RB_ROOT;
 	tree->by_size = RB_ROOT;
 	tree->bytes = 0;
+	tree->promised = 0;
 	tree->limit = limit;
 }
 
@@ -206,8 +207,10 @@ void chunk_tree_init(struct chunk_tree *tree, size_t limit)
  * @tree: the tree
  * @size: bytes wanted
  *
- * The room is counted at once, before the caller purges the memory and inserts
- * it, so that the limit holds exactly however many callers are at work.
+ * The room is taken at once, before the caller purges the memory and inserts
+ * it, so that the limit holds exactly however many callers are at work. One who
+ * drops the lock in between gives the room back and asks again before inserting:
+ * the limit may have been lowered.
  *
  * Context: the tree's lock held.
  * Return: bytes granted, a multiple of the chunk size between 0 and @size. They
@@ -215,13 +218,14 @@ void chunk_tree_init(struct chunk_tree *tree, size_t limit)
  */
 size_t chunk_tree_reserve(struct chunk_tree *tree, size_t size)
 {
+	size_t used = tree->bytes + tree->promised;
 	size_t room = 0;
 
-	if (tree->bytes < tree->limit)
-		room = (tree->limit - tree->bytes) & ~(CHUNK_TREE_UNIT - 1);
+	if (used < tree->limit)
+		room = (tree->limit - used) & ~(CHUNK_TREE_UNIT - 1);
 	if (size > room)
 		size = room;
-	WRITE_ONCE(tree->bytes, tree->bytes + size);
+	tree->promised += size;
 	return size;
 }
 
@@ -233,6 +237,16 @@ size_t chunk_tree_reserve(struct chunk_tree *tree, size_t size)
  * Context: the tree's lock held.
  */
 void chunk_tree_unreserve(struct chunk_tree *tree, size_t size)
+{
+	tree->promised -= size;
+}
+
+static void add_bytes(struct chunk_tree *tree, size_t size)
+{
+	WRITE_ONCE(tree->bytes, tree->bytes + size);
+}
+
+static void sub_bytes(struct chunk_tree *tree, size_t size)
 {
 	WRITE_ONCE(tree->bytes, tree->bytes - size);
 }
@@ -277,6 +291,8 @@ int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
 		return -EEXIST;
 	if (next && next->addr - extent->addr < extent->size)
 		return -EEXIST;
+	tree->promised -= extent->size;
+	add_bytes(tree, extent->size);
 	if (!mergeable(extent, next))
 		next = NULL;
 	if (mergeable(prev, extent)) {
@@ -481,7 +497,7 @@ int chunk_tree_take(struct chunk_tree *tree, size_t size, size_t alignment,
 	addr = (extent->addr + alignment - 1) & ~((uintptr_t)alignment - 1);
 	err = carve(tree, extent, addr, size, spares, out);
 	if (!err)
-		chunk_tree_unreserve(tree, size);
+		sub_bytes(tree, size);
 	return err;
 }
 
@@ -517,7 +533,7 @@ int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **spares,
 	err = carve(tree, extent, extent->addr + extent->size - excess, excess,
 		    spares, out);
 	if (!err)
-		chunk_tree_unreserve(tree, excess);
+		sub_bytes(tree, excess);
 	return err;
 }
 
@@ -532,7 +548,7 @@ void chunk_tree_remove(struct chunk_tree *tree, struct chunk_extent *extent)
 {
 	size_erase(tree, extent);
 	addr_erase(tree, extent);
-	chunk_tree_unreserve(tree, extent->size);
+	sub_bytes(tree, extent->size);
 }
 
 /**

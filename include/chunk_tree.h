@@ -64,14 +64,15 @@ struct chunk_extent {
  * struct chunk_tree - free extents, ordered twice
  * @by_addr: by address
  * @by_size: by size, then address; augmented with struct chunk_reach
- * @bytes:   bytes reserved: those in the trees and those promised to them.
- *           May be read without the lock
- * @limit:   what @bytes may not exceed
+ * @bytes:   bytes in the trees; may be read without the lock
+ * @promised: bytes that room is reserved for, to be inserted soon
+ * @limit:   what no reservation may make both together exceed
  */
 struct chunk_tree {
 	struct rb_root by_addr;
 	struct rb_root by_size;
 	size_t bytes;
+	size_t promised;
 	size_t limit;
 };
 

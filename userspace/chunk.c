@@ -269,37 +269,37 @@ static void dealloc_device(void *chunk, size_t size, enum chunk_type type,
 	chunk_unmap_or_report("chunk_dealloc", chunk, size);
 }
 
-/* Keep @room bytes of an extent, for which there is room, unmap the rest. */
+/* Put a decommitted extent into the tree, as much as the limit still allows. */
+static size_t keep(struct chunk_extent *extent, size_t room)
+{
+	struct chunk_tree *tree = &chunk_state.recycled;
+
+	chunk_tree_unreserve(tree, room);
+	room = chunk_tree_reserve(tree, room);
+	chunk_state.counts.mapped_bytes -= extent->size - room;
+	extent->size = room;
+	if (room)
+		chunk_tree_insert(tree, extent, &chunk_state.spares);
+	else
+		chunk_spare_push(&chunk_state.spares, extent);
+	return room;
+}
+
+/* Recycle the first @room bytes, which are reserved, and unmap the rest. */
 static void dealloc_mapped(struct chunk_extent *extent, size_t room)
 {
 	char *addr = (char *)extent->addr;
 	size_t size = extent->size;
-	bool kept = room;
 
-	if (room) {
-		extent->size = room;
+	if (room)
 		extent->type = chunk_os.decommit(addr, room) ? UNKNOWN_CHUNK :
 							       ZEROED_CHUNK;
-	}
+	chunk_lock();
+	room = keep(extent, room);
+	chunk_unlock();
 	if (room < size)
 		chunk_unmap_or_report("chunk_dealloc", addr + room,
 				      size - room);
-	chunk_lock();
-	chunk_state.counts.mapped_bytes -= size - room;
-	/* The limit may have been lowered meanwhile. */
-	if (kept && chunk_state.recycled.bytes > chunk_state.recycled.limit) {
-		chunk_tree_unreserve(&chunk_state.recycled, room);
-		chunk_state.counts.mapped_bytes -= room;
-		kept = false;
-	}
-	if (kept)
-		chunk_tree_insert(&chunk_state.recycled, extent,
-				  &chunk_state.spares);
-	else
-		chunk_spare_push(&chunk_state.spares, extent);
-	chunk_unlock();
-	if (room && !kept)
-		chunk_unmap_or_report("chunk_dealloc", addr, room);
 }
 
 /**

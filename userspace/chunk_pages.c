@@ -24,7 +24,7 @@ static void check_range(const char *call, const void *addr, size_t size,
 	if (!size || size % page || start % page)
 		chunk_die(call, addr, size,
 			  "address or size is no multiple of the page size");
-	if ((!addr && !anywhere) || start + size - 1 < start)
+	if (addr ? start + size - 1 < start : !anywhere)
 		chunk_die(call, addr, size, "there is no such range");
 }
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "chunk_base.h"
@@ -51,7 +52,7 @@ static void die_without_device(int err)
 	chunk_line_text(&line,
 			"; load the module (insmod chunk.ko), or say backend:auto");
 	chunk_line_write(&line);
-	chunk_die("chunks_init", NULL, 0, "no device");
+	abort();
 }
 
 /* Context: chunk_lock() held, or before anybody else can be here. */
