@@ -99,6 +99,9 @@ static int ioctl_alloc(struct file *file, void __user *arg)
 		return -EINVAL;
 	if (args.length > TASK_SIZE || args.alignment > TASK_SIZE)
 		return -ENOMEM;
+	/* So that a caller who cannot be told the address changes nothing. */
+	if (put_user(0ULL, &uargs->addr))
+		return -EFAULT;
 	err = chunk_alloc(context, file, args.length, args.alignment, &addr);
 	if (err)
 		return err;
