@@ -174,7 +174,7 @@ static int region_register(struct chunk_context *context,
 
 	spin_lock(&context->lock);
 	if (ahead) {
-		chunk_region_decommit(region, extent->addr, extent->size);
+		chunk_region_close(region, extent->addr, extent->size);
 		chunk_tree_reserve(&context->reserve, extent->size);
 		err = chunk_tree_insert(&context->reserve, extent, &spares);
 		WARN_ON_ONCE(err || spares);
@@ -281,12 +281,12 @@ static int map_reserved(struct file *file, unsigned long size,
 int chunk_map_grow(struct chunk_context *context, struct file *file,
 		   unsigned long size, unsigned long alignment)
 {
-	unsigned long step = max(READ_ONCE(context->grow),
-				 READ_ONCE(context->mapped) / 16);
+	unsigned long step = min(READ_ONCE(context->mapped) / 16,
+				 CHUNK_GROW_MAX);
 	int err = -ENOMEM;
 
 	lockdep_assert_held(&context->map_lock);
-	step = round_down(step, CHUNK_SIZE);
+	step = max(round_down(step, CHUNK_SIZE), READ_ONCE(context->grow));
 	/* What does not fit a page table of its own cannot become cheap. */
 	alignment = max(alignment, PMD_SIZE);
 	WRITE_ONCE(context->mapper, current);
@@ -329,26 +329,33 @@ bool chunk_unmap(struct chunk_context *context, unsigned long addr,
  * @addr:    first byte, page-aligned
  * @size:    bytes, page-aligned
  * @locked:  mlocked pages are acceptable
+ * @only:    set to the mapping if one covers the whole range, else to NULL;
+ *           good for as long as mmap_lock is held
  *
  * Context: mmap_lock held.
  * Return: 0, -ESTALE if not, -EINVAL if some of it is mlocked and may not be.
  */
 int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
-		       unsigned long size, bool locked)
+		       unsigned long size, bool locked,
+		       struct vm_area_struct **only)
 {
+	struct vm_area_struct *vma = NULL;
+	unsigned long from = addr;
 	unsigned long end = addr + size;
 	int err = 0;
 
 	mmap_assert_locked(context->mm);
-	while (addr < end) {
-		struct vm_area_struct *vma = vma_lookup(context->mm, addr);
-
+	*only = NULL;
+	while (from < end) {
+		vma = vma_lookup(context->mm, from);
 		if (!vma || !ours(vma, context))
 			return -ESTALE;
 		if ((vma->vm_flags & VM_LOCKED) && !locked)
 			err = -EINVAL;
-		addr = vma->vm_end;
+		from = vma->vm_end;
 	}
+	if (vma && vma->vm_start <= addr)
+		*only = vma;
 	return err;
 }
 
@@ -373,18 +380,23 @@ bool chunk_at_edge(unsigned long addr, unsigned long size)
  * @context: the context
  * @addr:    first byte, page-aligned
  * @size:    bytes, page-aligned
+ * @only:    the mapping, if one is known to cover the whole range, or NULL
  *
  * Does nothing on a kernel that exports no way to (CHUNK_CAP_ZAP).
  *
  * Context: may sleep; mmap_lock held, no other lock.
  */
 void chunk_zap(struct chunk_context *context, unsigned long addr,
-	       unsigned long size)
+	       unsigned long size, struct vm_area_struct *only)
 {
 	unsigned long end = addr + size;
 	struct vm_area_struct *vma;
 
 	mmap_assert_locked(context->mm);
+	if (only) {
+		chunk_zap_vma(only, addr, size);
+		return;
+	}
 	while (addr < end) {
 		unsigned long from, to;
 

@@ -5,27 +5,61 @@
  * An XArray indexed by chunk. Aligned runs of 64, 4096, ... chunks take one
  * slot, so an extent of any size costs a number of stores that is bounded by
  * the width of a node and the height of the tree.
+ *
+ * A tree is as high as its largest index is wide. Addresses are wide, but those
+ * of one process lie close together: so the index is what distinguishes a chunk
+ * from the first that was registered, their exclusive or. The lowest bits are
+ * left alone, so that the chunks of an aligned window keep their order.
  */
+#include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/xarray.h>
 
 #include "chunk_radix.h"
 #include "chunk_tree.h"
 
-static unsigned long chunk_index(uintptr_t addr)
+/* Chunks whose indices are in order: two levels of the tree, 4 GiB. */
+#define WINDOW_CHUNKS	4096UL
+
+static unsigned long chunk_number(uintptr_t addr)
 {
 	return addr >> CHUNK_TREE_SHIFT;
+}
+
+static unsigned long chunk_index(const struct chunk_radix *radix,
+				 unsigned long number)
+{
+	return number ^ READ_ONCE(radix->origin);
+}
+
+static int store_window(struct chunk_radix *radix, unsigned long first,
+			unsigned long nr, void *entry, gfp_t gfp)
+{
+	unsigned long index = chunk_index(radix, first);
+
+	if (nr == 1)
+		return xa_err(xa_store(&radix->chunks, index, entry, gfp));
+	return xa_err(xa_store_range(&radix->chunks, index, index + nr - 1,
+				     entry, gfp));
 }
 
 static int store_range(struct chunk_radix *radix, uintptr_t addr, size_t size,
 		       void *entry, gfp_t gfp)
 {
-	unsigned long first = chunk_index(addr);
-	unsigned long last = chunk_index(addr + size - 1);
+	unsigned long first = chunk_number(addr);
+	unsigned long left = size >> CHUNK_TREE_SHIFT;
+	unsigned long nr;
+	int err;
 
-	if (first == last)
-		return xa_err(xa_store(&radix->chunks, first, entry, gfp));
-	return xa_err(xa_store_range(&radix->chunks, first, last, entry, gfp));
+	for (; left; first += nr, left -= nr) {
+		nr = min(left, WINDOW_CHUNKS - first % WINDOW_CHUNKS);
+		err = store_window(radix, first, nr, entry, gfp);
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 /**
@@ -36,6 +70,7 @@ void chunk_radix_init(struct chunk_radix *radix)
 {
 	/* In the kernel a registry grows at the wish of a process: charge it. */
 	xa_init_flags(&radix->chunks, XA_FLAGS_ACCOUNT);
+	radix->origin = 0;
 }
 
 /**
@@ -60,8 +95,13 @@ void chunk_radix_destroy(struct chunk_radix *radix)
 int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
 		      gfp_t gfp)
 {
-	int err = store_range(radix, extent->addr, extent->size, extent, gfp);
+	int err;
 
+	/* Nothing is registered while it is 0, so readers may see either. */
+	if (!READ_ONCE(radix->origin))
+		cmpxchg(&radix->origin, 0, chunk_number(extent->addr) &
+					   ~(WINDOW_CHUNKS - 1));
+	err = store_range(radix, extent->addr, extent->size, extent, gfp);
 	if (err)
 		chunk_radix_erase(radix, extent->addr, extent->size);
 	return err;
@@ -95,14 +135,47 @@ void chunk_radix_erase(struct chunk_radix *radix, uintptr_t addr, size_t size)
 struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
 					uintptr_t addr)
 {
-	return xa_load(&radix->chunks, chunk_index(addr));
+	return xa_load(&radix->chunks,
+		       chunk_index(radix, chunk_number(addr)));
+}
+
+/*
+ * The largest run of chunks at @first that ends no later than @end and whose
+ * indices are a run too, if not in the same order: a power of 64 of windows.
+ * Less than a window is in order.
+ */
+static unsigned long run_at(unsigned long first, unsigned long end)
+{
+	unsigned long nr = WINDOW_CHUNKS;
+
+	if (first % nr || end - first < nr - 1)
+		return min(end - first + 1, nr - first % nr);
+	while (first % (nr * 64) == 0 && end - first >= nr * 64 - 1)
+		nr *= 64;
+	return nr;
+}
+
+/* The registered chunk with the lowest index in a run */
+static void *find_in_run(struct chunk_radix *radix, unsigned long first,
+			 unsigned long nr)
+{
+	unsigned long index = chunk_index(radix, first);
+	unsigned long last = index + nr - 1;
+
+	if (nr > WINDOW_CHUNKS) {
+		index &= ~(nr - 1);
+		last = index | (nr - 1);
+	}
+	return xa_find(&radix->chunks, &index, last, XA_PRESENT);
 }
 
 /**
  * chunk_radix_next() - the first live extent at or after an address
  * @radix: the registry
  * @addr:  any address
- * @last:  the last address to look at
+ * @last:  the last address to look at, not below @addr
+ *
+ * Time is logarithmic in the distance that is skipped.
  *
  * Context: as for chunk_radix_lookup().
  * Return: the extent, which may begin before @addr or end after @last, or NULL.
@@ -110,7 +183,18 @@ struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
 struct chunk_extent *chunk_radix_next(struct chunk_radix *radix,
 				      uintptr_t addr, uintptr_t last)
 {
-	unsigned long index = chunk_index(addr);
+	unsigned long first = chunk_number(addr);
+	unsigned long end = chunk_number(last);
+	struct chunk_extent *extent;
+	unsigned long nr;
 
-	return xa_find(&radix->chunks, &index, chunk_index(last), XA_PRESENT);
+	for (; first <= end; first += nr) {
+		nr = run_at(first, end);
+		while ((extent = find_in_run(radix, first, nr))) {
+			if (nr <= WINDOW_CHUNKS)
+				return extent;
+			nr /= 64;
+		}
+	}
+	return NULL;
 }

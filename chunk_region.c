@@ -78,6 +78,14 @@ static unsigned long *leaf_of(const struct chunk_region *region,
 	return region->leaves[chunk / CHUNK_LEAF_CHUNKS];
 }
 
+/* The same without context->lock */
+static const unsigned long *leaf_seen(const struct chunk_region *region,
+				      unsigned long chunk)
+{
+	/* Pairs with smp_store_release() in install_leaf(). */
+	return smp_load_acquire(&region->leaves[chunk / CHUNK_LEAF_CHUNKS]);
+}
+
 /* The bit of a chunk's first page in its leaf */
 static unsigned long leaf_bit(unsigned long chunk)
 {
@@ -206,8 +214,7 @@ bool chunk_region_decommitted(const struct chunk_region *region,
 	if (test_bit(chunk, region->gone))
 		return true;
 	smp_rmb(); /* pairs with smp_wmb() in chunk_region_commit() */
-	/* Pairs with the release in chunk_region_add_leaf(). */
-	leaf = smp_load_acquire(&region->leaves[chunk / CHUNK_LEAF_CHUNKS]);
+	leaf = leaf_seen(region, chunk);
 	return leaf && test_bit(leaf_bit(chunk) + page, leaf);
 }
 
@@ -250,7 +257,7 @@ bool chunk_region_wants_leaf(const struct chunk_region *region, bool commit,
 static void install_leaf(struct chunk_region *region, unsigned long **slot,
 			 unsigned long *leaf)
 {
-	/* Pairs with the acquire in chunk_region_decommitted(). */
+	/* Pairs with smp_load_acquire() in leaf_seen(). */
 	smp_store_release(slot, leaf);
 	region->nr_leaves++;
 }
@@ -315,6 +322,14 @@ static void clear_leaves(struct chunk_region *region, unsigned long chunk,
 	}
 }
 
+static void open_whole(struct chunk_region *region, unsigned long chunk,
+		       unsigned long nr)
+{
+	clear_leaves(region, chunk, nr);
+	smp_wmb(); /* pairs with smp_rmb() in the fault path */
+	bits_assign(region->gone, chunk, nr, false);
+}
+
 static unsigned long commit_part(struct chunk_region *region,
 				 const struct piece *piece)
 {
@@ -355,9 +370,7 @@ unsigned long chunk_region_commit(struct chunk_region *region,
 			continue;
 		}
 		changed += count_whole(region, piece.chunk, piece.whole);
-		clear_leaves(region, piece.chunk, piece.whole);
-		smp_wmb(); /* pairs with smp_rmb() in the fault path */
-		bits_assign(region->gone, piece.chunk, piece.whole, false);
+		open_whole(region, piece.chunk, piece.whole);
 	}
 	return changed;
 }
@@ -396,6 +409,41 @@ unsigned long chunk_region_decommit(struct chunk_region *region,
 		}
 	}
 	return changed;
+}
+
+/**
+ * chunk_region_open() - let accesses to whole chunks through
+ * @region: the region
+ * @addr:   first byte, a multiple of CHUNK_SIZE, in the region
+ * @size:   bytes, a multiple of CHUNK_SIZE, in the region
+ *
+ * chunk_region_commit() for what nobody counts the pages of.
+ *
+ * Context: context->lock held.
+ */
+void chunk_region_open(struct chunk_region *region, unsigned long addr,
+		       unsigned long size)
+{
+	unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
+
+	open_whole(region, chunk, size / CHUNK_SIZE);
+}
+
+/**
+ * chunk_region_close() - make accesses to whole chunks trap from now on
+ * @region: the region
+ * @addr:   first byte, a multiple of CHUNK_SIZE, in the region
+ * @size:   bytes, a multiple of CHUNK_SIZE, in the region
+ *
+ * chunk_region_decommit() for what nobody counts the pages of.
+ *
+ * Context: context->lock held.
+ */
+void chunk_region_close(struct chunk_region *region, unsigned long addr,
+			unsigned long size)
+{
+	bits_assign(region->gone, (addr - region->start) / CHUNK_SIZE,
+		    size / CHUNK_SIZE, true);
 }
 
 /**
@@ -458,10 +506,7 @@ struct chunk_region *chunk_region_snapshot(const struct chunk_region *region,
 	/* Pairs with smp_wmb() in chunk_region_commit(). */
 	smp_rmb();
 	for (i = 0; i < copy->chunks; i += CHUNK_LEAF_CHUNKS) {
-		/* Pairs with the release in chunk_region_add_leaf(). */
-		const unsigned long *leaf =
-			smp_load_acquire(&region->leaves[(first + i) /
-							 CHUNK_LEAF_CHUNKS]);
+		const unsigned long *leaf = leaf_seen(region, first + i);
 
 		if (!leaf)
 			continue;

@@ -14,6 +14,7 @@
  * starts and of the ends in it, and one descent finds the smallest such extent.
  */
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/rbtree_augmented.h>
 
@@ -104,13 +105,37 @@ static void addr_erase(struct chunk_tree *tree, struct chunk_extent *extent)
 	rb_erase(&extent->by_addr, &tree->by_addr);
 }
 
-/* Change what a free extent covers; its order by address must not change. */
+/* Is the extent still in order after its own key changed, up or down? */
+static bool size_in_order(struct chunk_extent *extent, bool up)
+{
+	struct rb_node *node = up ? rb_next(&extent->by_size) :
+				    rb_prev(&extent->by_size);
+
+	if (!node)
+		return true;
+	return up ? size_less(extent, entry_size(node)) :
+		    size_less(entry_size(node), extent);
+}
+
+/*
+ * Change what a free extent covers; its order by address must not change. Often
+ * its order by size does not either, as with what is left of a large extent,
+ * and then no tree is touched.
+ */
 static void extent_resize(struct chunk_tree *tree, struct chunk_extent *extent,
 			  uintptr_t addr, size_t size)
 {
-	size_erase(tree, extent);
+	bool up = size > extent->size ||
+		  (size == extent->size && addr > extent->addr);
+
 	extent->addr = addr;
 	extent->size = size;
+	if (size_in_order(extent, up)) {
+		reach_callbacks.propagate(&extent->by_size, NULL);
+		return;
+	}
+	/* Erasing looks at no key, so it may go by the new one. */
+	size_erase(tree, extent);
 	size_insert(tree, extent);
 }
 

@@ -29,6 +29,10 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__) && !defined(_WIN32)
+#pragma GCC visibility push(default)
+#endif
+
 /**
  * struct chunk_stats - counters of this process; sizes in bytes
  * @live_bytes:        in live chunks, base chunks included
@@ -116,6 +120,10 @@ size_t chunk_set_recycle_limit(size_t bytes);
 const char *chunk_backend(void);
 
 void chunk_get_stats(struct chunk_stats *stats);
+
+#if defined(__GNUC__) && !defined(_WIN32)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

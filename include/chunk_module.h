@@ -65,6 +65,9 @@
 /* What is kept for reuse unless asked otherwise: as much as mozjemalloc does. */
 #define CHUNK_RECYCLE_LIMIT	(128 * CHUNK_SIZE)
 
+/* Mapping ahead in proportion to the heap ends here. */
+#define CHUNK_GROW_MAX		(16384 * CHUNK_SIZE)
+
 /**
  * struct chunk_region - address space from one mmap
  * @refs:      VMAs, plus one while on the context's list
@@ -161,14 +164,21 @@ unsigned long chunk_max_recycle_limit(void);
 unsigned long chunk_default_grow(void);
 u64 chunk_caps(void);
 
-/* chunk_context.c */
+/* chunk_node.c */
 int chunk_extent_cache_init(void);
 void chunk_extent_cache_exit(void);
 struct chunk_extent *chunk_extent_new(void);
 void chunk_extent_free(struct chunk_extent *extent);
+void chunk_nodes_free(struct chunk_extent *spares);
+void chunk_nodes_keep(struct chunk_context *context,
+		      struct chunk_extent **spares);
+int chunk_nodes_refill(struct chunk_context *context);
 
+/* chunk_context.c */
 struct chunk_context *chunk_context_new(struct mm_struct *mm);
 void chunk_context_free(struct chunk_context *context);
+void chunk_context_retire(struct chunk_context *context,
+			  struct chunk_extent *extent);
 void chunk_context_forget(struct chunk_context *context, unsigned long start,
 			  unsigned long last, struct chunk_region *owner);
 void chunk_context_stats(struct chunk_context *context,
@@ -176,17 +186,20 @@ void chunk_context_stats(struct chunk_context *context,
 void chunk_context_lookup(struct chunk_context *context,
 			  struct chunk_ioc_lookup *lookup);
 
+/* chunk_alloc.c */
 int chunk_alloc(struct chunk_context *context, struct file *file,
 		unsigned long size, unsigned long alignment,
 		unsigned long *addr);
 int chunk_dealloc(struct chunk_context *context, unsigned long addr,
 		  unsigned long size);
+unsigned long chunk_recycle_limit(struct chunk_context *context);
+int chunk_set_limit(struct chunk_context *context, unsigned long limit);
+
+/* chunk_range.c */
 int chunk_commit(struct chunk_context *context, unsigned long addr,
 		 unsigned long size);
 int chunk_decommit(struct chunk_context *context, unsigned long addr,
 		   unsigned long size, bool locked);
-unsigned long chunk_recycle_limit(struct chunk_context *context);
-int chunk_set_limit(struct chunk_context *context, unsigned long limit);
 
 /* chunk_ioctl.c */
 long chunk_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
@@ -202,10 +215,11 @@ int chunk_map_grow(struct chunk_context *context, struct file *file,
 bool chunk_unmap(struct chunk_context *context, unsigned long addr,
 		 unsigned long size);
 int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
-		       unsigned long size, bool locked);
+		       unsigned long size, bool locked,
+		       struct vm_area_struct **only);
 bool chunk_at_edge(unsigned long addr, unsigned long size);
 void chunk_zap(struct chunk_context *context, unsigned long addr,
-	       unsigned long size);
+	       unsigned long size, struct vm_area_struct *only);
 
 /* chunk_region.c */
 struct chunk_region *chunk_region_new(unsigned long start, unsigned long size);
@@ -224,6 +238,10 @@ unsigned long chunk_region_commit(struct chunk_region *region,
 				  unsigned long addr, unsigned long size);
 unsigned long chunk_region_decommit(struct chunk_region *region,
 				    unsigned long addr, unsigned long size);
+void chunk_region_open(struct chunk_region *region, unsigned long addr,
+		       unsigned long size);
+void chunk_region_close(struct chunk_region *region, unsigned long addr,
+			unsigned long size);
 unsigned long chunk_region_count(const struct chunk_region *region,
 				 unsigned long addr, unsigned long size);
 

@@ -15,10 +15,13 @@ struct chunk_extent;
 
 /**
  * struct chunk_radix - registry of live chunks
- * @chunks: index: address divided by the chunk size; entry: the extent
+ * @chunks: index: see chunk_radix.c; entry: the extent
+ * @origin: chunk number that indices are relative to; 0 until the first store,
+ *          then constant
  */
 struct chunk_radix {
 	struct xarray chunks;
+	unsigned long origin;
 };
 
 void chunk_radix_init(struct chunk_radix *radix);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Nodes: the memory extents are described in.
+ */
+#include <linux/slab.h>
+
+#include "chunk_module.h"
+
+/* How many unused nodes a context keeps rather than return them to the slab. */
+#define CHUNK_SPARES	4
+
+static struct kmem_cache *extent_cache;
+
+/**
+ * chunk_extent_cache_init() - make the cache of nodes
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int chunk_extent_cache_init(void)
+{
+	extent_cache = KMEM_CACHE(chunk_extent, SLAB_ACCOUNT);
+	return extent_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * chunk_extent_cache_exit() - free the cache of nodes
+ */
+void chunk_extent_cache_exit(void)
+{
+	kmem_cache_destroy(extent_cache);
+}
+
+/**
+ * chunk_extent_new() - allocate a node
+ *
+ * Context: may sleep. Charged to the caller's memcg.
+ * Return: a node with no meaningful contents, or NULL.
+ */
+struct chunk_extent *chunk_extent_new(void)
+{
+	return kmem_cache_alloc(extent_cache, GFP_KERNEL);
+}
+
+/**
+ * chunk_extent_free() - free a node
+ * @extent: a node in no tree and not registered
+ */
+void chunk_extent_free(struct chunk_extent *extent)
+{
+	kmem_cache_free(extent_cache, extent);
+}
+
+/**
+ * chunk_nodes_free() - free a chain of nodes
+ * @spares: the chain, or NULL
+ *
+ * Context: any; better without a lock.
+ */
+void chunk_nodes_free(struct chunk_extent *spares)
+{
+	struct chunk_extent *extent;
+
+	while ((extent = chunk_spare_pop(&spares)))
+		chunk_extent_free(extent);
+}
+
+/**
+ * chunk_nodes_keep() - keep a few unused nodes for later
+ * @context: the context
+ * @spares:  the chain; what is left of it the caller frees after unlocking
+ *
+ * Context: context->lock held.
+ */
+void chunk_nodes_keep(struct chunk_context *context,
+		      struct chunk_extent **spares)
+{
+	struct chunk_extent *extent;
+	int n = 0;
+
+	for (extent = context->spares; extent; extent = extent->next)
+		n++;
+	while (n++ < CHUNK_SPARES && (extent = chunk_spare_pop(spares)))
+		chunk_spare_push(&context->spares, extent);
+}
+
+/**
+ * chunk_nodes_refill() - see to it that a context has nodes to split with
+ * @context: the context
+ *
+ * Two are the most that any operation needs.
+ *
+ * Context: may sleep; no lock held.
+ * Return: 0 or -ENOMEM.
+ */
+int chunk_nodes_refill(struct chunk_context *context)
+{
+	struct chunk_extent *one = chunk_extent_new();
+	struct chunk_extent *two = chunk_extent_new();
+	struct chunk_extent *spares = NULL;
+
+	if (one)
+		chunk_spare_push(&spares, one);
+	if (two)
+		chunk_spare_push(&spares, two);
+	if (!one || !two) {
+		chunk_nodes_free(spares);
+		return -ENOMEM;
+	}
+	spin_lock(&context->lock);
+	chunk_nodes_keep(context, &spares);
+	spin_unlock(&context->lock);
+	chunk_nodes_free(spares);
+	return 0;
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Making pages of live extents accessible, or making them trap.
+ */
+#include <linux/mm.h>
+
+#include "chunk_module.h"
+
+/**
+ * struct change - a range whose state is to change
+ * @context: the context, of current->mm
+ * @addr:    first byte, page-aligned
+ * @end:     byte after the last
+ * @commit:  commit, else decommit
+ * @only:    the extent, if one contains the whole range
+ * @region:  has no page bitmap at @at; a reference is held
+ * @at:      an address in it
+ * @holed:   a region in the range was tampered with
+ */
+struct change {
+	struct chunk_context *context;
+	unsigned long addr;
+	unsigned long end;
+	bool commit;
+	struct chunk_extent *only;
+	struct chunk_region *region;
+	unsigned long at;
+	bool holed;
+};
+
+/* The live extent at @from, and how much of the rest of the range it covers */
+static struct chunk_extent *live_part(const struct change *change,
+				      unsigned long from, unsigned long *part)
+{
+	struct chunk_context *context = change->context;
+	struct chunk_extent *extent = chunk_radix_lookup(&context->live, from);
+
+	lockdep_assert_held(&context->lock);
+	if (!extent || !extent->live)
+		return NULL;
+	*part = min(change->end, extent->addr + extent->size) - from;
+	return extent;
+}
+
+/*
+ * Is the range live, and is all there that the change needs? -EAGAIN: no, a
+ * page bitmap is missing, see @region and @at.
+ */
+static int check(struct change *change)
+{
+	struct chunk_extent *extent;
+	struct chunk_region *region;
+	unsigned long from, part;
+
+	change->holed = false;
+	change->region = NULL;
+	for (from = change->addr; from < change->end; from += part) {
+		extent = live_part(change, from, &part);
+		if (!extent)
+			return -ENOENT;
+		region = extent->owner;
+		change->holed |= region->holed;
+		change->only = part == change->end - change->addr ? extent :
+								    NULL;
+		if (!change->region &&
+		    chunk_region_wants_leaf(region, change->commit, from, part,
+					    &change->at))
+			change->region = region;
+	}
+	if (!change->region)
+		return 0;
+	chunk_region_get(change->region);
+	return -EAGAIN;
+}
+
+static int add_leaf(struct change *change)
+{
+	int err = chunk_region_add_leaf(change->region, change->at);
+
+	chunk_region_put(change->region);
+	return err;
+}
+
+static void apply_part(struct change *change, struct chunk_extent *extent,
+		       unsigned long from, unsigned long part)
+{
+	struct chunk_context *context = change->context;
+
+	if (change->commit)
+		context->decommitted -=
+			chunk_region_commit(extent->owner, from, part);
+	else
+		context->decommitted +=
+			chunk_region_decommit(extent->owner, from, part);
+}
+
+static void apply(struct change *change)
+{
+	struct chunk_context *context = change->context;
+	unsigned long from, part;
+
+	if (change->commit)
+		context->counts.commits++;
+	else
+		context->counts.decommits++;
+	if (change->only) {
+		apply_part(change, change->only, change->addr,
+			   change->end - change->addr);
+		return;
+	}
+	for (from = change->addr; from < change->end; from += part) {
+		struct chunk_extent *extent = live_part(change, from, &part);
+
+		apply_part(change, extent, from, part);
+	}
+}
+
+/* With mmap_lock held. @mapped: what chunk_check_mapped() said */
+static int change_mapped(struct change *change, int mapped)
+{
+	struct chunk_context *context = change->context;
+	int err;
+
+	do {
+		spin_lock(&context->lock);
+		err = check(change);
+		if (!err)
+			err = mapped;
+		if (!err)
+			apply(change);
+		spin_unlock(&context->lock);
+	} while (err == -EAGAIN && !(err = add_leaf(change)));
+	return err;
+}
+
+/**
+ * chunk_commit() - make pages of live extents accessible
+ * @context: the context, of current->mm
+ * @addr:    first byte, page-aligned
+ * @size:    bytes, page-aligned
+ *
+ * Looks at mappings, which takes mmap_lock, only where they were tampered with.
+ *
+ * Context: may sleep; no lock held.
+ * Return: 0; -ENOENT if part of the range is not live; -ESTALE if part of it
+ * is not mapped any more; -ENOMEM; -EINTR after a fatal signal.
+ */
+int chunk_commit(struct chunk_context *context, unsigned long addr,
+		 unsigned long size)
+{
+	struct change change = {
+		.context = context,
+		.addr = addr,
+		.end = addr + size,
+		.commit = true,
+	};
+	struct vm_area_struct *vma;
+	int err;
+
+	do {
+		spin_lock(&context->lock);
+		err = check(&change);
+		if (!err && !change.holed)
+			apply(&change);
+		spin_unlock(&context->lock);
+	} while (err == -EAGAIN && !(err = add_leaf(&change)));
+	if (err || !change.holed)
+		return err;
+
+	if (mmap_read_lock_killable(context->mm))
+		return -EINTR;
+	err = chunk_check_mapped(context, addr, size, true, &vma);
+	err = change_mapped(&change, err);
+	mmap_read_unlock(context->mm);
+	return err;
+}
+
+/**
+ * chunk_decommit() - make pages of live extents trap, and free their memory
+ * @context: the context, of current->mm
+ * @addr:    first byte, page-aligned
+ * @size:    bytes, page-aligned
+ * @locked:  also where they are mlocked
+ *
+ * Context: may sleep; no lock held.
+ * Return: 0; -ENOENT if part of the range is not live; -ESTALE if part of it
+ * is not mapped any more; -EINVAL if part of it is mlocked and may not be;
+ * -ENOMEM; -EINTR after a fatal signal.
+ */
+int chunk_decommit(struct chunk_context *context, unsigned long addr,
+		   unsigned long size, bool locked)
+{
+	struct change change = {
+		.context = context,
+		.addr = addr,
+		.end = addr + size,
+		.commit = false,
+	};
+	struct vm_area_struct *vma;
+	int err;
+
+	if (mmap_read_lock_killable(context->mm))
+		return -EINTR;
+	err = chunk_check_mapped(context, addr, size, locked, &vma);
+	err = change_mapped(&change, err);
+	if (!err) {
+		chunk_fault_wait();
+		chunk_zap(context, addr, size, vma);
+	}
+	mmap_read_unlock(context->mm);
+	return err;
+}

@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Chunks: handing them out, taking them back, keeping some for reuse.
+ *
+ * With the device the module does the recycling; without it the same engine
+ * does it here. The registry is here in either case, so that a lookup is no
+ * system call.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "chunk.h"
+#include "chunk_base.h"
+#include "chunk_internal.h"
+#include "chunk_report.h"
+#include "chunk_state.h"
+
+#define UNIT	CHUNK_TREE_UNIT
+
+static bool is_power_of_2(size_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/**
+ * chunks_init() - set everything up
+ *
+ * Implied by every other function; safe to repeat, from any thread.
+ */
+void chunks_init(void)
+{
+	int saved = errno;
+
+	chunk_enter();
+	errno = saved;
+}
+
+static void count_live(size_t size)
+{
+	chunk_state.counts.live_bytes += size;
+	chunk_state.counts.live_chunks++;
+	chunk_state.counts.allocs++;
+}
+
+/* Put an extent in the registry; false without memory, with nothing changed. */
+static bool enlist(void *addr, size_t size, uintptr_t owner,
+		   struct chunk_extent *node)
+{
+	if (!node)
+		node = chunk_node_new();
+	if (!node)
+		return false;
+	node->addr = (uintptr_t)addr;
+	node->size = size;
+	node->owner = (void *)owner;
+	node->type = ZEROED_CHUNK;
+	if (chunk_radix_store(&chunk_state.live, node, 0)) {
+		chunk_spare_push(&chunk_state.spares, node);
+		return false;
+	}
+	count_live(size);
+	return true;
+}
+
+/* -ENODEV if there is no device, or none any more */
+static int alloc_device(size_t size, size_t alignment, void **out)
+{
+	uintptr_t context = chunk_device_context();
+	bool listed;
+	int err;
+
+	if (!context)
+		return -ENODEV;
+	err = chunk_device.alloc(size, alignment, out);
+	if (err == -ENODEV)
+		chunk_device_lost(context);
+	if (err)
+		return err;
+	chunk_lock();
+	listed = enlist(*out, size, context, NULL);
+	chunk_unlock();
+	if (listed)
+		return 0;
+	chunk_device.dealloc(*out, size, ZEROED_CHUNK);
+	return -ENOMEM;
+}
+
+/* A free extent in nobody's hands: keep it if there is room, else unmap it. */
+static void put_back(struct chunk_extent *extent)
+{
+	void *addr = (void *)extent->addr;
+	size_t size = extent->size;
+	size_t room;
+
+	chunk_lock();
+	room = chunk_tree_reserve(&chunk_state.recycled, size);
+	if (room == size) {
+		chunk_tree_insert(&chunk_state.recycled, extent,
+				  &chunk_state.spares);
+		chunk_unlock();
+		return;
+	}
+	chunk_tree_unreserve(&chunk_state.recycled, room);
+	chunk_spare_push(&chunk_state.spares, extent);
+	chunk_state.counts.mapped_bytes -= size;
+	chunk_unlock();
+	chunk_unmap_or_report("chunk_alloc", addr, size);
+}
+
+/* Make a recycled extent what a fresh one is. */
+static int refresh(struct chunk_extent *extent)
+{
+	void *addr = (void *)extent->addr;
+	int err = chunk_os.commit(addr, extent->size);
+
+	/* Where the system could not make it trap, somebody may have written. */
+	if (!err && extent->type != ZEROED_CHUNK)
+		err = chunk_os.purge(addr, extent->size);
+	return err;
+}
+
+static void *alloc_recycled(size_t size, size_t alignment)
+{
+	struct chunk_extent *extent;
+	void *addr;
+	bool listed;
+	int err;
+
+	chunk_lock();
+	err = !chunk_nodes_ready(2);
+	if (!err)
+		err = chunk_tree_take(&chunk_state.recycled, size, alignment,
+				      &chunk_state.spares, &extent);
+	chunk_unlock();
+	if (err)
+		return NULL;
+	addr = (void *)extent->addr;
+	if (refresh(extent)) {
+		extent->type = UNKNOWN_CHUNK;
+		put_back(extent);
+		return NULL;
+	}
+	chunk_lock();
+	listed = !chunk_radix_store(&chunk_state.live, extent, 0);
+	if (listed) {
+		count_live(size);
+		chunk_state.counts.allocs_recycled++;
+	}
+	chunk_unlock();
+	if (listed)
+		return addr;
+	extent->type = chunk_os.decommit(addr, size) ? UNKNOWN_CHUNK :
+						       ZEROED_CHUNK;
+	put_back(extent);
+	return NULL;
+}
+
+static void *alloc_fresh(size_t size, size_t alignment, bool base)
+{
+	void *addr = chunk_map_aligned(size, alignment);
+	bool good = true;
+
+	if (!addr)
+		return NULL;
+	chunk_lock();
+	if (base) {
+		chunk_count_base(size);
+		chunk_state.counts.allocs++;
+	} else {
+		good = enlist(addr, size, 0, NULL);
+		if (good)
+			chunk_state.counts.mapped_bytes += size;
+	}
+	chunk_unlock();
+	if (good)
+		return addr;
+	chunk_unmap_or_report("chunk_alloc", addr, size);
+	return NULL;
+}
+
+static void *alloc_any(size_t size, size_t alignment, bool base)
+{
+	void *addr;
+	int err;
+
+	if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX)
+		return NULL;
+	if (base)
+		return alloc_fresh(size, alignment, true);
+	/* The second time for a device that was lost and opened again. */
+	err = alloc_device(size, alignment, &addr);
+	if (err == -ENODEV && chunk_state.reopen)
+		err = alloc_device(size, alignment, &addr);
+	if (!err)
+		return addr;
+	if (err != -ENODEV ||
+	    chunk_state.options.backend == BACKEND_DEVICE)
+		return NULL;
+	addr = alloc_recycled(size, alignment);
+	return addr ? addr : alloc_fresh(size, alignment, false);
+}
+
+/**
+ * chunk_alloc() - get an extent
+ * @size:      bytes, a non-zero multiple of the chunk size
+ * @alignment: bytes, a power of two, at least the chunk size
+ * @base:      for the caller's own bookkeeping: neither recycled nor registered
+ *
+ * Return: committed memory that reads as zero, or NULL with errno ENOMEM.
+ */
+void *chunk_alloc(size_t size, size_t alignment, bool base)
+{
+	int saved = errno;
+	void *addr;
+
+	if (!size || size % UNIT)
+		chunk_die("chunk_alloc", (void *)alignment, size,
+			  "the size is no multiple of 1 MiB");
+	if (!is_power_of_2(alignment) || alignment % UNIT)
+		chunk_die("chunk_alloc", (void *)alignment, size,
+			  "the alignment is no power of two from 1 MiB");
+	chunk_enter();
+	addr = alloc_any(size, alignment, base);
+	errno = addr ? saved : ENOMEM;
+	return addr;
+}
+
+/* Take a live extent out of the registry. Dies if it is not exactly that. */
+static struct chunk_extent *delist(void *chunk, size_t size)
+{
+	uintptr_t addr = (uintptr_t)chunk;
+	struct chunk_extent *extent;
+	const char *why = NULL;
+
+	extent = chunk_radix_lookup(&chunk_state.live, addr);
+	if (!extent)
+		why = "this chunk is not live";
+	else if (extent->addr != addr)
+		why = "this is inside a live chunk, not its start";
+	else if (extent->size != size)
+		why = "the size is not what was allocated";
+	if (why) {
+		chunk_unlock();
+		chunk_die("chunk_dealloc", chunk, size, why);
+	}
+	chunk_radix_erase(&chunk_state.live, addr, size);
+	chunk_track_drop(&chunk_state.pages, addr, size);
+	chunk_state.counts.live_bytes -= size;
+	chunk_state.counts.live_chunks--;
+	chunk_state.counts.deallocs++;
+	return extent;
+}
+
+static void dealloc_device(void *chunk, size_t size, enum chunk_type type,
+			   uintptr_t context)
+{
+	int err;
+
+	if (context == atomic_load_explicit(&chunk_state.device,
+					    memory_order_relaxed)) {
+		err = chunk_device.dealloc(chunk, size, type);
+		/* Somebody else has unmapped it: then it is gone already. */
+		if (!err || err == -ESTALE || err == -ENOENT)
+			return;
+		if (err == -ENODEV)
+			chunk_device_lost(context);
+	}
+	chunk_unmap_or_report("chunk_dealloc", chunk, size);
+}
+
+/* Keep @room bytes of an extent, for which there is room, unmap the rest. */
+static void dealloc_mapped(struct chunk_extent *extent, size_t room)
+{
+	char *addr = (char *)extent->addr;
+	size_t size = extent->size;
+	bool kept = room;
+
+	if (room) {
+		extent->size = room;
+		extent->type = chunk_os.decommit(addr, room) ? UNKNOWN_CHUNK :
+							       ZEROED_CHUNK;
+	}
+	if (room < size)
+		chunk_unmap_or_report("chunk_dealloc", addr + room,
+				      size - room);
+	chunk_lock();
+	chunk_state.counts.mapped_bytes -= size - room;
+	/* The limit may have been lowered meanwhile. */
+	if (kept && chunk_state.recycled.bytes > chunk_state.recycled.limit) {
+		chunk_tree_unreserve(&chunk_state.recycled, room);
+		chunk_state.counts.mapped_bytes -= room;
+		kept = false;
+	}
+	if (kept)
+		chunk_tree_insert(&chunk_state.recycled, extent,
+				  &chunk_state.spares);
+	else
+		chunk_spare_push(&chunk_state.spares, extent);
+	chunk_unlock();
+	if (room && !kept)
+		chunk_unmap_or_report("chunk_dealloc", addr, room);
+}
+
+/**
+ * chunk_dealloc() - give an extent back
+ * @chunk: what chunk_alloc() returned
+ * @size:  the size it was asked for
+ * @type:  what it held
+ *
+ * Keeps as much of it for reuse as the limit allows.
+ */
+void chunk_dealloc(void *chunk, size_t size, enum chunk_type type)
+{
+	int saved = errno;
+	struct chunk_extent *extent;
+	uintptr_t context;
+	size_t room = 0;
+
+	if (!size || size % UNIT || (uintptr_t)chunk % UNIT)
+		chunk_die("chunk_dealloc", chunk, size,
+			  "address or size is no multiple of 1 MiB");
+	if ((unsigned int)type > RECYCLED_CHUNK)
+		chunk_die("chunk_dealloc", chunk, size,
+			  "there is no such type of chunk");
+	chunk_enter();
+	chunk_lock();
+	extent = delist(chunk, size);
+	context = (uintptr_t)extent->owner;
+	if (context)
+		chunk_spare_push(&chunk_state.spares, extent);
+	else
+		room = chunk_tree_reserve(&chunk_state.recycled, size);
+	chunk_unlock();
+	if (context)
+		dealloc_device(chunk, size, type, context);
+	else
+		dealloc_mapped(extent, room);
+	errno = saved;
+}
+
+/**
+ * chunk_is_live() - does an address lie in a live chunk?
+ * @addr: any address
+ *
+ * Context: any thread, signal handlers too. Takes no lock, calls nothing.
+ */
+bool chunk_is_live(const void *addr)
+{
+	return chunk_radix_lookup(&chunk_state.live, (uintptr_t)addr);
+}
+
+/**
+ * chunk_extent_of() - the live extent that contains an address
+ * @addr:  any address
+ * @start: set to its first byte
+ * @size:  set to its size in bytes
+ *
+ * Return: whether there is one.
+ */
+bool chunk_extent_of(const void *addr, void **start, size_t *size)
+{
+	struct chunk_extent *extent;
+
+	chunk_enter();
+	chunk_lock();
+	extent = chunk_radix_lookup(&chunk_state.live, (uintptr_t)addr);
+	if (extent) {
+		*start = (void *)extent->addr;
+		*size = extent->size;
+	}
+	chunk_unlock();
+	return extent;
+}
+
+static bool device_stats(struct chunk_device_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	return atomic_load_explicit(&chunk_state.device,
+				    memory_order_relaxed) &&
+	       !chunk_device.stats(stats);
+}
+
+/**
+ * chunk_recycled_bytes() - how much is kept for reuse
+ *
+ * Context: takes no lock.
+ * Return: bytes.
+ */
+size_t chunk_recycled_bytes(void)
+{
+	struct chunk_device_stats device;
+	int saved = errno;
+
+	chunk_enter();
+	device_stats(&device);
+	errno = saved;
+	return device.recycled_bytes + READ_ONCE(chunk_state.recycled.bytes);
+}
+
+/* Unmap what is over the limit. */
+static void evict(void)
+{
+	struct chunk_extent *extent;
+	uintptr_t addr;
+	size_t size;
+
+	for (;;) {
+		chunk_lock();
+		/* Without a node nothing can be cut, but all can be dropped. */
+		chunk_nodes_ready(1);
+		if (chunk_tree_evict(&chunk_state.recycled,
+				     &chunk_state.spares, &extent)) {
+			chunk_unlock();
+			return;
+		}
+		addr = extent->addr;
+		size = extent->size;
+		chunk_spare_push(&chunk_state.spares, extent);
+		chunk_state.counts.mapped_bytes -= size;
+		chunk_unlock();
+		chunk_unmap_or_report("chunk_set_recycle_limit", (void *)addr,
+				      size);
+	}
+}
+
+/**
+ * chunk_set_recycle_limit() - bound what is kept for reuse
+ * @bytes: the limit; what is kept beyond it is released at once
+ *
+ * Return: the limit before.
+ */
+size_t chunk_set_recycle_limit(size_t bytes)
+{
+	int saved = errno;
+	uintptr_t context;
+	size_t before;
+
+	chunk_enter();
+	context = chunk_device_context();
+	chunk_lock();
+	before = chunk_state.limit;
+	chunk_state.limit = bytes;
+	chunk_state.recycled.limit = bytes;
+	chunk_unlock();
+	evict();
+	if (context && chunk_device.limit(bytes) == -ENODEV)
+		chunk_device_lost(context);
+	errno = saved;
+	return before;
+}
+
+/**
+ * chunk_backend() - where chunks come from
+ *
+ * Return: "device", or what the system's own way is called.
+ */
+const char *chunk_backend(void)
+{
+	int saved = errno;
+	bool device;
+
+	chunk_enter();
+	device = chunk_device_context();
+	errno = saved;
+	return device ? "device" : chunk_os.name;
+}
+
+/**
+ * chunk_get_stats() - counters of this process
+ * @stats: filled
+ */
+void chunk_get_stats(struct chunk_stats *stats)
+{
+	struct chunk_device_stats device;
+	struct chunk_counts *counts = &chunk_state.counts;
+	int saved = errno;
+
+	chunk_enter();
+	chunk_lock();
+	device_stats(&device);
+	*stats = (struct chunk_stats) {
+		.live_bytes = counts->live_bytes,
+		.live_chunks = counts->live_chunks,
+		.decommitted_bytes = chunk_state.pages.bytes +
+				     device.decommitted_bytes,
+		.recycled_bytes = chunk_state.recycled.bytes +
+				  device.recycled_bytes,
+		.recycle_limit = chunk_state.limit,
+		.mapped_bytes = counts->mapped_bytes + device.mapped_bytes,
+		.base_bytes = counts->base_bytes,
+		.allocs = counts->allocs,
+		.allocs_recycled = counts->allocs_recycled +
+				   device.allocs_recycled,
+		.deallocs = counts->deallocs,
+		.commits = counts->commits,
+		.decommits = counts->decommits,
+	};
+	chunk_unlock();
+	errno = saved;
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+/*
+ * CHUNK_OPTIONS="key:value,key:value", in the manner of MALLOC_CONF. What is not
+ * understood is reported and ignored: an allocator must not keep a program from
+ * starting over a misspelt option.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chunk_options.h"
+#include "chunk_report.h"
+
+/**
+ * struct piece - part of a string
+ * @at:     its first character
+ * @length: how many there are
+ */
+struct piece {
+	const char *at;
+	size_t length;
+};
+
+static bool is(struct piece piece, const char *text)
+{
+	return piece.length == strlen(text) &&
+	       !memcmp(piece.at, text, piece.length);
+}
+
+/* Splits at the first @separator; without one the second piece is empty. */
+static struct piece split(struct piece *rest, char separator)
+{
+	struct piece first = *rest;
+	const char *end = memchr(rest->at, separator, rest->length);
+
+	if (end)
+		first.length = end - rest->at;
+	rest->at += first.length + !!end;
+	rest->length -= first.length + !!end;
+	return first;
+}
+
+static unsigned int suffix_shift(char suffix)
+{
+	switch (suffix) {
+	case 'k':
+	case 'K':
+		return 10;
+	case 'm':
+	case 'M':
+		return 20;
+	case 'g':
+	case 'G':
+		return 30;
+	default:
+		return 0;
+	}
+}
+
+/* Digits, and perhaps K, M or G */
+static bool parse_size(struct piece value, size_t *size)
+{
+	unsigned int shift;
+	size_t number = 0;
+
+	if (!value.length)
+		return false;
+	shift = suffix_shift(value.at[value.length - 1]);
+	if (shift)
+		value.length--;
+	if (!value.length)
+		return false;
+	for (; value.length; value.at++, value.length--) {
+		unsigned int digit = *value.at - '0';
+
+		if (digit > 9 || number > (SIZE_MAX - digit) / 10)
+			return false;
+		number = number * 10 + digit;
+	}
+	if (number > SIZE_MAX >> shift)
+		return false;
+	*size = number << shift;
+	return true;
+}
+
+static bool parse_backend(struct piece value, struct chunk_options *options)
+{
+	if (is(value, "auto"))
+		options->backend = BACKEND_AUTO;
+	else if (is(value, "device"))
+		options->backend = BACKEND_DEVICE;
+	else if (is(value, "mmap"))
+		options->backend = BACKEND_MMAP;
+	else
+		return false;
+	return true;
+}
+
+static bool parse_switch(struct piece value, bool *on)
+{
+	*on = is(value, "on");
+	return *on || is(value, "off");
+}
+
+static void report(const char *what, struct piece option)
+{
+	struct chunk_line line = { 0 };
+
+	chunk_line_text(&line, "libchunk: CHUNK_OPTIONS: ignoring ");
+	chunk_line_text(&line, what);
+	chunk_line_text(&line, " \"");
+	chunk_line_add(&line, option.at, option.length);
+	chunk_line_text(&line, "\"");
+	chunk_line_write(&line);
+}
+
+static void parse_option(struct piece option, struct chunk_options *options)
+{
+	struct piece value = option;
+	struct piece key = split(&value, ':');
+	struct chunk_options before = *options;
+	bool good;
+
+	if (is(key, "backend")) {
+		good = parse_backend(value, options);
+	} else if (is(key, "recycle_limit")) {
+		good = parse_size(value, &options->recycle_limit);
+	} else if (is(key, "guard")) {
+		good = parse_switch(value, &options->guards);
+	} else {
+		report("the unknown option", option);
+		return;
+	}
+	if (!good) {
+		*options = before;
+		report("the bad value of", option);
+	}
+}
+
+/**
+ * chunk_options_read() - read CHUNK_OPTIONS
+ * @options: holds the defaults; what is set and makes sense replaces them
+ *
+ * Context: needs environ, no other part of libc.
+ */
+void chunk_options_read(struct chunk_options *options)
+{
+	const char *text = getenv("CHUNK_OPTIONS");
+	struct piece rest;
+
+	if (!text)
+		return;
+	rest.at = text;
+	rest.length = strlen(text);
+	while (rest.length) {
+		struct piece option = split(&rest, ',');
+
+		if (option.length)
+			parse_option(option, options);
+	}
+}

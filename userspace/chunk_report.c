@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Saying something on stderr without stdio, which may allocate.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chunk_report.h"
+
+/**
+ * chunk_line_add() - append some characters
+ * @line:   the line
+ * @text:   the characters; what is unprintable becomes a question mark
+ * @length: how many
+ */
+void chunk_line_add(struct chunk_line *line, const char *text, size_t length)
+{
+	/* Room for the end of the line. */
+	size_t room = sizeof(line->text) - 1 - line->length;
+
+	for (; length && room; text++, length--, room--)
+		line->text[line->length++] =
+			*text >= ' ' && *text <= '~' ? *text : '?';
+}
+
+/**
+ * chunk_line_text() - append a string
+ * @line: the line
+ * @text: the string
+ */
+void chunk_line_text(struct chunk_line *line, const char *text)
+{
+	chunk_line_add(line, text, strlen(text));
+}
+
+/**
+ * chunk_line_number() - append a number
+ * @line:   the line
+ * @number: the number
+ * @base:   10, or 16, which puts 0x in front
+ */
+void chunk_line_number(struct chunk_line *line, uintptr_t number,
+		       unsigned int base)
+{
+	char digits[24];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = "0123456789abcdef"[number % base];
+		number /= base;
+	} while (number);
+	if (base == 16)
+		chunk_line_text(line, "0x");
+	chunk_line_add(line, digits + at, sizeof(digits) - at);
+}
+
+/**
+ * chunk_line_error() - append what an error number means
+ * @line: the line
+ * @err:  the number, positive
+ */
+void chunk_line_error(struct chunk_line *line, int err)
+{
+	const char *name = NULL;
+
+#ifdef __GLIBC__
+	/* Unlike strerror() it neither translates nor allocates. */
+	name = strerrordesc_np(err);
+#endif
+	if (name) {
+		chunk_line_text(line, name);
+	} else {
+		chunk_line_text(line, "error ");
+		chunk_line_number(line, err, 10);
+	}
+}
+
+/**
+ * chunk_line_write() - write a line to stderr
+ * @line: the line, without its end
+ *
+ * Leaves errno alone. Where there is no stderr, there is nobody to tell.
+ */
+void chunk_line_write(struct chunk_line *line)
+{
+	int saved = errno;
+	const char *at = line->text;
+	ssize_t written;
+
+	line->text[line->length++] = '\n';
+	while (line->length) {
+		written = write(STDERR_FILENO, at, line->length);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			break;
+		at += written;
+		line->length -= written;
+	}
+	errno = saved;
+}
+
+/**
+ * chunk_die() - end the process over a programming error
+ * @call: the function that was called
+ * @addr: its address argument, or its alignment
+ * @size: its size argument
+ * @why:  what is wrong with them
+ */
+void chunk_die(const char *call, const void *addr, size_t size,
+	       const char *why)
+{
+	struct chunk_line line = { 0 };
+
+	chunk_line_text(&line, "libchunk: ");
+	chunk_line_text(&line, call);
+	chunk_line_text(&line, "(");
+	chunk_line_number(&line, (uintptr_t)addr, 16);
+	chunk_line_text(&line, ", ");
+	chunk_line_number(&line, size, 10);
+	chunk_line_text(&line, "): ");
+	chunk_line_text(&line, why);
+	chunk_line_write(&line);
+	abort();
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What libchunk knows, the lock over it, and how a forked child takes it over.
+ *
+ * Handlers of pthread_atfork() would have to take the lock before or after those
+ * of the allocator above, in the same order as the allocator itself; nobody
+ * controls that order. So there are none. The lock lies in a page that the
+ * kernel wipes in a child, which thus finds it free. If a thread that is not in
+ * the child held it at the fork, what it protects may be half changed: the child
+ * gives up what cannot be trusted, some address space without memory, and starts
+ * that anew. The registry can always be read.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+
+#include "chunk_base.h"
+#include "chunk_report.h"
+#include "chunk_state.h"
+
+/* As the original: at most 6.25 % of a 32-bit address space. */
+#define RECYCLE_LIMIT	((size_t)128 << 20)
+
+/**
+ * struct process - what a forked child must not inherit
+ * @lock:  over chunk_state
+ * @known: false in a child that has not run any of this yet
+ */
+struct process {
+	pthread_mutex_t lock;
+	atomic_bool known;
+};
+
+struct chunk_state chunk_state;
+
+static _Atomic(struct process *) process;
+static struct process process_unwiped;
+static atomic_int starting;
+
+/* Is somebody at work under the lock? Not wiped. */
+static atomic_bool busy;
+
+static void die_without_device(int err)
+{
+	struct chunk_line line = { 0 };
+
+	chunk_line_text(&line,
+			"libchunk: CHUNK_OPTIONS says backend:device, but /dev/chunk: ");
+	chunk_line_error(&line, -err);
+	chunk_line_text(&line,
+			"; load the module (insmod chunk.ko), or say backend:auto");
+	chunk_line_write(&line);
+	chunk_die("chunks_init", NULL, 0, "no device");
+}
+
+/* Context: chunk_lock() held, or before anybody else can be here. */
+static int device_open(void)
+{
+	int err = chunk_device.open();
+
+	if (err)
+		return err;
+	if (chunk_state.limit != RECYCLE_LIMIT)
+		chunk_device.limit(chunk_state.limit);
+	chunk_state.device = ++chunk_state.contexts;
+	return 0;
+}
+
+static void state_start(void)
+{
+	struct chunk_options *options = &chunk_state.options;
+	int err;
+
+	options->recycle_limit = RECYCLE_LIMIT;
+	options->guards = true;
+	chunk_options_read(options);
+	chunk_os.start(options->guards);
+	chunk_state.limit = options->recycle_limit;
+	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
+	chunk_radix_init(&chunk_state.live);
+	chunk_track_init(&chunk_state.pages);
+	if (options->backend == BACKEND_MMAP)
+		return;
+	err = device_open();
+	if (err && options->backend == BACKEND_DEVICE)
+		die_without_device(err);
+}
+
+/* The page is wiped to zeroes, which is an unlocked mutex on Linux. */
+static void process_start(struct process *p)
+{
+	static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+
+	memcpy(&p->lock, &unlocked, sizeof(unlocked));
+	atomic_store(&p->known, true);
+}
+
+static void start(void)
+{
+	struct process *p;
+	int none = 0;
+
+	if (!atomic_compare_exchange_strong(&starting, &none, 1)) {
+		while (!atomic_load_explicit(&process, memory_order_acquire))
+			sched_yield();
+		return;
+	}
+	state_start();
+	p = chunk_os.map_forked();
+	if (!p)
+		p = &process_unwiped;
+	process_start(p);
+	atomic_store_explicit(&process, p, memory_order_release);
+}
+
+/* Somebody else's work was cut short by the fork. */
+static void state_reset(void)
+{
+	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
+	chunk_state.spares = NULL;
+	chunk_track_reset(&chunk_state.pages);
+	chunk_base_reset();
+}
+
+/* First in a child: what the parent's threads were doing is nobody's now. */
+static void child_start(struct process *p)
+{
+	pthread_mutex_lock(&p->lock);
+	if (!atomic_load(&p->known)) {
+		if (atomic_load(&busy))
+			state_reset();
+		if (chunk_state.device) {
+			chunk_device.close();
+			chunk_state.device = 0;
+			chunk_state.reopen = true;
+		}
+		atomic_store(&busy, false);
+		atomic_store(&p->known, true);
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+/**
+ * chunk_enter() - be ready for a call
+ *
+ * Context: at the beginning of every function of the API that changes anything.
+ * The lock is not held.
+ */
+void chunk_enter(void)
+{
+	struct process *p = atomic_load_explicit(&process,
+						 memory_order_acquire);
+
+	if (!p) {
+		start();
+		p = atomic_load_explicit(&process, memory_order_acquire);
+	}
+	if (!atomic_load_explicit(&p->known, memory_order_acquire))
+		child_start(p);
+}
+
+/**
+ * chunk_lock() - take the lock over chunk_state
+ *
+ * Nothing but base chunks is mapped under it, and nothing of the caller's runs.
+ */
+void chunk_lock(void)
+{
+	struct process *p = atomic_load_explicit(&process,
+						 memory_order_acquire);
+
+	/* chunk_base_node() is used before there is anybody to lock out. */
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	atomic_store_explicit(&busy, true, memory_order_relaxed);
+}
+
+/**
+ * chunk_unlock() - release the lock over chunk_state
+ */
+void chunk_unlock(void)
+{
+	struct process *p = atomic_load_explicit(&process,
+						 memory_order_acquire);
+
+	if (!p)
+		return;
+	atomic_store_explicit(&busy, false, memory_order_relaxed);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/**
+ * chunk_node_new() - get a node for an extent
+ *
+ * Context: chunk_lock() held.
+ * Return: a node in no use, or NULL without memory.
+ */
+struct chunk_extent *chunk_node_new(void)
+{
+	struct chunk_extent *extent = chunk_spare_pop(&chunk_state.spares);
+
+	return extent ? extent : chunk_base_node(sizeof(*extent));
+}
+
+/**
+ * chunk_nodes_ready() - see to it that there are spare nodes
+ * @count: how many
+ *
+ * Context: chunk_lock() held.
+ * Return: whether there are.
+ */
+bool chunk_nodes_ready(unsigned int count)
+{
+	struct chunk_extent *extent;
+
+	for (extent = chunk_state.spares; extent && count; count--)
+		extent = extent->next;
+	for (; count; count--) {
+		extent = chunk_base_node(sizeof(*extent));
+		if (!extent)
+			return false;
+		chunk_spare_push(&chunk_state.spares, extent);
+	}
+	return true;
+}
+
+/**
+ * chunk_count_base() - count memory for bookkeeping
+ * @size: bytes newly mapped
+ *
+ * Context: chunk_lock() held.
+ */
+void chunk_count_base(size_t size)
+{
+	chunk_state.counts.base_bytes += size;
+	chunk_state.counts.mapped_bytes += size;
+	chunk_state.counts.live_bytes += size;
+	chunk_state.counts.live_chunks++;
+}
+
+/**
+ * chunk_device_context() - the context of the device to use
+ *
+ * Opens the device again if it was lost.
+ *
+ * Context: chunk_enter() done, lock not held.
+ * Return: its number, or 0 for none.
+ */
+uintptr_t chunk_device_context(void)
+{
+	if (atomic_load_explicit(&chunk_state.reopen, memory_order_relaxed)) {
+		chunk_lock();
+		if (chunk_state.reopen && !chunk_state.device)
+			device_open();
+		chunk_state.reopen = false;
+		chunk_unlock();
+	}
+	return atomic_load_explicit(&chunk_state.device, memory_order_relaxed);
+}
+
+/**
+ * chunk_device_lost() - the device said -ENODEV
+ * @context: the context that was meant
+ *
+ * Context: lock not held.
+ */
+void chunk_device_lost(uintptr_t context)
+{
+	chunk_lock();
+	if (chunk_state.device == context) {
+		chunk_device.close();
+		chunk_state.device = 0;
+		chunk_state.reopen = true;
+	}
+	chunk_unlock();
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What libchunk knows, the lock over it, and how a forked child takes it over.
+ */
+#ifndef CHUNK_STATE_H
+#define CHUNK_STATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "chunk_options.h"
+#include "chunk_radix.h"
+#include "chunk_track.h"
+#include "chunk_tree.h"
+#include "os.h"
+
+/**
+ * struct chunk_counts - for chunk_get_stats(); bytes where it says so
+ * @live_bytes:      in live extents and base chunks
+ * @live_chunks:     how many of them
+ * @mapped_bytes:    mapped by us, not by the device
+ * @base_bytes:      for bookkeeping
+ * @allocs:          chunk_alloc() calls that succeeded
+ * @allocs_recycled: of these, from our own recycled extents
+ * @deallocs:        chunk_dealloc() calls
+ * @commits:         pages_commit() calls that succeeded
+ * @decommits:       pages_decommit() calls
+ */
+struct chunk_counts {
+	uint64_t live_bytes;
+	uint64_t live_chunks;
+	uint64_t mapped_bytes;
+	uint64_t base_bytes;
+	uint64_t allocs;
+	uint64_t allocs_recycled;
+	uint64_t deallocs;
+	uint64_t commits;
+	uint64_t decommits;
+};
+
+/**
+ * struct chunk_state - all there is, under chunk_lock() but for what is atomic
+ * @live:      live extents; looked up without the lock
+ * @recycled:  extents kept for reuse, all from mmap; the device keeps its own
+ * @spares:    nodes in nobody's use
+ * @pages:     decommitted pages of live extents, but for the device's
+ * @counts:    for statistics
+ * @limit:     bytes to keep for reuse
+ * @options:   constant after the start
+ * @device:    which context of the device is in use: 0 for none, else a number
+ *             never used before, also the owner of the extents that come from it
+ * @contexts:  how many contexts there were
+ * @reopen:    it is worth trying to open the device again
+ */
+struct chunk_state {
+	struct chunk_radix live;
+	struct chunk_tree recycled;
+	struct chunk_extent *spares;
+	struct chunk_track pages;
+	struct chunk_counts counts;
+	size_t limit;
+	struct chunk_options options;
+	atomic_uintptr_t device;
+	uintptr_t contexts;
+	atomic_bool reopen;
+};
+
+extern struct chunk_state chunk_state;
+
+void chunk_enter(void);
+void chunk_lock(void);
+void chunk_unlock(void);
+
+struct chunk_extent *chunk_node_new(void);
+bool chunk_nodes_ready(unsigned int count);
+void chunk_count_base(size_t size);
+
+uintptr_t chunk_device_context(void);
+void chunk_device_lost(uintptr_t context);
+
+#endif /* CHUNK_STATE_H */

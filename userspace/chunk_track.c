@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which pages of live chunks are decommitted: a bitmap for each chunk of which
+ * any are. Without memory for one the page is not counted, and nothing else is
+ * amiss.
+ */
+#include <string.h>
+
+#include "chunk_base.h"
+#include "chunk_state.h"
+
+/* Enough for pages of 4 KiB, the smallest there are. */
+#define LEAF_WORDS	(CHUNK_TREE_UNIT / 4096 / 64)
+
+/**
+ * struct chunk_leaf - decommitted pages of one chunk
+ * @bits: one for each page
+ * @next: in the chain of bitmaps in nobody's use
+ */
+struct chunk_leaf {
+	uint64_t bits[LEAF_WORDS];
+	struct chunk_leaf *next;
+};
+
+static struct chunk_leaf *leaf_of(struct chunk_track *track, uintptr_t addr)
+{
+	return xa_load(&track->leaves, addr >> CHUNK_TREE_SHIFT);
+}
+
+static struct chunk_leaf *leaf_new(struct chunk_track *track, uintptr_t addr)
+{
+	struct chunk_leaf *leaf = track->spares;
+
+	if (leaf)
+		track->spares = leaf->next;
+	else
+		leaf = chunk_base_node(sizeof(*leaf));
+	if (!leaf)
+		return NULL;
+	memset(leaf, 0, sizeof(*leaf));
+	if (!xa_err(xa_store(&track->leaves, addr >> CHUNK_TREE_SHIFT, leaf,
+			     0)))
+		return leaf;
+	leaf->next = track->spares;
+	track->spares = leaf;
+	return NULL;
+}
+
+/* The bytes from @addr to the end of its chunk, or to @end if that is sooner */
+static size_t chunk_part(uintptr_t addr, uintptr_t end)
+{
+	size_t part = CHUNK_TREE_UNIT - addr % CHUNK_TREE_UNIT;
+
+	return part < end - addr ? part : end - addr;
+}
+
+static size_t page_of(uintptr_t addr)
+{
+	return addr % CHUNK_TREE_UNIT / chunk_os.page_size;
+}
+
+static bool is_set(const struct chunk_leaf *leaf, size_t page)
+{
+	return leaf->bits[page / 64] >> page % 64 & 1;
+}
+
+/* Sets or clears bits; returns how many changed */
+static size_t leaf_assign(struct chunk_leaf *leaf, size_t page, size_t count,
+			  bool value)
+{
+	size_t changed = 0;
+
+	while (count) {
+		uint64_t *word = &leaf->bits[page / 64];
+		size_t n = 64 - page % 64;
+		uint64_t mask, new;
+
+		if (n > count)
+			n = count;
+		mask = ~0ULL >> (64 - n) << page % 64;
+		new = value ? *word | mask : *word & ~mask;
+		changed += __builtin_popcountll(new ^ *word);
+		*word = new;
+		page += n;
+		count -= n;
+	}
+	return changed;
+}
+
+/**
+ * chunk_track_init() - know of no decommitted pages
+ * @track: what is known
+ */
+void chunk_track_init(struct chunk_track *track)
+{
+	xa_init_flags(&track->leaves, 0);
+	track->spares = NULL;
+	track->bytes = 0;
+}
+
+/**
+ * chunk_track_reset() - drop what may be half changed
+ * @track: what is known
+ *
+ * Context: in a forked child.
+ */
+void chunk_track_reset(struct chunk_track *track)
+{
+	track->spares = NULL;
+}
+
+/**
+ * chunk_track_set() - note that pages were decommitted or committed
+ * @track:       what is known
+ * @addr:        first byte, page-aligned
+ * @size:        bytes, page-aligned
+ * @decommitted: which of the two
+ *
+ * Only of live chunks.
+ *
+ * Context: chunk_lock() held.
+ */
+void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
+		     bool decommitted)
+{
+	uintptr_t end = addr + size;
+	size_t part, changed;
+
+	for (; addr < end; addr += part) {
+		struct chunk_leaf *leaf = leaf_of(track, addr);
+
+		part = chunk_part(addr, end);
+		if (!leaf && decommitted &&
+		    chunk_radix_lookup(&chunk_state.live, addr))
+			leaf = leaf_new(track, addr);
+		if (!leaf)
+			continue;
+		changed = leaf_assign(leaf, page_of(addr),
+				      part / chunk_os.page_size, decommitted) *
+			  chunk_os.page_size;
+		if (decommitted)
+			track->bytes += changed;
+		else
+			track->bytes -= changed;
+	}
+}
+
+/**
+ * chunk_track_run() - find decommitted pages in a range
+ * @track: what is known
+ * @addr:  first byte of the range, page-aligned; set to the first such page
+ * @end:   byte after the last
+ *
+ * Context: chunk_lock() held.
+ * Return: how many bytes, within one chunk, are decommitted at @addr; 0 for
+ * none in the range.
+ */
+size_t chunk_track_run(struct chunk_track *track, uintptr_t *addr,
+		       uintptr_t end)
+{
+	size_t page = chunk_os.page_size;
+	uintptr_t at, to;
+
+	for (at = *addr; at < end; at += chunk_part(at, end)) {
+		struct chunk_leaf *leaf = leaf_of(track, at);
+		uintptr_t stop = at + chunk_part(at, end);
+
+		if (!leaf)
+			continue;
+		while (at < stop && !is_set(leaf, page_of(at)))
+			at += page;
+		if (at == stop) {
+			at -= page;
+			continue;
+		}
+		for (to = at; to < stop && is_set(leaf, page_of(to));)
+			to += page;
+		*addr = at;
+		return to - at;
+	}
+	return 0;
+}
+
+/**
+ * chunk_track_drop() - forget the pages of an extent that is given back
+ * @track: what is known
+ * @addr:  first byte, chunk-aligned
+ * @size:  bytes, chunk-aligned
+ *
+ * Context: chunk_lock() held.
+ */
+void chunk_track_drop(struct chunk_track *track, uintptr_t addr, size_t size)
+{
+	uintptr_t end = addr + size;
+
+	if (!READ_ONCE(track->leaves.head))
+		return;
+	for (; addr < end; addr += CHUNK_TREE_UNIT) {
+		struct chunk_leaf *leaf = leaf_of(track, addr);
+
+		if (!leaf)
+			continue;
+		chunk_track_set(track, addr, CHUNK_TREE_UNIT, false);
+		xa_store(&track->leaves, addr >> CHUNK_TREE_SHIFT, NULL, 0);
+		leaf->next = track->spares;
+		track->spares = leaf;
+	}
+}

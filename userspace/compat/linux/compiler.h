@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* Accesses that happen once and whole, as in the kernel. */
+#ifndef COMPAT_LINUX_COMPILER_H
+#define COMPAT_LINUX_COMPILER_H
+
+#define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, value)	__atomic_store_n(&(x), (value), __ATOMIC_RELAXED)
+
+#endif /* COMPAT_LINUX_COMPILER_H */

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COMPAT_LINUX_ERRNO_H
+#define COMPAT_LINUX_ERRNO_H
+
+#ifdef __linux__
+#include_next <linux/errno.h>
+#else
+#include <errno.h>
+#endif
+
+#endif /* COMPAT_LINUX_ERRNO_H */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Red-black trees with the kernel's interface, as far as the engine uses it.
+ * The implementation is our own: see ../rbtree.c.
+ */
+#ifndef COMPAT_LINUX_RBTREE_H
+#define COMPAT_LINUX_RBTREE_H
+
+#include <linux/compiler.h>
+#include <linux/types.h>
+
+/**
+ * struct rb_node - link in a tree
+ * @parent:   the node above, or NULL at the root
+ * @rb_left:  what is before
+ * @rb_right: what is after
+ * @red:      colour
+ */
+struct rb_node {
+	struct rb_node *parent;
+	struct rb_node *rb_left;
+	struct rb_node *rb_right;
+	bool red;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
+#define RB_ROOT	((struct rb_root) { NULL })
+
+#define rb_parent(node)	((node)->parent)
+
+#define rb_entry(node, type, member)					\
+	((type *)((char *)(node) - offsetof(type, member)))
+
+static inline void rb_link_node(struct rb_node *node, struct rb_node *parent,
+				struct rb_node **link)
+{
+	node->parent = parent;
+	node->rb_left = NULL;
+	node->rb_right = NULL;
+	node->red = true;
+	*link = node;
+}
+
+void rb_insert_color(struct rb_node *node, struct rb_root *root);
+void rb_erase(struct rb_node *node, struct rb_root *root);
+struct rb_node *rb_first(const struct rb_root *root);
+struct rb_node *rb_last(const struct rb_root *root);
+struct rb_node *rb_next(const struct rb_node *node);
+struct rb_node *rb_prev(const struct rb_node *node);
+
+#endif /* COMPAT_LINUX_RBTREE_H */

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* Trees whose nodes know something of their whole subtree. */
+#ifndef COMPAT_LINUX_RBTREE_AUGMENTED_H
+#define COMPAT_LINUX_RBTREE_AUGMENTED_H
+
+#include <linux/rbtree.h>
+
+/**
+ * struct rb_augment_callbacks - how a subtree's value is kept
+ * @propagate: recompute from a node upwards, until @stop or until nothing
+ *             changes
+ * @copy:      one node takes another's place
+ * @rotate:    @new takes the place of @old, which becomes its child
+ */
+struct rb_augment_callbacks {
+	void (*propagate)(struct rb_node *node, struct rb_node *stop);
+	void (*copy)(struct rb_node *old, struct rb_node *new);
+	void (*rotate)(struct rb_node *old, struct rb_node *new);
+};
+
+void rb_insert_augmented(struct rb_node *node, struct rb_root *root,
+			 const struct rb_augment_callbacks *callbacks);
+void rb_erase_augmented(struct rb_node *node, struct rb_root *root,
+			const struct rb_augment_callbacks *callbacks);
+
+/*
+ * Defines @name, the callbacks for a value @value of @type, whose node is
+ * @field. @compute(entry, true) recomputes it from the children and returns
+ * whether it is what it was.
+ */
+#define RB_DECLARE_CALLBACKS(storage, name, type, field, value, compute)   \
+static void name##_propagate(struct rb_node *node, struct rb_node *stop)  \
+{									   \
+	while (node != stop && !compute(rb_entry(node, type, field), true)) \
+		node = rb_parent(node);					   \
+}									   \
+									   \
+static void name##_copy(struct rb_node *old, struct rb_node *new)	   \
+{									   \
+	rb_entry(new, type, field)->value =				   \
+		rb_entry(old, type, field)->value;			   \
+}									   \
+									   \
+static void name##_rotate(struct rb_node *old, struct rb_node *new)	   \
+{									   \
+	name##_copy(old, new);						   \
+	compute(rb_entry(old, type, field), false);			   \
+}									   \
+									   \
+storage const struct rb_augment_callbacks name = {			   \
+	.propagate = name##_propagate,					   \
+	.copy = name##_copy,						   \
+	.rotate = name##_rotate,					   \
+}
+
+#endif /* COMPAT_LINUX_RBTREE_AUGMENTED_H */

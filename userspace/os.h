@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What libchunk asks of an operating system, or of the device.
+ *
+ * Policy is above: what is mapped how, kept, reused and counted. A primitive
+ * does one thing, returns 0 or a negative error number, and never prints, aborts
+ * or allocates. Policy looks at capabilities and never asks which system it is.
+ *
+ * Addresses and sizes are multiples of the page size unless said otherwise.
+ */
+#ifndef OS_H
+#define OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "chunk_type.h"
+
+/**
+ * struct chunk_os - a system's primitives
+ * @name:        for chunk_backend()
+ * @page_size:   the granularity of everything, in bytes
+ * @start:       get ready, once; @guards: decommitted pages may be guarded in
+ *               ways that are not the system's plainest. Fills @page_size
+ * @map:         a new zero-filled mapping, exactly at @addr or, if that is NULL,
+ *               anywhere. Never over another. -EEXIST if the place is taken,
+ *               -ENOMEM
+ * @unmap:       any part of mappings. -ENOMEM if that would split one too many
+ * @commit:      readable and writable again; what is so already keeps its
+ *               contents. -ENOMEM
+ * @decommit:    the memory is freed and any access traps. -ENOMEM: it is freed,
+ *               but the system cannot make it trap
+ * @purge:       the memory is freed and reads as zero. An error: it is not
+ * @map_forked:  a page that reads as zero in the child after each fork; the
+ *               system may be unable to, then it is any page. NULL if none
+ */
+struct chunk_os {
+	const char *name;
+	size_t page_size;
+	void (*start)(bool guards);
+	int (*map)(void *addr, size_t size, void **out);
+	int (*unmap)(void *addr, size_t size);
+	int (*commit)(void *addr, size_t size);
+	int (*decommit)(void *addr, size_t size);
+	int (*purge)(void *addr, size_t size);
+	void *(*map_forked)(void);
+};
+
+/**
+ * struct chunk_device_stats - what the device counts
+ * @mapped_bytes:      address space
+ * @decommitted_bytes: decommitted pages of live extents
+ * @recycled_bytes:    kept for reuse
+ * @allocs_recycled:   extents handed out by reuse
+ */
+struct chunk_device_stats {
+	uint64_t mapped_bytes;
+	uint64_t decommitted_bytes;
+	uint64_t recycled_bytes;
+	uint64_t allocs_recycled;
+};
+
+/**
+ * struct chunk_device - a source of aligned chunks that recycles them itself
+ * @open:     -ENOENT and other errors of open(2); -EPROTO: not one we know
+ * @close:    forget it; what came from it stays mapped
+ * @alloc:    committed, zero
+ * @dealloc:  exactly what @alloc returned
+ * @commit:   as in struct chunk_os
+ * @decommit: as in struct chunk_os; -ENOMEM: nothing was done
+ * @limit:    bound what is kept
+ * @stats:    counters
+ *
+ * -ENODEV from any of them: the context is not ours any more, since the process
+ * forked or closed the descriptor. What came from it is then commit_lost()'s and
+ * decommit_lost()'s, and unmapped when it is given back.
+ *
+ * @commit_lost:   as @commit
+ * @decommit_lost: as @decommit of struct chunk_os
+ */
+struct chunk_device {
+	int (*open)(void);
+	void (*close)(void);
+	int (*alloc)(size_t size, size_t alignment, void **out);
+	int (*dealloc)(void *addr, size_t size, enum chunk_type type);
+	int (*commit)(void *addr, size_t size);
+	int (*decommit)(void *addr, size_t size);
+	int (*limit)(size_t bytes);
+	int (*stats)(struct chunk_device_stats *stats);
+	int (*commit_lost)(void *addr, size_t size);
+	int (*decommit_lost)(void *addr, size_t size);
+};
+
+/* One of each is linked in: see the Makefile. No device: its open() fails. */
+extern struct chunk_os chunk_os;
+extern const struct chunk_device chunk_device;
+
+#endif /* OS_H */

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+/* What the black-box suites of libchunk share: see common.h. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common.h"
+
+/**
+ * check_backend() - a case: libchunk uses the backend that TEST_BACKEND names
+ *
+ * Without it every suite might pass on another backend than the one meant.
+ */
+void check_backend(void)
+{
+	const char *wanted = getenv("TEST_BACKEND");
+
+	if (!wanted)
+		tap_skip("TEST_BACKEND is not set");
+	tap_note("chunk_backend() is \"%s\"", chunk_backend());
+	expect(!strcmp(chunk_backend(), wanted));
+}
+
+/**
+ * on_device() - does libchunk use the device?
+ */
+bool on_device(void)
+{
+	return !strcmp(chunk_backend(), "device");
+}
+
+/**
+ * stats_now() - the counters, as a value
+ */
+struct chunk_stats stats_now(void)
+{
+	struct chunk_stats stats;
+
+	memset(&stats, 0xee, sizeof(stats));
+	chunk_get_stats(&stats);
+	return stats;
+}
+
+/**
+ * expect_stats_consistent() - what must hold of the counters at any quiet time
+ */
+void expect_stats_consistent(void)
+{
+	struct chunk_stats s = stats_now();
+
+	expect(s.live_bytes + s.recycled_bytes <= s.mapped_bytes);
+	expect(s.base_bytes <= s.mapped_bytes);
+	expect(s.recycled_bytes <= s.recycle_limit);
+	expect(s.decommitted_bytes <= s.live_bytes);
+	expect(s.live_chunks * MIB <= s.live_bytes);
+	expect(s.allocs_recycled <= s.allocs);
+	expect_equal(s.recycled_bytes, chunk_recycled_bytes());
+	expect_equal(s.live_bytes % MIB, 0);
+	expect_equal(s.recycled_bytes % MIB, 0);
+	expect_equal(s.decommitted_bytes % page_size(), 0);
+}
+
+/**
+ * alloc_mib() - a chunk of so many MiB, aligned to one; never NULL
+ * @mib: size
+ */
+void *alloc_mib(size_t mib)
+{
+	void *chunk = chunk_alloc(mib * MIB, MIB, false);
+
+	expect(chunk);
+	return chunk;
+}
+
+/**
+ * dealloc_mib() - give back what alloc_mib() returned
+ * @chunk: the chunk
+ * @mib:   size
+ */
+void dealloc_mib(void *chunk, size_t mib)
+{
+	chunk_dealloc(chunk, mib * MIB, UNKNOWN_CHUNK);
+}
+
+/**
+ * adjoining_chunks() - chunks of 1 MiB that adjoin, each an extent of its own
+ * @count: how many; the recycle limit must leave room for them
+ *
+ * They are carved from one recycled extent, lowest address first. To be called
+ * before anything else was recycled.
+ *
+ * Return: the first and lowest of them.
+ */
+char *adjoining_chunks(size_t count)
+{
+	char *first = alloc_mib(count);
+
+	dealloc_mib(first, count);
+	for (size_t i = 0; i < count; i++)
+		expect_equal((uintptr_t)alloc_mib(1),
+			     (uintptr_t)first + i * MIB);
+	return first;
+}
+
+/**
+ * random_seed() - a seed, printed, and from TEST_SEED if that is set
+ */
+uint64_t random_seed(void)
+{
+	const char *text = getenv("TEST_SEED");
+	struct timespec now;
+	uint64_t seed;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	seed = text ? strtoull(text, NULL, 0) :
+		      (uint64_t)now.tv_sec * 1000003 + now.tv_nsec;
+	tap_note("TEST_SEED=%llu repeats this", (unsigned long long)seed);
+	return seed;
+}
+
+/**
+ * random_next() - the next number of a sequence (splitmix64)
+ * @state: the sequence; any value begins one
+ */
+uint64_t random_next(uint64_t *state)
+{
+	uint64_t x = *state += 0x9e3779b97f4a7c15;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+/**
+ * random_below() - a number below a bound
+ * @state: the sequence
+ * @bound: at least 1
+ */
+size_t random_below(uint64_t *state, size_t bound)
+{
+	return random_next(state) % bound;
+}

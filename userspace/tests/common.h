@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What the black-box suites of libchunk share. */
+#ifndef COMMON_H
+#define COMMON_H
+
+#include <chunk.h>
+
+#include "memory.h"
+#include "tap.h"
+
+/* Every suite's first case. */
+#define BACKEND_CASE { "the backend asked for is in use", check_backend }
+
+void check_backend(void);
+bool on_device(void);
+
+struct chunk_stats stats_now(void);
+void expect_stats_consistent(void);
+
+void *alloc_mib(size_t mib);
+void dealloc_mib(void *chunk, size_t mib);
+char *adjoining_chunks(size_t count);
+
+uint64_t random_seed(void);
+uint64_t random_next(uint64_t *state);
+size_t random_below(uint64_t *state, size_t bound);
+
+#endif /* COMMON_H */

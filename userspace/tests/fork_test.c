@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: MIT
+/*
+ * After fork parent and child each own everything there was, independently;
+ * and the child may use the library whatever other threads were doing in it.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "common.h"
+
+/* Lets one process wait for another; both ends stay open in both. */
+static int gate[2];
+
+static void gate_init(void)
+{
+	expect(pipe(gate) == 0);
+}
+
+static void gate_open(void)
+{
+	expect(write(gate[1], "", 1) == 1);
+}
+
+static void gate_wait(void)
+{
+	char byte;
+
+	expect(read(gate[0], &byte, 1) == 1);
+}
+
+static void child_allocates(void)
+{
+	char *inherited = alloc_mib(2), *chunk;
+	pid_t child;
+
+	fill(inherited, 2 * MIB, 1);
+	child = tap_fork();
+	if (child == 0) {
+		expect(chunk_is_live(inherited));
+		chunk = chunk_alloc(4 * MIB, 4 * MIB, false);
+		expect(chunk);
+		expect(chunk_is_live(chunk));
+		expect(is_zero(chunk, 4 * MIB));
+		fill(chunk, 4 * MIB, 2);
+		pages_decommit(chunk + MIB, MIB);
+		expect_trap_only(chunk + MIB, MIB);
+		expect(pages_commit(chunk + MIB, MIB));
+		expect(is_zero(chunk + MIB, MIB));
+		dealloc_mib(chunk, 4);
+		expect_trap(chunk);
+		expect(is_filled(inherited, 2 * MIB, 1));
+		check_backend();
+		_exit(0);
+	}
+	tap_join(child);
+	chunk = alloc_mib(4);
+	expect(is_zero(chunk, 4 * MIB));
+	expect(is_filled(inherited, 2 * MIB, 1));
+	expect_stats_consistent();
+}
+
+/* Decommits, commits and frees what it inherited; the parent sees nothing. */
+static void child_frees_inherited(void)
+{
+	char *chunks = adjoining_chunks(4);
+	pid_t child;
+
+	fill(chunks, 4 * MIB, 1);
+	pages_decommit(chunks + 3 * MIB, MIB / 2);
+	child = tap_fork();
+	if (child == 0) {
+		size_t page = page_size();
+
+		expect_trap_only(chunks + 3 * MIB, MIB / 2);
+		pages_decommit(chunks + page, page);
+		expect_trap_only(chunks + page, page);
+		expect_equal(resident_bytes(chunks + page, page), 0);
+		expect(pages_commit(chunks + page, page));
+		expect(is_zero(chunks + page, page));
+		expect(pages_commit(chunks + 3 * MIB, MIB / 2));
+		expect(is_zero(chunks + 3 * MIB, MIB / 2));
+		fill(chunks + 3 * MIB, MIB, 9);
+		pages_purge(chunks + MIB, MIB / 2, true);
+		expect(is_zero(chunks + MIB, MIB / 2));
+		dealloc_mib(chunks + MIB, 1);
+		expect_trap_only(chunks + MIB, MIB);
+		expect(!chunk_is_live(chunks + MIB));
+		dealloc_mib(chunks, 1);
+		dealloc_mib(chunks + 3 * MIB, 1);
+		expect(is_filled(chunks + 2 * MIB, MIB, 1 + 2 * MIB));
+		for (int i = 0; i < 8; i++) {
+			char *chunk = alloc_mib(1);
+
+			expect(is_zero(chunk, MIB));
+			fill(chunk, MIB, 3);
+		}
+		expect_stats_consistent();
+		_exit(0);
+	}
+	tap_join(child);
+	expect(is_filled(chunks, 3 * MIB, 1));
+	expect(is_filled(chunks + 3 * MIB + MIB / 2, MIB / 2,
+			 1 + 3 * MIB + MIB / 2));
+	expect_trap_only(chunks + 3 * MIB, MIB / 2);
+	for (size_t i = 0; i < 4; i++) {
+		expect(chunk_is_live(chunks + i * MIB));
+		dealloc_mib(chunks + i * MIB, 1);
+	}
+	expect_equal(chunk_recycled_bytes(), 4 * MIB);
+}
+
+/* The other way: what the parent does after fork is nothing to the child. */
+static void parent_frees(void)
+{
+	char *chunks = adjoining_chunks(4);
+	pid_t child;
+
+	gate_init();
+	fill(chunks, 4 * MIB, 1);
+	pages_decommit(chunks + 3 * MIB, MIB / 2);
+	child = tap_fork();
+	if (child == 0) {
+		gate_wait();
+		expect(is_filled(chunks, 3 * MIB, 1));
+		expect_trap_only(chunks + 3 * MIB, MIB / 2);
+		for (size_t i = 0; i < 4; i++)
+			expect(chunk_is_live(chunks + i * MIB));
+		dealloc_mib(chunks + 2 * MIB, 1);
+		expect_trap(chunks + 2 * MIB);
+		expect(is_filled(chunks, 2 * MIB, 1));
+		_exit(0);
+	}
+	dealloc_mib(chunks, 1);
+	pages_decommit(chunks + MIB, MIB);
+	fill(chunks + 2 * MIB, MIB, 5);
+	expect(pages_commit(chunks + 3 * MIB, MIB / 2));
+	expect(is_zero(chunks + 3 * MIB, MIB / 2));
+	gate_open();
+	tap_join(child);
+	expect(is_filled(chunks + 2 * MIB, MIB, 5));
+	expect_trap(chunks);
+	expect_trap(chunks + 2 * MIB - 1);
+	expect_no_trap(chunks + 2 * MIB);
+}
+
+static void copy_on_write(void)
+{
+	char *chunk = alloc_mib(2);
+	pid_t child;
+
+	gate_init();
+	fill(chunk, MIB, 1);
+	child = tap_fork();
+	if (child == 0) {
+		fill(chunk, 2 * MIB, 2);
+		gate_open();
+		gate_wait();
+		expect(is_filled(chunk, 2 * MIB, 2));
+		_exit(0);
+	}
+	gate_wait();
+	expect(is_filled(chunk, MIB, 1));
+	expect(is_zero(chunk + MIB, MIB));
+	fill(chunk, 2 * MIB, 3);
+	gate_open();
+	tap_join(child);
+	expect(is_filled(chunk, 2 * MIB, 3));
+}
+
+/* Recycled address space is inherited as well, and no page of it is shared. */
+static void recycled_after_fork(void)
+{
+	char *chunk = alloc_mib(4), *again;
+	pid_t child;
+
+	fill(chunk, 4 * MIB, 1);
+	dealloc_mib(chunk, 4);
+	child = tap_fork();
+	expect_trap(chunk);
+	again = alloc_mib(4);
+	expect(is_zero(again, 4 * MIB));
+	fill(again, 4 * MIB, child);
+	for (int i = 0; i < 4; i++) {
+		char *more = alloc_mib(2);
+
+		expect(is_zero(more, 2 * MIB));
+		fill(more, 2 * MIB, child + i);
+	}
+	expect(is_filled(again, 4 * MIB, child));
+	expect_stats_consistent();
+	if (child == 0)
+		_exit(0);
+	tap_join(child);
+}
+
+static void generation(char *chunk, int depth)
+{
+	char *own = alloc_mib(1);
+	pid_t child;
+
+	fill(own, MIB, depth);
+	pages_decommit(chunk + depth * MIB, MIB);
+	if (depth < 4) {
+		child = tap_fork();
+		if (child == 0) {
+			generation(chunk, depth + 1);
+			_exit(0);
+		}
+		tap_join(child);
+	}
+	expect(is_filled(own, MIB, depth));
+	for (int i = 0; i <= depth; i++)
+		expect_trap(chunk + i * MIB);
+	expect(is_filled(chunk + (depth + 1) * MIB, MIB,
+			 7 + (depth + 1) * MIB));
+	expect(pages_commit(chunk, (depth + 1) * MIB));
+	expect(is_zero(chunk, (depth + 1) * MIB));
+	dealloc_mib(own, 1);
+	dealloc_mib(chunk, 6);
+	expect_trap(chunk + 5 * MIB);
+}
+
+static void grandchildren(void)
+{
+	char *chunk = alloc_mib(6);
+
+	fill(chunk, 6 * MIB, 7);
+	generation(chunk, 0);
+}
+
+/* No atfork handler runs. */
+static void raw_fork(void)
+{
+	char *chunk = alloc_mib(2), *fresh;
+	long child;
+
+	fill(chunk, 2 * MIB, 1);
+	child = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	expect(child >= 0);
+	if (child == 0) {
+		expect(is_filled(chunk, 2 * MIB, 1));
+		pages_decommit(chunk + MIB / 2, MIB / 2);
+		expect_trap_only(chunk + MIB / 2, MIB / 2);
+		pages_decommit(chunk, MIB);
+		expect(pages_commit(chunk, MIB));
+		expect(is_zero(chunk, MIB));
+		dealloc_mib(chunk, 2);
+		expect_trap(chunk);
+		fresh = alloc_mib(3);
+		expect(is_zero(fresh, 3 * MIB));
+		fill(fresh, 3 * MIB, 2);
+		dealloc_mib(fresh, 3);
+		_exit(0);
+	}
+	tap_join(child);
+	expect(is_filled(chunk, 2 * MIB, 1));
+	dealloc_mib(chunk, 2);
+}
+
+static void fork_before_first_use(void)
+{
+	pid_t child = tap_fork();
+	char *chunk = alloc_mib(2);
+
+	expect(is_zero(chunk, 2 * MIB));
+	fill(chunk, 2 * MIB, child);
+	expect(is_filled(chunk, 2 * MIB, child));
+	if (child == 0)
+		_exit(0);
+	tap_join(child);
+}
+
+static void parent_exits_first(void)
+{
+	int status;
+	pid_t child;
+
+	gate_init();
+	child = tap_fork();
+	if (child == 0) {
+		char *chunk = alloc_mib(3);
+		pid_t parent = getpid(), orphan;
+
+		fill(chunk, 3 * MIB, 1);
+		pages_decommit(chunk + MIB, MIB);
+		orphan = tap_fork();
+		if (orphan)
+			_exit(0);
+		while (getppid() == parent)
+			sched_yield();
+		expect_trap_only(chunk + MIB, MIB);
+		expect(is_filled(chunk, MIB, 1));
+		dealloc_mib(chunk, 3);
+		chunk = alloc_mib(2);
+		expect(is_zero(chunk, 2 * MIB));
+		gate_open();
+		_exit(0);
+	}
+	expect(waitpid(child, &status, 0) == child && status == 0);
+	/* If the orphan fails there is no writer left, and nothing to read. */
+	close(gate[1]);
+	gate_wait();
+}
+
+static atomic_bool stop;
+
+static void *busy(void *arg)
+{
+	uint64_t random = (uintptr_t)arg;
+
+	while (!atomic_load(&stop)) {
+		size_t mib = 1 + random_below(&random, 3);
+		char *chunk = alloc_mib(mib);
+
+		*chunk = 1;
+		pages_decommit(chunk, page_size());
+		expect(pages_commit(chunk, page_size()));
+		dealloc_mib(chunk, mib);
+		if (random_below(&random, 8) == 0)
+			chunk_set_recycle_limit((2 + mib) * MIB);
+	}
+	return NULL;
+}
+
+static void use_in_child(char *kept)
+{
+	char *chunk = alloc_mib(2);
+
+	expect(is_zero(chunk, 2 * MIB));
+	fill(chunk, 2 * MIB, 1);
+	pages_decommit(chunk, MIB);
+	expect(pages_commit(chunk, MIB));
+	dealloc_mib(chunk, 2);
+	chunk_set_recycle_limit(MIB);
+	expect(chunk_is_live(kept));
+	expect(is_filled(kept, MIB, 1));
+	dealloc_mib(kept, 1);
+	stats_now();
+}
+
+/* Whatever lock was held or half-done change made, the child is not stuck. */
+static void fork_under_fire(void)
+{
+	char *kept = alloc_mib(1);
+	pthread_t threads[4];
+
+	fill(kept, MIB, 1);
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		expect(pthread_create(&threads[i], NULL, busy,
+				      (void *)(i + 1)) == 0);
+	for (int i = 0; i < 150; i++) {
+		pid_t child = tap_fork();
+
+		if (child == 0) {
+			alarm(60);
+			use_in_child(kept);
+			_exit(0);
+		}
+		tap_join(child);
+	}
+	atomic_store(&stop, true);
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		expect(pthread_join(threads[i], NULL) == 0);
+	expect(is_filled(kept, MIB, 1));
+	expect_stats_consistent();
+}
+
+/* Threads fork, too, and their children use threads. */
+static void *fork_and_use(void *arg)
+{
+	char *kept = alloc_mib(1);
+
+	fill(kept, MIB, 1);
+	for (int i = 0; i < 20; i++) {
+		pid_t child = tap_fork();
+
+		if (child == 0) {
+			use_in_child(kept);
+			_exit(0);
+		}
+		tap_join(child);
+	}
+	dealloc_mib(kept, 1);
+	return arg;
+}
+
+static void threads_fork(void)
+{
+	pthread_t threads[6];
+
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		expect(pthread_create(&threads[i], NULL, fork_and_use,
+				      NULL) == 0);
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		expect(pthread_join(threads[i], NULL) == 0);
+	expect_stats_consistent();
+}
+
+/* vfork shares the memory: the child may do nothing but exec. */
+static void vfork_and_exec(void)
+{
+	static char *const argv[] = { "/bin/true", NULL };
+	char *chunk = alloc_mib(1);
+	pid_t child;
+
+	fill(chunk, MIB, 1);
+	child = vfork();
+	if (child == 0) {
+		execv(argv[0], argv);
+		_exit(1);
+	}
+	tap_join(child);
+	expect(is_filled(chunk, MIB, 1));
+	dealloc_mib(chunk, 1);
+	expect(is_zero(alloc_mib(1), MIB));
+}
+
+static const struct tap_case cases[] = {
+	BACKEND_CASE,
+	{ "the child allocates, the parent is unaffected", child_allocates },
+	{ "the child frees what it inherited, the parent is unaffected",
+	  child_frees_inherited },
+	{ "the parent frees, the child is unaffected", parent_frees },
+	{ "copy on write both ways", copy_on_write },
+	{ "both reuse what was recycled", recycled_after_fork },
+	{ "five generations", grandchildren },
+	{ "a child of the raw system call", raw_fork },
+	{ "fork before the first use", fork_before_first_use },
+	{ "the parent exits first", parent_exits_first },
+	{ "fork while other threads are inside the library",
+	  fork_under_fire },
+	{ "several threads fork", threads_fork },
+	{ "vfork and exec", vfork_and_exec },
+};
+
+TAP_MAIN("Tests fork", cases)

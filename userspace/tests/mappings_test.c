@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Mappings: what kills allocators that punch holes. 65,536 alternating pages
+ * are decommitted, twice as many as the default limit allows mappings for.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common.h"
+
+#define HOLES	65536
+
+/* More than this many mappings only where holes cost mappings. */
+static bool holes_cost_mappings(void)
+{
+	const char *options = getenv("CHUNK_OPTIONS");
+
+	return !on_device() && options && strstr(options, "guard:off");
+}
+
+static char *chunk_for_holes(size_t *size)
+{
+	char *chunk;
+
+	*size = 2 * HOLES * page_size();
+	if (page_size() > 16384)
+		tap_skip("too much memory at %zu bytes a page", page_size());
+	chunk = chunk_alloc(*size, 2 * MIB, false);
+	expect(chunk);
+	return chunk;
+}
+
+static void make_holes(char *chunk)
+{
+	size_t page = page_size();
+
+	for (size_t i = 0; i < HOLES; i++)
+		pages_decommit(chunk + 2 * i * page, page);
+}
+
+static void alternating_holes(void)
+{
+	size_t page = page_size(), mappings, added, size;
+	char *chunk = chunk_for_holes(&size);
+
+	for (size_t i = 0; i < HOLES; i++)
+		chunk[2 * i * page] = 1;
+	chunk[page] = 7;
+	chunk[size - 1] = 8;
+	mappings = count_mappings();
+	make_holes(chunk);
+	added = count_mappings() - mappings;
+	tap_note("%d holes added %zu mappings", HOLES, added);
+	if (on_device())
+		expect(added <= 2);
+	expect(holes_cost_mappings() || added <= 2 || added > 1000);
+	/* Whether or not all of them trap, no memory is behind them. */
+	for (size_t i = 0; i < HOLES; i++)
+		if (i % 251 == 0)
+			expect_equal(resident_bytes(chunk + 2 * i * page, page),
+				     0);
+	if (on_device())
+		for (size_t i = 0; i < HOLES; i += 97)
+			expect(read_traps(chunk + 2 * i * page));
+	expect(!read_traps(chunk + page) && chunk[page] == 7);
+	expect(chunk[size - 1] == 8);
+	expect_equal(stats_now().decommitted_bytes, HOLES * page);
+}
+
+static void all_come_back(void)
+{
+	size_t page = page_size(), size;
+	char *chunk = chunk_for_holes(&size);
+
+	make_holes(chunk);
+	expect(pages_commit(chunk, size));
+	expect_equal(stats_now().decommitted_bytes, 0);
+	for (size_t i = 0; i < 2 * HOLES; i += 61) {
+		expect_equal(chunk[i * page], 0);
+		chunk[i * page] = 1;
+	}
+	make_holes(chunk);
+	chunk_dealloc(chunk, size, ARENA_CHUNK);
+	expect_trap(chunk);
+	expect_trap(chunk + page);
+	expect_trap(chunk + size - 1);
+	expect_equal(resident_bytes(chunk, size), 0);
+	chunk = chunk_alloc(64 * MIB, 2 * MIB, false);
+	expect(chunk);
+	expect(is_zero(chunk, 64 * MIB));
+	touch(chunk, 64 * MIB);
+	expect_stats_consistent();
+}
+
+/* Chunks with guard pages, as an arena allocator makes them */
+static void guarded_chunks(void)
+{
+	size_t page = page_size(), count = 256, mappings;
+	char **chunks = calloc(count, sizeof(*chunks));
+
+	chunks_init();
+	mappings = count_mappings();
+	for (size_t i = 0; i < count; i++) {
+		chunks[i] = alloc_mib(1);
+		pages_decommit(chunks[i] + page, page);
+		pages_decommit(chunks[i] + MIB - page, page);
+		chunks[i][2 * page] = 1;
+	}
+	tap_note("%zu guarded chunks took %zu mappings", count,
+		 count_mappings() - mappings);
+	if (on_device())
+		expect(count_mappings() - mappings <= 16);
+	for (size_t i = 0; i < count; i++)
+		expect_trap_only(chunks[i] + page, page);
+	for (size_t i = 0; i < count; i++)
+		dealloc_mib(chunks[i], 1);
+}
+
+static const struct tap_case cases[] = {
+	BACKEND_CASE,
+	{ "65,536 alternating pages decommitted", alternating_holes },
+	{ "all of them come back", all_come_back },
+	{ "chunks with guard pages", guarded_chunks },
+};
+
+TAP_MAIN("Tests the number of mappings", cases)

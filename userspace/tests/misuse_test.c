@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Misuse ends the process, by SIGABRT, with one line that names the call; it
+ * never corrupts and is never ignored.
+ */
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <sys/wait.h>
+
+#include "common.h"
+
+/* A misuse, and the call its message must name */
+struct misuse {
+	const char *call;
+	void (*commit)(void);
+};
+
+static char *chunk;
+
+static void commit(void *arg)
+{
+	const struct misuse *misuse = arg;
+
+	chunk = alloc_mib(4);
+	misuse->commit();
+}
+
+static void expect_death(const struct misuse *misuse)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, commit, (void *)misuse);
+	tap_note("%.*s", (int)strcspn(outcome.text, "\n"), outcome.text);
+	expect(WIFSIGNALED(outcome.status));
+	expect_equal(WTERMSIG(outcome.status), SIGABRT);
+	expect_equal(outcome.lines, 1);
+	expect(strstr(outcome.text, misuse->call));
+}
+
+#define MISUSE(name, function, statement)				\
+static void name##_commit(void)						\
+{									\
+	statement;							\
+}									\
+									\
+static void name(void)							\
+{									\
+	static const struct misuse misuse = { function, name##_commit };\
+									\
+	expect_death(&misuse);						\
+}
+
+MISUSE(alloc_nothing, "chunk_alloc", chunk_alloc(0, MIB, false))
+MISUSE(alloc_odd_size, "chunk_alloc", chunk_alloc(MIB + 4096, MIB, false))
+MISUSE(alloc_huge_odd_size, "chunk_alloc", chunk_alloc(SIZE_MAX, MIB, false))
+MISUSE(alloc_unaligned, "chunk_alloc", chunk_alloc(MIB, 0, false))
+MISUSE(alloc_page_aligned, "chunk_alloc", chunk_alloc(MIB, 4096, false))
+MISUSE(alloc_three_aligned, "chunk_alloc", chunk_alloc(MIB, 3 * MIB, false))
+MISUSE(alloc_odd_aligned, "chunk_alloc", chunk_alloc(MIB, MIB + 1, false))
+MISUSE(alloc_base_nothing, "chunk_alloc", chunk_alloc(0, MIB, true))
+
+MISUSE(dealloc_null, "chunk_dealloc", dealloc_mib(NULL, 1))
+MISUSE(dealloc_part, "chunk_dealloc", dealloc_mib(chunk, 2))
+MISUSE(dealloc_tail, "chunk_dealloc", dealloc_mib(chunk + 2 * MIB, 2))
+MISUSE(dealloc_inner, "chunk_dealloc", dealloc_mib(chunk + MIB, 1))
+MISUSE(dealloc_more, "chunk_dealloc", dealloc_mib(chunk, 5))
+MISUSE(dealloc_nothing, "chunk_dealloc", dealloc_mib(chunk, 0))
+MISUSE(dealloc_page, "chunk_dealloc", chunk_dealloc(chunk, 4096,
+						    UNKNOWN_CHUNK))
+MISUSE(dealloc_unaligned, "chunk_dealloc", dealloc_mib(chunk + 4096, 1))
+MISUSE(dealloc_wraps, "chunk_dealloc", chunk_dealloc(chunk, -MIB,
+						     UNKNOWN_CHUNK))
+MISUSE(dealloc_odd_type, "chunk_dealloc",
+       chunk_dealloc(chunk, 4 * MIB, (enum chunk_type)77))
+
+static void dealloc_twice_commit(void)
+{
+	dealloc_mib(chunk, 4);
+	dealloc_mib(chunk, 4);
+}
+
+static void dealloc_twice(void)
+{
+	static const struct misuse misuse = {
+		"chunk_dealloc", dealloc_twice_commit,
+	};
+
+	expect_death(&misuse);
+}
+
+static void dealloc_twice_released_commit(void)
+{
+	chunk_set_recycle_limit(0);
+	dealloc_twice_commit();
+}
+
+static void dealloc_twice_released(void)
+{
+	static const struct misuse misuse = {
+		"chunk_dealloc", dealloc_twice_released_commit,
+	};
+
+	expect_death(&misuse);
+}
+
+static void dealloc_foreign_commit(void)
+{
+	char *mapped = pages_map(NULL, 2 * MIB);
+
+	dealloc_mib((char *)(((uintptr_t)mapped + MIB - 1) & -MIB), 1);
+}
+
+static void dealloc_foreign(void)
+{
+	static const struct misuse misuse = {
+		"chunk_dealloc", dealloc_foreign_commit,
+	};
+
+	expect_death(&misuse);
+}
+
+static void dealloc_two_commit(void)
+{
+	dealloc_mib(chunk, 4);
+	chunk = adjoining_chunks(2);
+	dealloc_mib(chunk, 2);
+}
+
+static void dealloc_two(void)
+{
+	static const struct misuse misuse = {
+		"chunk_dealloc", dealloc_two_commit,
+	};
+
+	expect_death(&misuse);
+}
+
+MISUSE(map_nothing, "pages_map", pages_map(NULL, 0))
+MISUSE(map_odd_size, "pages_map", pages_map(NULL, 100))
+MISUSE(map_odd_addr, "pages_map", pages_map((void *)100, 4096))
+MISUSE(unmap_nothing, "pages_unmap", pages_unmap(chunk, 0))
+MISUSE(unmap_odd_size, "pages_unmap", pages_unmap(chunk, 100))
+MISUSE(unmap_odd_addr, "pages_unmap", pages_unmap(chunk + 8, MIB))
+MISUSE(commit_nothing, "pages_commit", (void)!pages_commit(chunk, 0))
+MISUSE(commit_odd_size, "pages_commit", (void)!pages_commit(chunk, 100))
+MISUSE(commit_odd_addr, "pages_commit", (void)!pages_commit(chunk + 8, MIB))
+MISUSE(commit_null, "pages_commit", (void)!pages_commit(NULL, MIB))
+MISUSE(commit_wraps, "pages_commit",
+       (void)!pages_commit(chunk, -(uintptr_t)chunk + MIB))
+MISUSE(decommit_nothing, "pages_decommit", pages_decommit(chunk, 0))
+MISUSE(decommit_odd_size, "pages_decommit", pages_decommit(chunk, 100))
+MISUSE(decommit_odd_addr, "pages_decommit", pages_decommit(chunk + 8, MIB))
+MISUSE(decommit_null, "pages_decommit", pages_decommit(NULL, MIB))
+MISUSE(decommit_wraps, "pages_decommit",
+       pages_decommit(chunk, -(uintptr_t)chunk + MIB))
+MISUSE(purge_nothing, "pages_purge", pages_purge(chunk, 0, true))
+MISUSE(purge_odd_size, "pages_purge", pages_purge(chunk, 100, true))
+MISUSE(purge_odd_addr, "pages_purge", pages_purge(chunk + 8, MIB, true))
+
+/* From a request that cannot be met: no misuse, and nothing is said. */
+static void impossible(void *arg)
+{
+	(void)arg;
+	expect(!chunk_alloc(-MIB, MIB, false));
+	expect(!chunk_alloc(SIZE_MAX / 2 + 1, MIB, false));
+	expect(!chunk_alloc(MIB, SIZE_MAX / 2 + 1, false));
+	expect(!chunk_alloc(-MIB, SIZE_MAX / 2 + 1, false));
+	expect(!chunk_alloc(-2 * MIB, 2 * MIB, false));
+	expect(!chunk_alloc(-MIB, MIB, true));
+	expect(!chunk_alloc((size_t)1 << 47, MIB, false));
+	expect(is_zero(alloc_mib(1), MIB));
+	expect_stats_consistent();
+}
+
+static void impossible_is_no_misuse(void)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, impossible, NULL);
+	expect_equal(outcome.status, 0);
+	expect_equal(outcome.lines, 0);
+}
+
+static void message_shows_values(void)
+{
+	static const struct misuse misuse = { "chunk_alloc",
+					      alloc_three_aligned_commit };
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, commit, (void *)&misuse);
+	/* 3 MiB, in one notation or another. */
+	expect(strstr(outcome.text, "3145728") ||
+	       strstr(outcome.text, "300000"));
+}
+
+#define CASE(name) { #name, name }
+
+static const struct tap_case cases[] = {
+	BACKEND_CASE,
+	CASE(alloc_nothing), CASE(alloc_odd_size), CASE(alloc_huge_odd_size),
+	CASE(alloc_unaligned), CASE(alloc_page_aligned),
+	CASE(alloc_three_aligned), CASE(alloc_odd_aligned),
+	CASE(alloc_base_nothing),
+	CASE(dealloc_null), CASE(dealloc_part), CASE(dealloc_tail),
+	CASE(dealloc_inner), CASE(dealloc_more), CASE(dealloc_nothing),
+	CASE(dealloc_page), CASE(dealloc_unaligned), CASE(dealloc_wraps),
+	CASE(dealloc_odd_type), CASE(dealloc_twice),
+	CASE(dealloc_twice_released), CASE(dealloc_foreign),
+	CASE(dealloc_two),
+	CASE(map_nothing), CASE(map_odd_size), CASE(map_odd_addr),
+	CASE(unmap_nothing), CASE(unmap_odd_size), CASE(unmap_odd_addr),
+	CASE(commit_nothing), CASE(commit_odd_size), CASE(commit_odd_addr),
+	CASE(commit_null), CASE(commit_wraps),
+	CASE(decommit_nothing), CASE(decommit_odd_size),
+	CASE(decommit_odd_addr), CASE(decommit_null), CASE(decommit_wraps),
+	CASE(purge_nothing), CASE(purge_odd_size), CASE(purge_odd_addr),
+	CASE(message_shows_values), CASE(impossible_is_no_misuse),
+};
+
+TAP_MAIN("Tests what misuse leads to", cases)

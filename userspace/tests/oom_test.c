@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Out of memory, of address space, of mappings: NULL or false, nothing is
+ * lost, and everything works again afterwards.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "common.h"
+
+#define MOST	4096
+
+static char *chunks[MOST];
+
+static size_t status_bytes(const char *field)
+{
+	char line[256];
+	size_t kib = 0;
+	FILE *status = fopen("/proc/self/status", "r");
+
+	expect(status);
+	while (fgets(line, sizeof(line), status))
+		if (!strncmp(line, field, strlen(field)))
+			kib = strtoul(line + strlen(field) + 1, NULL, 10);
+	fclose(status);
+	expect(kib);
+	return kib << 10;
+}
+
+/* Lowers a limit to what is in use now and so much more. */
+static void limit_to(int resource, size_t more)
+{
+	size_t now = status_bytes(resource == RLIMIT_AS ? "VmSize:" :
+							  "VmData:");
+	struct rlimit limit;
+
+	expect(getrlimit(resource, &limit) == 0);
+	limit.rlim_cur = now + more;
+	expect(setrlimit(resource, &limit) == 0);
+}
+
+static void lift(int resource)
+{
+	struct rlimit limit;
+
+	expect(getrlimit(resource, &limit) == 0);
+	limit.rlim_cur = limit.rlim_max;
+	expect(setrlimit(resource, &limit) == 0);
+}
+
+static void alloc_until_null(int resource, size_t room)
+{
+	size_t count = 0;
+
+	chunks_init();
+	dealloc_mib(alloc_mib(1), 1);
+	limit_to(resource, room);
+	while (count < MOST && (chunks[count] = chunk_alloc(MIB, MIB, false))) {
+		fill(chunks[count], page_size(), count);
+		count++;
+	}
+	expect(count < MOST);
+	tap_note("%zu chunks in %zu MiB", count, room / MIB);
+	/* Some of it may go into bookkeeping and alignment, not much. */
+	expect(count * MIB >= room - 8 * MIB);
+	expect(!chunk_alloc(MIB, MIB, false));
+	expect(!chunk_alloc(MIB, 64 * MIB, false));
+	expect(!chunk_alloc(room / MIB * MIB, MIB, false));
+	expect(!chunk_alloc(4 * MIB, MIB, true));
+	expect(!pages_map(NULL, 4 * MIB));
+	expect_stats_consistent();
+
+	/* What is there works, and what is returned can be had again. */
+	for (size_t i = 0; i < count; i++)
+		expect(is_filled(chunks[i], page_size(), i));
+	pages_decommit(chunks[0], MIB);
+	expect_trap(chunks[0]);
+	expect(pages_commit(chunks[0], MIB));
+	expect(is_zero(chunks[0], MIB));
+	dealloc_mib(chunks[count - 1], 1);
+	chunks[count - 1] = chunk_alloc(MIB, MIB, false);
+	expect(chunks[count - 1]);
+	expect(is_zero(chunks[count - 1], MIB));
+
+	lift(resource);
+	fill(alloc_mib(64), 64 * MIB, 1);
+	for (size_t i = 0; i < count; i++)
+		dealloc_mib(chunks[i], 1);
+	expect(is_zero(alloc_mib(16), 16 * MIB));
+	expect_stats_consistent();
+}
+
+static void address_space(void)
+{
+	alloc_until_null(RLIMIT_AS, 200 * MIB);
+}
+
+static void address_space_odd(void)
+{
+	alloc_until_null(RLIMIT_AS, 37 * MIB + 5 * page_size());
+}
+
+static void data(void)
+{
+	alloc_until_null(RLIMIT_DATA, 200 * MIB);
+}
+
+/* Committing may need what the limit no longer grants; then it says so. */
+static void commit_fails(void)
+{
+	char *chunk = alloc_mib(8);
+	bool committed;
+
+	fill(chunk, 8 * MIB, 1);
+	pages_decommit(chunk + MIB, 4 * MIB);
+	limit_to(RLIMIT_DATA, 0);
+	committed = pages_commit(chunk + MIB, 4 * MIB);
+	tap_note("commit %s", committed ? "needed nothing" : "failed");
+	if (!committed) {
+		for (size_t at = MIB; at < 5 * MIB; at += MIB / 2)
+			expect_trap(chunk + at);
+		expect_equal(stats_now().decommitted_bytes, 4 * MIB);
+	}
+	expect(is_filled(chunk, MIB, 1));
+	expect(is_filled(chunk + 5 * MIB, 3 * MIB, 1 + 5 * MIB));
+	lift(RLIMIT_DATA);
+	expect(pages_commit(chunk + MIB, 4 * MIB));
+	expect(is_zero(chunk + MIB, 4 * MIB));
+	dealloc_mib(chunk, 8);
+	expect_stats_consistent();
+}
+
+/* The original loses the address space when a recycled extent stays away. */
+static void recycling_fails(void)
+{
+	struct chunk_stats before, after;
+	char *chunk = alloc_mib(8), *again;
+
+	dealloc_mib(chunk, 8);
+	before = stats_now();
+	limit_to(RLIMIT_DATA, 0);
+	again = chunk_alloc(8 * MIB, MIB, false);
+	tap_note("recycling %s", again ? "needed nothing" : "failed");
+	if (again) {
+		expect_equal((uintptr_t)again, (uintptr_t)chunk);
+		lift(RLIMIT_DATA);
+		return;
+	}
+	for (int i = 0; i < 20; i++)
+		expect(!chunk_alloc((1 + i % 8) * MIB, MIB, false));
+	after = stats_now();
+	expect_equal(after.recycled_bytes, before.recycled_bytes);
+	expect_equal(after.mapped_bytes, before.mapped_bytes);
+	expect_equal(after.live_bytes, before.live_bytes);
+	lift(RLIMIT_DATA);
+	expect_equal((uintptr_t)alloc_mib(8), (uintptr_t)chunk);
+	expect(is_zero(chunk, 8 * MIB));
+	expect_equal(stats_now().mapped_bytes, before.mapped_bytes);
+}
+
+/* As many mappings as there may be, none of which merge. */
+static size_t use_up_mappings(char **place)
+{
+	size_t page = page_size(), count = 0, most = 70000;
+
+	*place = mmap(NULL, most * 2 * page, PROT_NONE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	expect(*place != MAP_FAILED);
+	while (count < most && mprotect(*place + 2 * count * page, page,
+					PROT_READ) == 0)
+		count++;
+	if (count == most)
+		tap_skip("vm.max_map_count is too large to be reached");
+	return most * 2 * page;
+}
+
+static void no_mapping_left(void)
+{
+	size_t size, count = 0, page = page_size();
+	char *place, *kept = alloc_mib(4);
+
+	fill(kept, 4 * MIB, 1);
+	dealloc_mib(alloc_mib(2), 2);
+	size = use_up_mappings(&place);
+	while (count < 300 && (chunks[count] = chunk_alloc(MIB, 4 * MIB,
+							   false)))
+		count++;
+	tap_note("%zu chunks without a mapping to be had", count);
+	/* Frees memory in any case, and never kills. */
+	pages_decommit(kept + MIB, page);
+	pages_decommit(kept + MIB + 2 * page, page);
+	pages_decommit(kept + 2 * MIB, MIB);
+	expect_equal(resident_bytes(kept + MIB, page), 0);
+	expect_equal(resident_bytes(kept + MIB + 2 * page, page), 0);
+	expect_equal(resident_bytes(kept + 2 * MIB, MIB), 0);
+	expect(is_filled(kept, MIB, 1));
+	expect(is_filled(kept + 3 * MIB, MIB, 1 + 3 * MIB));
+	while (count)
+		dealloc_mib(chunks[--count], 1);
+	dealloc_mib(kept, 4);
+	expect_stats_consistent();
+
+	expect(munmap(place, size) == 0);
+	for (size_t i = 0; i < 20; i++) {
+		chunks[i] = chunk_alloc(3 * MIB, 4 * MIB, false);
+		expect(chunks[i]);
+		expect(is_zero(chunks[i], 3 * MIB));
+		fill(chunks[i], 3 * MIB, i);
+	}
+	for (size_t i = 0; i < 20; i++)
+		expect(is_filled(chunks[i], 3 * MIB, i));
+	expect_stats_consistent();
+}
+
+/* A limit hit at the very first call, and lifted later. */
+static void at_the_first_call(void)
+{
+	limit_to(RLIMIT_AS, 0);
+	expect(!chunk_alloc(MIB, MIB, false));
+	expect(!chunk_is_live(chunks));
+	lift(RLIMIT_AS);
+	expect(is_zero(alloc_mib(2), 2 * MIB));
+}
+
+/* Any point at which address space may run out: one page more each time. */
+static void at_every_point(void)
+{
+	for (size_t room = 0; room <= 6 * MIB; room += 97 * page_size()) {
+		pid_t child = tap_fork();
+		size_t count = 0;
+
+		if (child) {
+			tap_join(child);
+			continue;
+		}
+		limit_to(RLIMIT_AS, room);
+		while (count < 100 && (chunks[count] = chunk_alloc(MIB, 2 * MIB,
+								   false)))
+			count++;
+		lift(RLIMIT_AS);
+		while (count)
+			dealloc_mib(chunks[--count], 1);
+		expect(is_zero(alloc_mib(4), 4 * MIB));
+		expect_equal(stats_now().live_bytes - stats_now().base_bytes,
+			     4 * MIB);
+		expect_stats_consistent();
+		_exit(0);
+	}
+}
+
+static const struct tap_case cases[] = {
+	BACKEND_CASE,
+	{ "RLIMIT_AS", address_space },
+	{ "RLIMIT_AS that is no multiple of a chunk", address_space_odd },
+	{ "RLIMIT_DATA", data },
+	{ "commit under RLIMIT_DATA", commit_fails },
+	{ "recycling under RLIMIT_DATA loses nothing", recycling_fails },
+	{ "no mapping left", no_mapping_left },
+	{ "RLIMIT_AS at the first call", at_the_first_call },
+	{ "RLIMIT_AS at every point", at_every_point },
+};
+
+TAP_MAIN("Tests running out of memory", cases)

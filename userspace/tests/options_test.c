@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+/* CHUNK_OPTIONS: what is understood, and what is said about the rest. */
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/wait.h>
+
+#include "common.h"
+
+static struct tap_outcome outcome;
+
+/* Runs the helper with these options, the backend under test first. */
+static void run_with(const char *options)
+{
+	static char helper[PATH_MAX], variable[512];
+	char *argv[] = { helper, "state", NULL };
+	char *environment[] = { variable, NULL };
+	ssize_t length = readlink("/proc/self/exe", helper, PATH_MAX - 8);
+
+	expect(length > 0);
+	helper[length] = '\0';
+	strcpy(strrchr(helper, '/') + 1, "helper");
+	snprintf(variable, sizeof(variable), "CHUNK_OPTIONS=%s", options);
+	tap_exec(&outcome, argv, environment);
+	tap_note("%s -> %s", options, outcome.text);
+}
+
+static void run_as_now_with(const char *more)
+{
+	const char *now = getenv("CHUNK_OPTIONS");
+	char options[256];
+
+	snprintf(options, sizeof(options), "%s%s%s", now ? now : "",
+		 now && *more ? "," : "", more);
+	run_with(options);
+}
+
+/* The helper's own line: "= backend limit" */
+static void expect_state(size_t limit)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "= %s %zu\n", chunk_backend(), limit);
+	expect(WIFEXITED(outcome.status) && !WEXITSTATUS(outcome.status));
+	expect(strstr(outcome.text, line));
+}
+
+static void accepted(const char *options, size_t limit)
+{
+	run_as_now_with(options);
+	expect_state(limit);
+	expect_equal(outcome.lines, 1);
+}
+
+static void limits(void)
+{
+	accepted("", 128 * MIB);
+	accepted("recycle_limit:64M", 64 * MIB);
+	accepted("recycle_limit:0", 0);
+	accepted("recycle_limit:3145728", 3 * MIB);
+	accepted("recycle_limit:2048K", 2 * MIB);
+	accepted("recycle_limit:1G", GIB);
+	/* The last one counts. */
+	accepted("recycle_limit:64M,recycle_limit:32M", 32 * MIB);
+}
+
+/* One line about each, naming it; what else is asked for still holds. */
+static void reported(const char *options, const char *named)
+{
+	run_as_now_with(options);
+	expect_equal(outcome.lines, 2);
+	expect(strstr(outcome.text, named));
+	expect_state(strstr(options, "16M") ? 16 * MIB : 128 * MIB);
+}
+
+static void unknown_keys(void)
+{
+	reported("colour:red", "colour");
+	reported("colour", "colour");
+	reported("colour:red,recycle_limit:16M", "colour");
+	reported("recycle_limit:16M,colour:red", "colour");
+	reported("Recycle_limit:4M", "Recycle_limit");
+	reported("recycle_limi:4M", "recycle_limi");
+	reported("recycle_limit_:4M", "recycle_limit_");
+}
+
+static void bad_values(void)
+{
+	static const char *const values[] = {
+		"", "-1", "many", "1T1", "4M4", " 4M", "4 M", "0x", "99999999G",
+		"18446744073709551616", "18446744073709551615M", "4MM", "M",
+	};
+
+	for (size_t i = 0; i < TAP_COUNT(values); i++) {
+		char option[64];
+
+		snprintf(option, sizeof(option), "recycle_limit:%s", values[i]);
+		reported(option, "recycle_limit");
+		snprintf(option, sizeof(option),
+			 "recycle_limit:%s,recycle_limit:16M", values[i]);
+		reported(option, "recycle_limit");
+	}
+	reported("recycle_limit", "recycle_limit");
+}
+
+static void bad_backend(void)
+{
+	run_with("backend:floppy");
+	expect(WIFEXITED(outcome.status) && !WEXITSTATUS(outcome.status));
+	expect_equal(outcome.lines, 2);
+	expect(strstr(outcome.text, "floppy"));
+}
+
+/* However long it is; and the message is still one line. */
+static void very_long(void *arg)
+{
+	char *options = malloc(100000);
+
+	(void)arg;
+	expect(options);
+	memset(options, 'x', 99999);
+	options[99999] = '\0';
+	setenv("CHUNK_OPTIONS", options, 1);
+	chunks_init();
+	expect(alloc_mib(1));
+}
+
+static void long_is_survived(void)
+{
+	tap_child(&outcome, very_long, NULL);
+	expect_equal(outcome.status, 0);
+	expect_equal(outcome.lines, 1);
+}
+
+/* Asked for in vain, the device is missed with a clear message. */
+static void missing_device(void)
+{
+	if (!access("/dev/chunk", F_OK))
+		tap_skip("/dev/chunk is there");
+	run_with("backend:device");
+	expect(WIFSIGNALED(outcome.status) ?
+	       WTERMSIG(outcome.status) == SIGABRT :
+	       WEXITSTATUS(outcome.status) != 0);
+	expect_equal(outcome.lines, 1);
+	expect(strstr(outcome.text, "/dev/chunk"));
+}
+
+static void automatic(void)
+{
+	const char *backend = access("/dev/chunk", R_OK | W_OK) ? "= mmap " :
+								  "= device ";
+
+	run_with("backend:auto");
+	expect_equal(outcome.status, 0);
+	expect_equal(outcome.lines, 1);
+	expect(strstr(outcome.text, backend));
+	run_with("");
+	expect_equal(outcome.status, 0);
+	expect(strstr(outcome.text, backend));
+	run_with("backend:mmap");
+	expect_equal(outcome.status, 0);
+	expect(strstr(outcome.text, "= mmap "));
+}
+
+static const struct tap_case cases[] = {
+	BACKEND_CASE,
+	{ "recycle_limit", limits },
+	{ "unknown keys are reported once and ignored", unknown_keys },
+	{ "bad values are reported once and ignored", bad_values },
+	{ "a bad backend is reported", bad_backend },
+	{ "very long options", long_is_survived },
+	{ "backend:device without the device is fatal", missing_device },
+	{ "backend:auto", automatic },
+};
+
+TAP_MAIN("Tests CHUNK_OPTIONS", cases)

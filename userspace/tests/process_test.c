@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The library in processes of all kinds: before main, after exec, without
+ * standard files, with all files closed, under libraries that replace libc's
+ * functions, as another user, in a thread that is not the first.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "common.h"
+
+/* The path of a file beside this program, in memory that is not freed */
+static char *beside(const char *name)
+{
+	char *path = calloc(1, PATH_MAX);
+	ssize_t length;
+
+	expect(path);
+	length = readlink("/proc/self/exe", path, PATH_MAX - 1);
+	expect(length > 0);
+	path[length] = '\0';
+	dirname(path);
+	strncat(path, "/", PATH_MAX - 1 - strlen(path));
+	strncat(path, name, PATH_MAX - 1 - strlen(path));
+	return path;
+}
+
+static void run_helper(const char *command, const char *variable)
+{
+	char options[256] = "";
+	char *argv[] = { beside("helper"), (char *)command, NULL };
+	char *environment[] = { (char *)variable, options, NULL };
+	struct tap_outcome outcome;
+
+	if (getenv("CHUNK_OPTIONS"))
+		snprintf(options, sizeof(options), "CHUNK_OPTIONS=%s",
+			 getenv("CHUNK_OPTIONS"));
+	tap_exec(&outcome, argv, environment);
+	if (*outcome.text)
+		tap_note("stderr: %s", outcome.text);
+	expect_equal(outcome.status, 0);
+	expect_equal(outcome.lines, 0);
+}
+
+static void before_main(void)
+{
+	run_helper("early", "HELPER_EARLY=1");
+}
+
+static void after_exec(void)
+{
+	char *chunk = alloc_mib(2);
+
+	fill(chunk, 2 * MIB, 1);
+	run_helper("exec", "A=");
+	expect(is_filled(chunk, 2 * MIB, 1));
+}
+
+static void without_files(void)
+{
+	run_helper("without-files", "A=");
+}
+
+static void with_many(void)
+{
+	run_helper("many", "A=");
+}
+
+static void under_interposition(void)
+{
+	char preload[PATH_MAX + 16];
+
+	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s",
+		 beside("interpose.so"));
+	run_helper("interposed", preload);
+}
+
+static void interposed_and_early(void)
+{
+	char preload[PATH_MAX + 16];
+
+	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s",
+		 beside("interpose.so"));
+	setenv("HELPER_EARLY", "1", 1);
+	run_helper("many", preload);
+}
+
+static bool leads_to_device(int dir, const char *name)
+{
+	char target[64];
+	ssize_t length = readlinkat(dir, name, target, sizeof(target) - 1);
+
+	target[length < 0 ? 0 : length] = '\0';
+	return !strcmp(target, "/dev/chunk");
+}
+
+/* Counts descriptors of the device, which must all be closed by exec. */
+static size_t device_descriptors(void)
+{
+	DIR *fds = opendir("/proc/self/fd");
+	struct dirent *entry;
+	size_t found = 0;
+
+	expect(fds);
+	while ((entry = readdir(fds))) {
+		int flags;
+
+		if (!leads_to_device(dirfd(fds), entry->d_name))
+			continue;
+		flags = fcntl(atoi(entry->d_name), F_GETFD);
+		expect(flags >= 0 && (flags & FD_CLOEXEC));
+		found++;
+	}
+	closedir(fds);
+	return found;
+}
+
+static void close_on_exec(void)
+{
+	pid_t child;
+
+	alloc_mib(1);
+	expect_equal(device_descriptors(), on_device() ? 1 : 0);
+	child = tap_fork();
+	if (child == 0) {
+		alloc_mib(1);
+		device_descriptors();
+		_exit(0);
+	}
+	tap_join(child);
+}
+
+static void use_after_closing(char *chunk)
+{
+	char *fresh;
+
+	expect(is_filled(chunk, 4 * MIB, 1));
+	pages_decommit(chunk, MIB);
+	expect_equal(resident_bytes(chunk, MIB), 0);
+	expect(pages_commit(chunk, MIB));
+	expect(is_zero(chunk, MIB));
+	expect(is_filled(chunk + MIB, MIB, 1 + MIB));
+	fresh = alloc_mib(2);
+	expect(is_zero(fresh, 2 * MIB));
+	fill(fresh, 2 * MIB, 2);
+	dealloc_mib(chunk, 4);
+	dealloc_mib(fresh, 2);
+	expect(is_zero(alloc_mib(3), 3 * MIB));
+}
+
+/* What daemons do. */
+static void all_files_closed(void)
+{
+	char *chunk = alloc_mib(4);
+
+	fill(chunk, 4 * MIB, 1);
+	expect(syscall(SYS_close_range, 3, 200, 0) == 0);
+	use_after_closing(chunk);
+}
+
+/* Worse: the numbers now belong to other files. */
+static void all_files_replaced(void)
+{
+	char *chunk = alloc_mib(4);
+	int null = open("/dev/null", O_RDWR);
+
+	fill(chunk, 4 * MIB, 1);
+	for (int fd = 3; fd < 200; fd++)
+		expect(fd == null || dup2(null, fd) == fd);
+	use_after_closing(chunk);
+	/* And they are left alone. */
+	for (int fd = 3; fd < 200; fd++)
+		expect(fcntl(fd, F_GETFD) != -1);
+}
+
+static void no_files_left(void)
+{
+	char *chunk;
+
+	while (dup(STDIN_FILENO) >= 0)
+		;
+	expect_equal(errno, EMFILE);
+	if (getenv("CHUNK_OPTIONS") && strstr(getenv("CHUNK_OPTIONS"),
+					      "device"))
+		tap_skip("the device was demanded and cannot be opened");
+	chunk = alloc_mib(2);
+	expect(is_zero(chunk, 2 * MIB));
+	fill(chunk, 2 * MIB, 1);
+	dealloc_mib(chunk, 2);
+}
+
+static void another_user(void)
+{
+	char *chunk;
+
+	if (geteuid())
+		tap_skip("not root");
+	expect(setgid(65534) == 0 && setuid(65534) == 0);
+	chunk = alloc_mib(2);
+	check_backend();
+	fill(chunk, 2 * MIB, 1);
+	pages_decommit(chunk + MIB / 2, MIB / 2);
+	expect_trap_only(chunk + MIB / 2, MIB / 2);
+	dealloc_mib(chunk, 2);
+}
+
+static void *leave_open(void *arg)
+{
+	char *chunk = alloc_mib(2);
+
+	fill(chunk, 2 * MIB, (uintptr_t)arg);
+	return chunk;
+}
+
+/* The thread that used the library first is gone; its chunks are not. */
+static void first_user_is_gone(void)
+{
+	pthread_t thread;
+	void *chunk;
+
+	expect(pthread_create(&thread, NULL, leave_open, (void *)5) == 0);
+	expect(pthread_join(thread, &chunk) == 0);
+	expect(is_filled(chunk, 2 * MIB, 5));
+	pages_decommit(chunk, MIB);
+	expect_trap(chunk);
+	dealloc_mib(chunk, 2);
+	expect(is_zero(alloc_mib(2), 2 * MIB));
+}
+
+/* The mapping shows whose it is to whoever reads /proc/PID/maps. */
+static void named_mapping(void)
+{
+	char *chunk = alloc_mib(1);
+	char name[128];
+
+	*chunk = 1;
+	expect(mapping_name(chunk, name, sizeof(name)));
+	tap_note("the mapping is called \"%s\"", name);
+	if (!on_device() &&
+	    prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, chunk, page_size(), NULL))
+		tap_skip("this kernel names no anonymous mappings");
+	expect(strstr(name, "chunk"));
+}
+
+static const struct tap_case cases[] = {
+	BACKEND_CASE,
+	{ "used from a constructor before main and a destructor after",
+	  before_main },
+	{ "nothing of the device is open after exec", after_exec },
+	{ "descriptors of the device are closed on exec", close_on_exec },
+	{ "stdin, stdout and stderr closed", without_files },
+	{ "every descriptor closed behind the library's back",
+	  all_files_closed },
+	{ "every descriptor replaced behind the library's back",
+	  all_files_replaced },
+	{ "no descriptor to be had", no_files_left },
+	{ "libc's functions replaced: none is called", under_interposition },
+	{ "libc's functions replaced, used from a constructor",
+	  interposed_and_early },
+	{ "thousands of chunks", with_many },
+	{ "as a user without privileges", another_user },
+	{ "the first thread to use it is gone", first_user_is_gone },
+	{ "mappings are named", named_mapping },
+};
+
+TAP_MAIN("Tests processes of all kinds", cases)

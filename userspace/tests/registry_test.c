@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+/* chunk_is_live: right for every address there is, from anywhere. */
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+
+#include "common.h"
+
+static void interior_addresses(void)
+{
+	char *chunk = alloc_mib(5);
+
+	for (size_t at = 0; at < 5 * MIB; at += 1 + at / 7)
+		expect(chunk_is_live(chunk + at));
+	expect(chunk_is_live(chunk + 5 * MIB - 1));
+	/* Also where nothing can be read. */
+	pages_decommit(chunk + MIB, MIB);
+	expect(chunk_is_live(chunk + MIB));
+}
+
+static void edges(void)
+{
+	char *chunks = adjoining_chunks(3), *middle = chunks + MIB;
+
+	dealloc_mib(chunks, 1);
+	dealloc_mib(chunks + 2 * MIB, 1);
+	expect(!chunk_is_live(middle - 1));
+	expect(chunk_is_live(middle));
+	expect(chunk_is_live(middle + MIB - 1));
+	expect(!chunk_is_live(middle + MIB));
+}
+
+static void after_dealloc(void)
+{
+	char *chunk = alloc_mib(3);
+
+	dealloc_mib(chunk, 3);
+	for (size_t at = 0; at < 3 * MIB; at += MIB / 2)
+		expect(!chunk_is_live(chunk + at));
+	/* A part of it becomes live again. */
+	expect_equal((uintptr_t)alloc_mib(1), (uintptr_t)chunk);
+	expect(chunk_is_live(chunk));
+	expect(!chunk_is_live(chunk + MIB));
+	chunk_set_recycle_limit(0);
+	dealloc_mib(chunk, 1);
+	expect(!chunk_is_live(chunk));
+}
+
+static void foreign_addresses(void)
+{
+	static int variable;
+	void *heap = malloc(1), *mapped = pages_map(NULL, MIB);
+	void *other = mmap(NULL, MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+
+	expect(heap && mapped && other != MAP_FAILED);
+	for (int live = 0; live <= 1; live++) {
+		expect(!chunk_is_live(NULL));
+		expect(!chunk_is_live(&variable));
+		expect(!chunk_is_live(&live));
+		expect(!chunk_is_live(heap));
+		expect(!chunk_is_live(mapped));
+		expect(!chunk_is_live(other));
+		expect(!chunk_is_live((void *)(uintptr_t)foreign_addresses));
+		alloc_mib(1);
+	}
+	free(heap);
+}
+
+static void impossible_addresses(void)
+{
+	char *chunk = alloc_mib(1);
+
+	for (unsigned int bit = 0; bit < 8 * sizeof(void *); bit++) {
+		uintptr_t one = (uintptr_t)1 << bit;
+
+		expect(!chunk_is_live((void *)one));
+		expect(!chunk_is_live((void *)(one - 1)));
+		expect(!chunk_is_live((void *)-one));
+		expect(!chunk_is_live((void *)~-one));
+		/* Aliases of a live one: a bit more, a bit less. */
+		if (one >= MIB)
+			expect(!chunk_is_live((void *)((uintptr_t)chunk ^
+						       one)));
+	}
+	expect(chunk_is_live(chunk));
+}
+
+static char *handled;
+static volatile sig_atomic_t answers[3];
+
+static void on_segv(int signal_number, siginfo_t *info, void *context)
+{
+	(void)signal_number;
+	(void)context;
+	answers[0] = chunk_is_live(info->si_addr);
+	answers[1] = chunk_is_live(handled + MIB);
+	answers[2] = info->si_addr == (void *)handled;
+	expect(pages_commit(handled, page_size()));
+}
+
+/* A crash handler asks what the address is that crashed. */
+static void from_a_crash_handler(void)
+{
+	struct sigaction action = {
+		.sa_sigaction = on_segv, .sa_flags = SA_SIGINFO,
+	};
+	volatile char *p;
+
+	handled = alloc_mib(1);
+	pages_decommit(handled, page_size());
+	expect(sigaction(SIGSEGV, &action, NULL) == 0);
+	p = handled;
+	*p = 3;
+	expect_equal(*p, 3);
+	expect(answers[0] && !answers[1] && answers[2]);
+}
+
+static atomic_bool stop;
+static char *always_live;
+static atomic_uint asked;
+
+static void on_signal(int signal_number)
+{
+	(void)signal_number;
+	if (!chunk_is_live(always_live) || chunk_is_live(&stop))
+		_exit(3);
+	atomic_fetch_add(&asked, 1);
+}
+
+/* Interrupting whatever the library does, its locks held. */
+static void from_an_interrupting_handler(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	pid_t self = getpid(), child;
+
+	always_live = alloc_mib(1);
+	expect(sigaction(SIGUSR1, &action, NULL) == 0);
+	child = tap_fork();
+	if (child == 0) {
+		while (kill(self, SIGUSR1) == 0)
+			sched_yield();
+		_exit(0);
+	}
+	while (atomic_load(&asked) < 50) {
+		void *chunk = alloc_mib(2);
+
+		pages_decommit(chunk, MIB);
+		dealloc_mib(chunk, 2);
+		chunk_set_recycle_limit(MIB);
+	}
+	kill(child, SIGKILL);
+}
+
+static void *ask(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&stop)) {
+		expect(chunk_is_live(always_live));
+		expect(chunk_is_live(always_live + MIB - 1));
+		expect(!chunk_is_live(&stop));
+		atomic_fetch_add(&asked, 1);
+	}
+	return NULL;
+}
+
+/* Readers take no lock; the registry changes under them. */
+static void while_others_change_it(void)
+{
+	void *chunks[64] = { 0 };
+	pthread_t threads[3];
+	uint64_t random = 1;
+
+	always_live = alloc_mib(1);
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		expect(pthread_create(&threads[i], NULL, ask, NULL) == 0);
+	chunk_set_recycle_limit(8 * MIB);
+	for (int round = 0; round < 3000 || atomic_load(&asked) < 1000;
+	     round++) {
+		size_t i = random_below(&random, TAP_COUNT(chunks));
+
+		if (chunks[i]) {
+			expect(chunk_is_live(chunks[i]));
+			dealloc_mib(chunks[i], 1);
+			chunks[i] = NULL;
+		} else {
+			chunks[i] = chunk_alloc(MIB, MIB << i % 8, false);
+			expect(chunks[i]);
+		}
+	}
+	atomic_store(&stop, true);
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		expect(pthread_join(threads[i], NULL) == 0);
+}
+
+/* Many, far apart: the registry grows, and forgets. */
+static void many(void)
+{
+	static char *chunks[400];
+
+	for (size_t i = 0; i < TAP_COUNT(chunks); i++) {
+		chunks[i] = chunk_alloc(MIB, MIB << i % 9, false);
+		expect(chunks[i]);
+	}
+	for (size_t i = 0; i < TAP_COUNT(chunks); i += 2)
+		dealloc_mib(chunks[i], 1);
+	for (size_t i = 0; i < TAP_COUNT(chunks); i++)
+		expect_equal(chunk_is_live(chunks[i] + MIB / 2), i % 2);
+}
+
+static const struct tap_case cases[] = {
+	BACKEND_CASE,
+	{ "interior addresses are live", interior_addresses },
+	{ "one byte outside is not", edges },
+	{ "nothing is after dealloc", after_dealloc },
+	{ "foreign addresses and NULL are not", foreign_addresses },
+	{ "impossible addresses are not", impossible_addresses },
+	{ "asked from a crash handler, which repairs the access",
+	  from_a_crash_handler },
+	{ "asked from a handler that interrupts the library",
+	  from_an_interrupting_handler },
+	{ "asked while other threads change the registry",
+	  while_others_change_it },
+	{ "many chunks, far apart", many },
+};
+
+TAP_MAIN("Tests chunk_is_live", cases)

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A test program is a table of cases; each runs in a process of its own.
+ *
+ * Of our own because of what the cases do: they trap, abort, fork, exhaust
+ * address space, close stdout and change resource limits, each of which must
+ * end one case and not the program, and the process that starts them must never
+ * have used libchunk. cmocka and libtap run every case in the one process.
+ *
+ * A case passes by returning. It fails at the first expectation that does not
+ * hold, in any thread and in any process forked by the case (whose parent
+ * checks the exit status), and by a signal or by not coming to an end.
+ */
+#ifndef TAP_H
+#define TAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <sys/types.h>
+
+/* Bytes of a child's standard error that are kept. */
+#define TAP_TEXT	2048
+
+/**
+ * struct tap_case - one test
+ * @name: what holds if it passes
+ * @run:  the test; ends the process if it does not hold
+ */
+struct tap_case {
+	const char *name;
+	void (*run)(void);
+};
+
+/**
+ * struct tap_outcome - how a child ended
+ * @status: as from waitpid()
+ * @text:   what it wrote to standard error, NUL-terminated
+ * @lines:  number of lines in @text
+ */
+struct tap_outcome {
+	int status;
+	char text[TAP_TEXT];
+	unsigned int lines;
+};
+
+#define TAP_COUNT(array)	(sizeof(array) / sizeof((array)[0]))
+
+#define TAP_MAIN(about, cases)						\
+int main(int argc, char **argv)						\
+{									\
+	return tap_main(argc, argv, about, cases, TAP_COUNT(cases));	\
+}
+
+int tap_main(int argc, char **argv, const char *about,
+	     const struct tap_case *cases, size_t count);
+
+void tap_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void tap_skip(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+_Noreturn void tap_failed(const char *file, int line, const char *what);
+_Noreturn void tap_unequal(const char *file, int line, const char *what,
+			   unsigned long long left, unsigned long long right);
+
+#define expect(condition)						\
+do {									\
+	if (!(condition))						\
+		tap_failed(__FILE__, __LINE__, #condition);		\
+} while (0)
+
+/* Both are compared as unsigned 64-bit numbers, and shown. */
+#define expect_equal(left, right)					\
+do {									\
+	unsigned long long tap_l = (unsigned long long)(left);		\
+	unsigned long long tap_r = (unsigned long long)(right);		\
+									\
+	if (tap_l != tap_r)						\
+		tap_unequal(__FILE__, __LINE__, #left " == " #right,	\
+			    tap_l, tap_r);				\
+} while (0)
+
+pid_t tap_fork(void);
+void tap_join_at(const char *file, int line, pid_t child);
+#define tap_join(child)	tap_join_at(__FILE__, __LINE__, child)
+
+void tap_child(struct tap_outcome *outcome, void (*run)(void *), void *arg);
+void tap_exec(struct tap_outcome *outcome, char *const argv[],
+	      char *const environment[]);
+
+#endif /* TAP_H */
