@@ -35,7 +35,7 @@ struct process {
 
 struct chunk_state chunk_state;
 
-static _Atomic(struct process *) process;
+static struct process *_Atomic process;
 static struct process process_unwiped;
 static atomic_int starting;
 
