@@ -516,6 +516,49 @@ static void fork_snapshot_of_many(void)
 	tap_join(child);
 }
 
+/* Mappings that were split at pages, not at chunks; copies of copies of them */
+static void fork_of_split(void)
+{
+	int fd = device_open();
+	size_t page = page_size();
+	char *extent = device_mmap(fd, 4 * MIB, 0);
+	char *hole = extent + 2 * MIB + 5 * page;
+	pid_t child;
+
+	fill(extent, 4 * MIB, 1);
+	expect_equal(device_decommit(fd, extent + MIB + 3 * page, page), 0);
+	expect_equal(device_decommit(fd, extent + MIB + 5 * page, page), 0);
+	expect_equal(device_decommit(fd, extent + MIB + 4 * page, page), 0);
+	expect_equal(device_decommit(fd, extent + 3 * MIB, MIB - page), 0);
+	expect_equal(device_commit(fd, extent + MIB + 4 * page, page), 0);
+	expect_equal(device_decommit(fd, extent + MIB + 4 * page, page), 0);
+	expect(mprotect(extent + MIB + 4 * page, 4 * page, PROT_READ) == 0);
+	expect(munmap(hole, page) == 0);
+	child = tap_fork();
+	if (child == 0) {
+		expect_no_trap(extent + MIB + 3 * page - 1);
+		expect(read_traps(extent + MIB + 3 * page));
+		expect(mprotect(extent + page, page, PROT_READ) == 0);
+		child = tap_fork();
+		if (child == 0) {
+			expect(munmap(extent, page) == 0);
+			child = tap_fork();
+		}
+		expect(read_traps(extent + MIB + 4 * page));
+		expect(read_traps(extent + MIB + 5 * page));
+		expect_no_trap(extent + MIB + 8 * page);
+		expect_trap_only(extent + 3 * MIB, MIB - page);
+		expect(read_traps(hole));
+		if (child)
+			tap_join(child);
+		_exit(0);
+	}
+	tap_join(child);
+	expect(munmap(extent + MIB + 6 * page, page) == 0);
+	expect(read_traps(extent + MIB + 3 * page));
+	expect_trap_only(extent + 3 * MIB, MIB - page);
+}
+
 /* In the child the user may do with the mappings as with its own. */
 static void child_tampers(void)
 {
@@ -571,6 +614,7 @@ static const struct tap_case cases[] = {
 	{ "fork: guards as they were, then independent", fork_snapshot },
 	{ "fork: many regions, partly decommitted chunks",
 	  fork_snapshot_of_many },
+	{ "fork: mappings split at pages", fork_of_split },
 	{ "fork: the child changes its mappings", child_tampers },
 };
 
