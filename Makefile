@@ -15,6 +15,7 @@ help:
 #:                   (STEPS="lint kunit ..." for some of them)
 #: make modules      chunk.ko for the running kernel, or for KDIR=...
 #: make libchunk     the user-space library
+#: make tests        its tests, which make check runs
 #: make vm CMD='...' run a command in a virtual machine with the module loaded;
 #:                   KERNEL=6.1 FLAVOUR=stock|debug ICOUNT=1 MEM=2G CPUS=2
 #:                   TIMEOUT=seconds OUT=directory (more: kunit/vm --help)
@@ -28,7 +29,7 @@ BUILD_DEPS := gcc libc6-dev make
 
 deps:
 	@kunit/deps $(BUILD_DEPS) bc binutils bison busybox-static ca-certificates \
-		flex gcc-12 kmod libelf-dev perl python3 qemu-system-x86 shellcheck \
+		flex gcc-12 kmod libelf-dev lz4 perl python3 qemu-system-x86 shellcheck \
 		sparse xz-utils
 
 modules:
@@ -38,6 +39,9 @@ modules:
 libchunk:
 	@kunit/deps $(BUILD_DEPS)
 	$(MAKE) -C userspace libchunk
+
+tests: libchunk
+	$(MAKE) -C userspace/tests programs
 
 export CMD
 vm:
@@ -69,5 +73,5 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps modules libchunk vm kunit run check lint clean distclean
+.PHONY: help deps modules libchunk tests vm kunit run check lint clean distclean
 .DEFAULT_GOAL := help
