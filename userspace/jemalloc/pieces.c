@@ -38,7 +38,7 @@ struct piece {
  * @count:  how many there are
  */
 struct block {
-	struct block *_Atomic next;
+	_Atomic(struct block *) next;
 	struct piece *pieces;
 	size_t count;
 };
@@ -55,13 +55,16 @@ static atomic_uint_least64_t lost;
 /* The entry behind @piece, or the first; NULL at the end. chunk_lock() */
 static struct piece *next_piece(struct block **block, struct piece *piece)
 {
-	if (!piece)
+	if (!piece) {
 		*block = &first;
-	else if (piece + 1 < (*block)->pieces + (*block)->count)
-		return piece + 1;
-	else
+		return first.pieces;
+	}
+	piece++;
+	if (piece == (*block)->pieces + (*block)->count) {
 		*block = (*block)->next;
-	return *block ? (*block)->pieces : NULL;
+		piece = *block ? (*block)->pieces : NULL;
+	}
+	return piece;
 }
 
 static void fill(struct piece *piece, uintptr_t addr, size_t size)

@@ -24,6 +24,9 @@
 #include "chunk_jemalloc.h"
 #include "chunk_report.h"
 
+/* As jemalloc says that there is no such name */
+#define NO_JEMALLOC	ENOENT
+
 /* The longest name of what makes arenas, in parts */
 #define MIB_MAX	4
 
@@ -129,10 +132,10 @@ static int adopt_large(unsigned int arena)
 {
 	int flags = MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE;
 	void *p = je.alloc(1, flags);
-	int err;
+	int err = ENOMEM;
 
 	if (!p)
-		return ENOMEM;
+		return err;
 	purge_at_once(arena, "opt.dirty_decay_ms", "arena.0.dirty_decay_ms");
 	purge_at_once(arena, "opt.muzzy_decay_ms", "arena.0.muzzy_decay_ms");
 	err = set_hooks(arena);
@@ -249,7 +252,7 @@ int mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
 	struct creation creation;
 
 	if (!find_jemalloc())
-		return ENOENT;
+		return NO_JEMALLOC;
 	if (!strcmp(name, "arenas.create"))
 		create(&creation, &newp, &newlen);
 	else if (!strcmp(name, "experimental.arenas_create_ext"))
@@ -267,7 +270,7 @@ int mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
  */
 int mallctlnametomib(const char *name, size_t *mibp, size_t *miblenp)
 {
-	return find_jemalloc() ? je.nametomib(name, mibp, miblenp) : ENOENT;
+	return find_jemalloc() ? je.nametomib(name, mibp, miblenp) : NO_JEMALLOC;
 }
 
 /**
@@ -287,7 +290,7 @@ int mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
 	struct creation creation;
 
 	if (!find_jemalloc())
-		return ENOENT;
+		return NO_JEMALLOC;
 	if (is_named(mib, miblen, "arenas.create"))
 		create(&creation, &newp, &newlen);
 	else if (is_named(mib, miblen, "experimental.arenas_create_ext"))
