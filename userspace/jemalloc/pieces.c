@@ -38,7 +38,7 @@ struct piece {
  * @count:  how many there are
  */
 struct block {
-	_Atomic(struct block *) next;
+	struct block *next;
 	struct piece *pieces;
 	size_t count;
 };
