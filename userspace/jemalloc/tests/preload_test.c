@@ -43,7 +43,7 @@ static void run(struct tap_outcome *outcome, const char *malloc_conf,
 		const char *chunk_options, char *const argv[])
 {
 	char conf[256], options[256];
-	char *environment[] = {
+	char *const environment[] = {
 		preload, conf, options, "CHUNK_JEMALLOC_REPORT=1",
 		"PATH=/usr/bin:/bin", NULL
 	};
@@ -59,7 +59,7 @@ static void run(struct tap_outcome *outcome, const char *malloc_conf,
 /* Runs one job, which has to succeed and to tell of the backend asked for. */
 static void job(const char *name, const char *malloc_conf)
 {
-	char *argv[] = { worker, (char *)name, NULL };
+	char *const argv[] = { worker, (char *)name, NULL };
 	struct tap_outcome outcome;
 
 	find_files();
@@ -97,8 +97,7 @@ JOB(forks_unretained, "forks", "retain:false")
 JOB(stress_plain, "stress", "")
 JOB(stress_one, "stress", "narenas:1")
 JOB(stress_unretained, "stress", "retain:false")
-JOB(stress_unretained_now, "stress",
-    "retain:false,dirty_decay_ms:0,muzzy_decay_ms:0")
+JOB(stress_both, "stress", "retain:false,dirty_decay_ms:0,muzzy_decay_ms:0")
 JOB(stress_now, "stress", "dirty_decay_ms:0,muzzy_decay_ms:0")
 JOB(stress_never, "stress", "dirty_decay_ms:-1,muzzy_decay_ms:-1")
 JOB(stress_muzzy, "stress", "dirty_decay_ms:10,muzzy_decay_ms:1000")
@@ -122,7 +121,7 @@ static void in_the_device(void)
 /* It does not even look at its options, which would end it. */
 static void without_jemalloc(void)
 {
-	char *argv[] = { "/bin/cat", "/proc/self/maps", NULL };
+	char *const argv[] = { "/bin/cat", "/proc/self/maps", NULL };
 	struct tap_outcome outcome;
 
 	find_files();
@@ -134,7 +133,7 @@ static void without_jemalloc(void)
 
 static void without_device(void)
 {
-	char *argv[] = { worker, "stress", NULL };
+	char *const argv[] = { worker, "stress", NULL };
 	struct tap_outcome outcome;
 
 	if (!access("/dev/chunk", F_OK))
@@ -165,7 +164,7 @@ static const struct tap_case cases[] = {
 	{ "stress", stress_plain },
 	{ "stress, narenas:1", stress_one },
 	{ "stress, retain:false", stress_unretained },
-	{ "stress, retain:false, decay at once", stress_unretained_now },
+	{ "stress, retain:false, decay at once", stress_both },
 	{ "stress, decay at once", stress_now },
 	{ "stress, decay never", stress_never },
 	{ "stress, decay by way of muzzy", stress_muzzy },
