@@ -20,6 +20,7 @@ help:
 #:                   KERNEL=6.1 FLAVOUR=stock|debug ICOUNT=1 MEM=2G CPUS=2
 #:                   TIMEOUT=seconds OUT=directory (more: kunit/vm --help)
 #: make kunit        the KUnit suites, on the debug kernel
+#: make bench        instructions for each operation, in a virtual machine
 #: make lint         checkpatch, sparse, W=1, shellcheck
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
@@ -62,6 +63,11 @@ check:
 	@kunit/deps python3
 	@kunit/check $(STEPS)
 
+bench:
+	@kunit/deps $(BUILD_DEPS) python3
+	@$(MAKE) -s -C userspace bench
+	@kunit/vm --kernel $(KERNEL) --icount -- userspace/build/bench/bench
+
 lint:
 	@kunit/lint
 
@@ -73,5 +79,5 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps modules libchunk tests vm kunit run check lint clean distclean
+.PHONY: help deps bench modules libchunk tests vm kunit run check lint clean distclean
 .DEFAULT_GOAL := help

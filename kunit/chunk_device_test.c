@@ -115,22 +115,20 @@ static void device_test_exit(struct kunit *test)
 	kthread_unuse_mm(borrowed);
 }
 
-static long call_file(struct device *d, struct file *file, unsigned int cmd,
-		      void *args, size_t size)
+/* Every argument structure begins with its size. */
+static long call(struct device *d, unsigned int cmd, void *args)
 {
 	void __user *uargs = (void __user *)d->args;
+	size_t size = *(u32 *)args;
 	long err;
 
 	if (copy_to_user(uargs, args, size))
 		return -EIO;
-	err = file->f_op->unlocked_ioctl(file, cmd, d->args);
+	err = d->file->f_op->unlocked_ioctl(d->file, cmd, d->args);
 	if (copy_from_user(args, uargs, size))
 		return -EIO;
 	return err;
 }
-
-#define call(d, cmd, args)						\
-	call_file((d), (d)->file, (cmd), (args), sizeof(*(args)))
 
 static long alloc(struct device *d, u64 length, u64 alignment, u64 *addr)
 {

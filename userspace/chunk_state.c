@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "chunk_base.h"
 #include "chunk_report.h"
@@ -35,8 +36,10 @@ struct process {
 
 struct chunk_state chunk_state;
 
-static _Atomic(struct process *) process;
+static struct process *_Atomic process;
 static struct process process_unwiped;
+
+/* The process that is in start(), or was, or 0. */
 static atomic_int starting;
 
 /* Is somebody at work under the lock? Not wiped. */
@@ -97,16 +100,27 @@ static void process_start(struct process *p)
 	atomic_store(&p->known, true);
 }
 
+/*
+ * The first call of a process, or several at once. One starts, the others wait;
+ * but in a child forked meanwhile nobody would wait for anybody.
+ */
 static void start(void)
 {
+	int self = getpid();
 	struct process *p;
-	int none = 0;
+	int starter;
 
-	if (!atomic_compare_exchange_strong(&starting, &none, 1)) {
-		while (!atomic_load_explicit(&process, memory_order_acquire))
-			sched_yield();
-		return;
+	for (;;) {
+		if (atomic_load_explicit(&process, memory_order_acquire))
+			return;
+		starter = atomic_load(&starting);
+		if (starter != self &&
+		    atomic_compare_exchange_strong(&starting, &starter, self))
+			break;
+		sched_yield();
 	}
+	if (starter)
+		chunk_device.close();
 	state_start();
 	p = chunk_os.map_forked();
 	if (!p)

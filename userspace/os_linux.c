@@ -161,8 +161,11 @@ static int linux_commit(void *addr, size_t size)
 
 	if (have_guards)
 		err = chunk_sys_madvise(addr, size, MADV_GUARD_REMOVE);
-	if (!err && atomic_load_explicit(&used_none, memory_order_relaxed))
+	if (!err && atomic_load_explicit(&used_none, memory_order_relaxed)) {
 		err = sys(SYS_mprotect, addr, size, RW);
+		/* Mappings of different names do not merge. */
+		chunk_linux_name(addr, size, "chunk");
+	}
 	return err ? -ENOMEM : 0;
 }
 

@@ -4,7 +4,6 @@
  * accesses, for debuggers, core dumps and fork; and where it is decommitted,
  * none of them gets at it.
  */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -23,6 +22,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include <linux/elf.h>
 #include <linux/loop.h>
 
 #include "uapi.h"
@@ -351,8 +351,8 @@ static void write_text(const char *path, const char *text)
 /* Where in a core file the memory of an address is, or -1 */
 static off_t core_offset(int core, const char *addr)
 {
-	Elf64_Ehdr header;
-	Elf64_Phdr segment;
+	struct elf64_hdr header;
+	struct elf64_phdr segment;
 
 	expect(pread(core, &header, sizeof(header), 0) == sizeof(header));
 	expect(!memcmp(header.e_ident, ELFMAG, SELFMAG));
@@ -384,7 +384,7 @@ static void dump_core(void)
 	expect(write(STDERR_FILENO, &extent, sizeof(extent)) ==
 	       sizeof(extent));
 	signal(SIGSEGV, SIG_DFL);
-	*(volatile char *)(extent + 60 * MIB) = 1;
+	__atomic_store_n(extent + 60 * MIB, 1, __ATOMIC_SEQ_CST);
 }
 
 static char core_path[64];
@@ -516,6 +516,49 @@ static void fork_snapshot_of_many(void)
 	tap_join(child);
 }
 
+/* Mappings that were split at pages, not at chunks; copies of copies of them */
+static void fork_of_split(void)
+{
+	int fd = device_open();
+	size_t page = page_size();
+	char *extent = device_mmap(fd, 4 * MIB, 0);
+	char *hole = extent + 2 * MIB + 5 * page;
+	pid_t child;
+
+	fill(extent, 4 * MIB, 1);
+	expect_equal(device_decommit(fd, extent + MIB + 3 * page, page), 0);
+	expect_equal(device_decommit(fd, extent + MIB + 5 * page, page), 0);
+	expect_equal(device_decommit(fd, extent + MIB + 4 * page, page), 0);
+	expect_equal(device_decommit(fd, extent + 3 * MIB, MIB - page), 0);
+	expect_equal(device_commit(fd, extent + MIB + 4 * page, page), 0);
+	expect_equal(device_decommit(fd, extent + MIB + 4 * page, page), 0);
+	expect(mprotect(extent + MIB + 4 * page, 4 * page, PROT_READ) == 0);
+	expect(munmap(hole, page) == 0);
+	child = tap_fork();
+	if (child == 0) {
+		expect_no_trap(extent + MIB + 3 * page - 1);
+		expect(read_traps(extent + MIB + 3 * page));
+		expect(mprotect(extent + page, page, PROT_READ) == 0);
+		child = tap_fork();
+		if (child == 0) {
+			expect(munmap(extent, page) == 0);
+			child = tap_fork();
+		}
+		expect(read_traps(extent + MIB + 4 * page));
+		expect(read_traps(extent + MIB + 5 * page));
+		expect_no_trap(extent + MIB + 8 * page);
+		expect_trap_only(extent + 3 * MIB, MIB - page);
+		expect(read_traps(hole));
+		if (child)
+			tap_join(child);
+		_exit(0);
+	}
+	tap_join(child);
+	expect(munmap(extent + MIB + 6 * page, page) == 0);
+	expect(read_traps(extent + MIB + 3 * page));
+	expect_trap_only(extent + 3 * MIB, MIB - page);
+}
+
 /* In the child the user may do with the mappings as with its own. */
 static void child_tampers(void)
 {
@@ -571,7 +614,12 @@ static const struct tap_case cases[] = {
 	{ "fork: guards as they were, then independent", fork_snapshot },
 	{ "fork: many regions, partly decommitted chunks",
 	  fork_snapshot_of_many },
+	{ "fork: mappings split at pages", fork_of_split },
 	{ "fork: the child changes its mappings", child_tampers },
 };
 
-TAP_MAIN("Tests that the device's memory is memory", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests that the device's memory is memory",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};
