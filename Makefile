@@ -16,6 +16,7 @@ help:
 #: make modules      chunk.ko for the running kernel, or for KDIR=...
 #: make libchunk     the user-space library
 #: make tests        its tests, which make check runs
+#: make jemalloc     libchunk-jemalloc.so, to be preloaded, and its tests
 #: make vm CMD='...' run a command in a virtual machine with the module loaded;
 #:                   KERNEL=6.1 FLAVOUR=stock|debug ICOUNT=1 MEM=2G CPUS=2
 #:                   TIMEOUT=seconds OUT=directory (more: kunit/vm --help)
@@ -27,9 +28,10 @@ help:
 #: make distclean    and the cache of kernels
 
 BUILD_DEPS := gcc libc6-dev make
+JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
 
 deps:
-	@kunit/deps $(BUILD_DEPS) bc binutils bison busybox-static ca-certificates \
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) bc binutils bison busybox-static ca-certificates \
 		flex gcc-12 kmod libelf-dev lz4 perl python3 qemu-system-x86 shellcheck \
 		sparse xz-utils
 
@@ -44,6 +46,11 @@ libchunk:
 
 tests: libchunk
 	$(MAKE) -C userspace/tests programs
+
+jemalloc: libchunk
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS)
+	$(MAKE) -C userspace jemalloc
+	$(MAKE) -C userspace/jemalloc/tests programs
 
 export CMD
 vm:
@@ -80,5 +87,5 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench modules libchunk tests vm kunit run check lint clean distclean
+.PHONY: help deps bench modules libchunk tests jemalloc vm kunit run check lint clean distclean
 .DEFAULT_GOAL := help

@@ -454,4 +454,8 @@ static const struct tap_case cases[] = {
 	{ "an arena of a program's own", arena_of_a_program },
 };
 
-TAP_MAIN("The extent hooks, as jemalloc calls them", cases)
+const struct tap_suite tap_suite = {
+	.about = "The extent hooks, as jemalloc calls them",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

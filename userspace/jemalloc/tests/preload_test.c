@@ -59,7 +59,9 @@ static void run(struct tap_outcome *outcome, const char *malloc_conf,
 /* Runs one job, which has to succeed and to tell of the backend asked for. */
 static void job(const char *name, const char *malloc_conf)
 {
-	char *const argv[] = { worker, (char *)name, NULL };
+	/* Processors are emulated where there is a device. */
+	char *rounds = on_device() ? "300" : "3000";
+	char *const argv[] = { worker, (char *)name, rounds, NULL };
 	struct tap_outcome outcome;
 
 	find_files();
@@ -181,4 +183,8 @@ static const struct tap_case cases[] = {
 	{ "no device, but asked for: says so", without_device },
 };
 
-TAP_MAIN("The preloaded library in ordinary programs", cases)
+const struct tap_suite tap_suite = {
+	.about = "The preloaded library in ordinary programs",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

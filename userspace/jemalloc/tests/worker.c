@@ -37,7 +37,7 @@ static void fail(int line, const char *what)
 }
 
 static size_t threads_wanted = 4;
-static size_t rounds_wanted = 3000;
+static size_t rounds_wanted = 300;
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -168,7 +168,7 @@ static void *hammer(void *seed)
 	check(blocks);
 	for (size_t round = 0; round < rounds_wanted; round++) {
 		one_round(&blocks[next_random(&state) % BLOCKS], &state);
-		if (round % 512 == 0) {
+		if (round % 128 == 0) {
 			blocks = (void *)atomic_exchange(&passed_on,
 							 (uintptr_t)blocks);
 			if (!blocks)
@@ -410,9 +410,9 @@ static void child(void)
 	struct block blocks[BLOCKS] = { 0 };
 
 	/* Decommitting, too, of what the parent had */
-	for (size_t round = 0; round < 200; round++) {
+	for (size_t round = 0; round < 100; round++) {
 		one_round(&blocks[next_random(&state) % BLOCKS], &state);
-		if (round % 50 == 0)
+		if (round % 25 == 0)
 			set("arena.4096.purge");
 	}
 	_exit(0);
@@ -425,7 +425,7 @@ static void forks(void)
 	for (size_t i = 0; i < 2; i++)
 		check(!pthread_create(&threads[i], NULL, hammer,
 				      (void *)(i + 1)));
-	for (size_t round = 0; round < 20; round++) {
+	for (size_t round = 0; round < 10; round++) {
 		int status;
 		pid_t pid = fork();
 
