@@ -35,6 +35,7 @@ deps:
 
 modules:
 	@kunit/deps $(BUILD_DEPS)
+	@[ -e $(KDIR) ] || kunit/deps linux-headers-$$(uname -r)
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
 libchunk:

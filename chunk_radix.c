@@ -28,16 +28,15 @@ static unsigned long chunk_number(uintptr_t addr)
 	return addr >> CHUNK_TREE_SHIFT;
 }
 
-static unsigned long chunk_index(const struct chunk_radix *radix,
-				 unsigned long number)
+static unsigned long chunk_index(unsigned long origin, unsigned long number)
 {
-	return number ^ (READ_ONCE(radix->origin) & ~(WINDOW_CHUNKS - 1));
+	return number ^ (origin & ~(WINDOW_CHUNKS - 1));
 }
 
 static int store_window(struct chunk_radix *radix, unsigned long first,
 			unsigned long nr, void *entry, gfp_t gfp)
 {
-	unsigned long index = chunk_index(radix, first);
+	unsigned long index = chunk_index(READ_ONCE(radix->origin), first);
 
 	if (nr == 1)
 		return xa_err(xa_store(&radix->chunks, index, entry, gfp));
@@ -97,10 +96,7 @@ int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
 {
 	int err;
 
-	/*
-	 * Nothing is registered while it is 0, so readers may see either. Its
-	 * lowest bit only tells a window at the bottom from none.
-	 */
+	/* Its lowest bit only tells a window at the bottom from none. */
 	if (!READ_ONCE(radix->origin))
 		cmpxchg(&radix->origin, 0, chunk_number(extent->addr) | 1);
 	err = store_range(radix, extent->addr, extent->size, extent, gfp);
@@ -137,8 +133,12 @@ void chunk_radix_erase(struct chunk_radix *radix, uintptr_t addr, size_t size)
 struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
 					uintptr_t addr)
 {
-	return xa_load(&radix->chunks,
-		       chunk_index(radix, chunk_number(addr)));
+	unsigned long origin = READ_ONCE(radix->origin);
+
+	/* Nothing was registered: what is by now has other indices. */
+	if (!origin)
+		return NULL;
+	return xa_load(&radix->chunks, chunk_index(origin, chunk_number(addr)));
 }
 
 /*
@@ -158,10 +158,10 @@ static unsigned long run_at(unsigned long first, unsigned long end)
 }
 
 /* The registered chunk with the lowest index in a run */
-static void *find_in_run(struct chunk_radix *radix, unsigned long first,
-			 unsigned long nr)
+static void *find_in_run(struct chunk_radix *radix, unsigned long origin,
+			 unsigned long first, unsigned long nr)
 {
-	unsigned long index = chunk_index(radix, first);
+	unsigned long index = chunk_index(origin, first);
 	unsigned long last = index + nr - 1;
 
 	if (nr > WINDOW_CHUNKS) {
@@ -185,14 +185,17 @@ static void *find_in_run(struct chunk_radix *radix, unsigned long first,
 struct chunk_extent *chunk_radix_next(struct chunk_radix *radix,
 				      uintptr_t addr, uintptr_t last)
 {
+	unsigned long origin = READ_ONCE(radix->origin);
 	unsigned long first = chunk_number(addr);
 	unsigned long end = chunk_number(last);
 	struct chunk_extent *extent;
 	unsigned long nr;
 
+	if (!origin)
+		return NULL;
 	for (; first <= end; first += nr) {
 		nr = run_at(first, end);
-		while ((extent = find_in_run(radix, first, nr))) {
+		while ((extent = find_in_run(radix, origin, first, nr))) {
 			if (nr <= WINDOW_CHUNKS)
 				return extent;
 			nr /= 64;

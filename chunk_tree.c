@@ -185,6 +185,7 @@ static void extent_set(struct chunk_extent *extent, uintptr_t addr, size_t size,
 	extent->addr = addr;
 	extent->size = size;
 	extent->owner = like->owner;
+	extent->live = false;
 	extent->type = like->type;
 }
 
@@ -268,8 +269,8 @@ static void merge_type(struct chunk_extent *into,
 /**
  * chunk_tree_insert() - add a free extent, coalescing it with its neighbours
  * @tree:   the tree
- * @extent: address, size, owner and type set; in no tree; its size reserved
- *          by chunk_tree_reserve()
+ * @extent: address, size, owner and type set, not live; in no tree; does not
+ *          wrap around; its size reserved by chunk_tree_reserve()
  * @spares: chain that receives the nodes coalescing makes superfluous, which
  *          may include @extent itself
  *
@@ -473,7 +474,8 @@ static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
  * @size:      bytes, a non-zero multiple of the chunk size
  * @alignment: a power of two, at least the chunk size
  * @spares:    chain of unused nodes; at most two are taken from it
- * @out:       the extent, aligned, of exactly @size bytes and in no tree
+ * @out:       the extent, aligned, of exactly @size bytes, not live and in no
+ *             tree
  *
  * The best fit is the smallest extent, and of equals the lowest, among those
  * that start at a multiple of @alignment, those that end at one when @size is

@@ -13,10 +13,13 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
 #include <linux/chunk.h>
+
+#include "chunk_fail.h"
 
 #define ANY	(~0ULL)
 
@@ -25,11 +28,13 @@ static struct mm_struct *borrowed;
 /**
  * struct device - an open device, and user memory for arguments
  * @file: the device
- * @args: a page of user memory
+ * @args: a page of user memory, with an inaccessible one behind it
+ * @nth:  the allocation from which on calls get no memory, or 0
  */
 struct device {
 	struct file *file;
 	unsigned long args;
+	unsigned int nth;
 };
 
 static int device_suite_init(struct kunit_suite *suite)
@@ -53,10 +58,20 @@ static struct file *open_device(void)
 	return filp_open(CHUNK_DEVICE_PATH, O_RDWR, 0);
 }
 
-/* __fput() is delayed in a process, and at once in a kernel thread's work. */
+/* At once, where that is possible: in a process it happens on its way out. */
 static void close_device(struct file *file)
 {
-	__fput_sync(file);
+	if (current->flags & PF_KTHREAD)
+		__fput_sync(file);
+	else
+		fput(file);
+}
+
+static unsigned long map_memory(unsigned long addr, unsigned long size,
+				unsigned long prot)
+{
+	return vm_mmap(NULL, addr, size, prot, MAP_PRIVATE | MAP_ANONYMOUS |
+		       (addr ? MAP_FIXED : 0), 0);
 }
 
 static int device_test_init(struct kunit *test)
@@ -65,13 +80,16 @@ static int device_test_init(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, d);
 	KUNIT_ASSERT_NOT_NULL(test, borrowed);
+	/* A thread that ends in a failed assertion takes this one with it. */
+	mmget(borrowed);
 	kthread_use_mm(borrowed);
 	d->file = open_device();
-	d->args = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	d->args = map_memory(0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE);
 	test->priv = d;
 	KUNIT_ASSERT_FALSE(test, IS_ERR(d->file));
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(d->args));
+	KUNIT_ASSERT_EQ(test, map_memory(d->args + PAGE_SIZE, PAGE_SIZE,
+					 PROT_NONE), d->args + PAGE_SIZE);
 	return 0;
 }
 
@@ -100,6 +118,10 @@ static void unmap_device(struct file *file)
 	}
 }
 
+/*
+ * After a failed assertion this runs in the process that loads the module, whose
+ * address space is the one that was borrowed.
+ */
 static void device_test_exit(struct kunit *test)
 {
 	struct device *d = test->priv;
@@ -107,12 +129,28 @@ static void device_test_exit(struct kunit *test)
 	if (!d)
 		return;
 	if (!IS_ERR_VALUE(d->args))
-		vm_munmap(d->args, PAGE_SIZE);
+		vm_munmap(d->args, 2 * PAGE_SIZE);
 	if (!IS_ERR_OR_NULL(d->file)) {
 		unmap_device(d->file);
 		close_device(d->file);
 	}
-	kthread_unuse_mm(borrowed);
+	if (current->flags & PF_KTHREAD) {
+		kthread_unuse_mm(borrowed);
+		mmput(borrowed);
+	}
+}
+
+/* A call as user space makes it: -EFAULT and the like are the call's own. */
+static long raw_call(struct device *d, unsigned int cmd, unsigned long arg)
+{
+	long err;
+
+	if (d->nth)
+		chunk_fail_from(d->nth);
+	err = d->file->f_op->unlocked_ioctl(d->file, cmd, arg);
+	if (d->nth)
+		chunk_fail_end();
+	return err;
 }
 
 /* Every argument structure begins with its size. */
@@ -124,7 +162,7 @@ static long call(struct device *d, unsigned int cmd, void *args)
 
 	if (copy_to_user(uargs, args, size))
 		return -EIO;
-	err = d->file->f_op->unlocked_ioctl(d->file, cmd, d->args);
+	err = raw_call(d, cmd, d->args);
 	if (copy_from_user(args, uargs, size))
 		return -EIO;
 	return err;
@@ -175,11 +213,18 @@ static long decommit(struct device *d, u64 addr, u64 length)
 	return range(d, CHUNK_IOC_DECOMMIT, addr, length);
 }
 
-static u32 state_of(struct device *d, u64 addr)
+static struct chunk_ioc_lookup lookup_of(struct device *d, u64 addr)
 {
 	struct chunk_ioc_lookup args = { .size = sizeof(args), .addr = addr };
 
-	return call(d, CHUNK_IOC_LOOKUP, &args) ? ~0U : args.state;
+	if (call(d, CHUNK_IOC_LOOKUP, &args))
+		args.state = ~0U;
+	return args;
+}
+
+static u32 state_of(struct device *d, u64 addr)
+{
+	return lookup_of(d, addr).state;
 }
 
 static struct chunk_ioc_stats stats_of(struct device *d)
@@ -385,15 +430,214 @@ static void misuse(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (long)-EINVAL,
 			commit(d, (unsigned long)d, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, (long)-ENOENT, commit(d, d->args, PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, (long)-ENOTTY,
-			d->file->f_op->unlocked_ioctl(d->file, 0, d->args));
-	KUNIT_EXPECT_EQ(test, (long)-EFAULT,
-			d->file->f_op->unlocked_ioctl(d->file,
-						      CHUNK_IOC_ALLOC, 0));
 	KUNIT_EXPECT_EQ(test, stats_of(d).live_bytes, before.live_bytes);
 	KUNIT_EXPECT_EQ(test, stats_of(d).mapped_bytes, before.mapped_bytes);
 	KUNIT_EXPECT_EQ(test, 0L, dealloc(d, addr, 2 * CHUNK_SIZE));
 	KUNIT_EXPECT_EQ(test, (long)-ENOENT, dealloc(d, addr, 2 * CHUNK_SIZE));
+}
+
+/* Every call, and the size of its argument */
+static const struct {
+	unsigned int cmd;
+	u32 size;
+} calls[] = {
+	{ CHUNK_IOC_INFO, sizeof(struct chunk_ioc_info) },
+	{ CHUNK_IOC_CONFIGURE, sizeof(struct chunk_ioc_configure) },
+	{ CHUNK_IOC_ALLOC, sizeof(struct chunk_ioc_alloc) },
+	{ CHUNK_IOC_DEALLOC, sizeof(struct chunk_ioc_dealloc) },
+	{ CHUNK_IOC_COMMIT, sizeof(struct chunk_ioc_range) },
+	{ CHUNK_IOC_DECOMMIT, sizeof(struct chunk_ioc_range) },
+	{ CHUNK_IOC_LOOKUP, sizeof(struct chunk_ioc_lookup) },
+	{ CHUNK_IOC_LIMIT, sizeof(struct chunk_ioc_limit) },
+	{ CHUNK_IOC_STATS, sizeof(struct chunk_ioc_stats) },
+};
+
+/* A structure that claims a size, is zero up to @end, and not zero there */
+static long call_sized(struct device *d, unsigned int cmd, u32 size, u32 end)
+{
+	void __user *args = (void __user *)d->args;
+
+	if (clear_user(args, PAGE_SIZE) ||
+	    put_user((u8)1, (u8 __user *)args + end) ||
+	    put_user(size, (u32 __user *)args))
+		return -EIO;
+	return raw_call(d, cmd, d->args);
+}
+
+static void argument_sizes(struct kunit *test)
+{
+	struct device *d = test->priv;
+	unsigned long last = d->args + PAGE_SIZE;
+	unsigned int cmd;
+	u32 size, i;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		cmd = calls[i].cmd;
+		size = calls[i].size;
+		KUNIT_EXPECT_EQ(test, -EINVAL, call_sized(d, cmd, 0, 4000));
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				call_sized(d, cmd, size - 1, 4000));
+		KUNIT_EXPECT_EQ(test, -E2BIG,
+				call_sized(d, cmd, size + 8, size + 7));
+		KUNIT_EXPECT_EQ(test, -E2BIG,
+				call_sized(d, cmd, PAGE_SIZE + 1, 4000));
+		KUNIT_EXPECT_EQ(test, -E2BIG,
+				call_sized(d, cmd, ~0U, 4000));
+		KUNIT_EXPECT_NE(test, -E2BIG,
+				call_sized(d, cmd, size + 8, size + 8));
+		KUNIT_EXPECT_EQ(test, -EFAULT, raw_call(d, cmd, 0));
+		KUNIT_EXPECT_EQ(test, -EFAULT, raw_call(d, cmd, last));
+		KUNIT_EXPECT_EQ(test, -EFAULT,
+				raw_call(d, cmd, (unsigned long)d));
+		/* The size can be read, the rest cannot. */
+		KUNIT_ASSERT_EQ(test, 0, put_user(size,
+						  (u32 __user *)(last - 4)));
+		KUNIT_EXPECT_EQ(test, -EFAULT, raw_call(d, cmd, last - 4));
+	}
+	KUNIT_EXPECT_EQ(test, 0, call_sized(d, CHUNK_IOC_STATS, 500, 500));
+	KUNIT_EXPECT_EQ(test, -ENOTTY, raw_call(d, 0, d->args));
+	KUNIT_EXPECT_EQ(test, -ENOTTY,
+			raw_call(d, CHUNK_IOC_STATS + 1, d->args));
+}
+
+/* The word at an offset, which is for flags, pads or a type, is looked at. */
+static long call_word(struct device *d, unsigned int cmd, u64 addr, u32 length,
+		      u32 value, size_t offset)
+{
+	u32 args[32] = { };
+	u64 *wide = (u64 *)args;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
+		if (calls[i].cmd == cmd)
+			args[0] = calls[i].size;
+	wide[1] = addr;
+	wide[2] = length;
+	args[offset / 4] = value;
+	return call(d, cmd, args);
+}
+
+static void unknown_flags(struct kunit *test)
+{
+	struct device *d = test->priv;
+	u64 addr;
+	u32 bit;
+
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, CHUNK_SIZE, CHUNK_SIZE, &addr));
+	for (bit = 1; bit; bit <<= 1) {
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				call_word(d, CHUNK_IOC_ALLOC, CHUNK_SIZE,
+					  CHUNK_SIZE, bit, 4));
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				call_word(d, CHUNK_IOC_COMMIT, addr, PAGE_SIZE,
+					  bit, 4));
+		KUNIT_EXPECT_EQ(test, bit == CHUNK_DECOMMIT_LOCKED ? 0 :
+				-EINVAL,
+				call_word(d, CHUNK_IOC_DECOMMIT, addr,
+					  PAGE_SIZE, bit, 4));
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				call_word(d, CHUNK_IOC_LOOKUP, addr, 0, bit,
+					  4));
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				call_word(d, CHUNK_IOC_LIMIT, 0, 0, bit, 4));
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				call_word(d, CHUNK_IOC_STATS, 0, 0, bit, 4));
+		KUNIT_EXPECT_EQ(test, bit <= CHUNK_TYPE_RECYCLED ? -ENOENT :
+				-EINVAL,
+				call_word(d, CHUNK_IOC_DEALLOC,
+					  addr + CHUNK_SIZE, CHUNK_SIZE, bit,
+					  4));
+	}
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			call_word(d, CHUNK_IOC_DEALLOC, addr, CHUNK_SIZE,
+				  CHUNK_TYPE_RECYCLED + 1, 4));
+	KUNIT_EXPECT_EQ(test, stats_of(d).live_extents, 1ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(d).recycle_limit,
+			(u64)128 * CHUNK_SIZE);
+}
+
+static void configure_misused(struct kunit *test)
+{
+	struct chunk_ioc_configure good = { .size = sizeof(good) };
+	struct chunk_ioc_configure bad;
+	struct device *d = test->priv;
+
+	bad = good;
+	bad.flags = 1;
+	KUNIT_EXPECT_EQ(test, -EINVAL, call(d, CHUNK_IOC_CONFIGURE, &bad));
+	bad = good;
+	bad.pad = 1;
+	KUNIT_EXPECT_EQ(test, -EINVAL, call(d, CHUNK_IOC_CONFIGURE, &bad));
+	bad = good;
+	bad.backing = CHUNK_BACKING_HUGE + 1;
+	KUNIT_EXPECT_EQ(test, -EINVAL, call(d, CHUNK_IOC_CONFIGURE, &bad));
+	bad = good;
+	bad.grow = CHUNK_SIZE + PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, -EINVAL, call(d, CHUNK_IOC_CONFIGURE, &bad));
+	bad.grow = -CHUNK_SIZE;
+	KUNIT_EXPECT_EQ(test, -EINVAL, call(d, CHUNK_IOC_CONFIGURE, &bad));
+	KUNIT_EXPECT_EQ(test, 0, call(d, CHUNK_IOC_CONFIGURE, &good));
+}
+
+/* What INFO does not promise is refused, and what it does is not. */
+static void huge_backing(struct kunit *test)
+{
+	struct chunk_ioc_configure args = {
+		.size = sizeof(args),
+		.backing = CHUNK_BACKING_HUGE,
+	};
+	struct chunk_ioc_info info = { .size = sizeof(info) };
+	struct device *d = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, call(d, CHUNK_IOC_INFO, &info));
+	KUNIT_EXPECT_EQ(test, info.caps & CHUNK_CAP_HUGE ? 0 : -EOPNOTSUPP,
+			call(d, CHUNK_IOC_CONFIGURE, &args));
+}
+
+static void lookup(struct kunit *test)
+{
+	struct chunk_ioc_lookup found;
+	struct device *d = test->priv;
+	u64 addr;
+
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 3 * CHUNK_SIZE, CHUNK_SIZE, &addr));
+	found = lookup_of(d, addr + 3 * CHUNK_SIZE - 1);
+	KUNIT_EXPECT_EQ(test, found.addr, addr);
+	KUNIT_EXPECT_EQ(test, found.length, (u64)3 * CHUNK_SIZE);
+	KUNIT_EXPECT_EQ(test, found.state, (u32)CHUNK_STATE_LIVE);
+	/* Mapped ahead is neither live nor recycled, but traps. */
+	found = lookup_of(d, addr + 3 * CHUNK_SIZE);
+	KUNIT_EXPECT_EQ(test, found.addr, addr + 3 * CHUNK_SIZE);
+	KUNIT_EXPECT_EQ(test, found.length, 0ULL);
+	KUNIT_EXPECT_EQ(test, found.state, (u32)CHUNK_STATE_DECOMMITTED);
+	KUNIT_EXPECT_EQ(test, 0L, dealloc(d, addr, 3 * CHUNK_SIZE));
+	found = lookup_of(d, addr + CHUNK_SIZE);
+	KUNIT_EXPECT_EQ(test, found.addr, addr);
+	KUNIT_EXPECT_EQ(test, found.length, (u64)3 * CHUNK_SIZE);
+	found = lookup_of(d, d->args + 5);
+	KUNIT_EXPECT_EQ(test, found.addr, d->args + 5);
+	KUNIT_EXPECT_EQ(test, found.state, 0U);
+	KUNIT_EXPECT_EQ(test, lookup_of(d, 0).state, 0U);
+	KUNIT_EXPECT_EQ(test, lookup_of(d, ANY).state, 0U);
+}
+
+/* Whatever was written is gone when the chunk comes back. */
+static void recycled_is_zero(struct kunit *test)
+{
+	struct device *d = test->priv;
+	u64 addr, again, i;
+
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 2 * CHUNK_SIZE, CHUNK_SIZE, &addr));
+	for (i = 0; i < 2 * CHUNK_SIZE; i += PAGE_SIZE)
+		KUNIT_EXPECT_EQ(test, 0L, poke(addr + i + i % 4096, 0xa5));
+	KUNIT_EXPECT_EQ(test, 0L, dealloc(d, addr, 2 * CHUNK_SIZE));
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, CHUNK_SIZE, CHUNK_SIZE, &again));
+	KUNIT_EXPECT_EQ(test, addr, again);
+	for (i = 0; i < CHUNK_SIZE; i += PAGE_SIZE)
+		KUNIT_EXPECT_EQ(test, 0L, peek(addr + i));
+	/* The other half is free still. */
+	KUNIT_EXPECT_EQ(test, (long)-EFAULT, peek(addr + CHUNK_SIZE));
+	KUNIT_EXPECT_GE(test, stats_of(d).traps, 1ULL);
 }
 
 static unsigned long map(struct device *d, unsigned long size,
@@ -443,6 +687,69 @@ static void unmapped_behind_our_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0L, poke(other, 1));
 }
 
+/* Another mapping in the place of ours is none of our business. */
+static void replaced_behind_our_back(struct kunit *test)
+{
+	struct device *d = test->priv;
+	u64 addr;
+
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 2 * CHUNK_SIZE, CHUNK_SIZE, &addr));
+	KUNIT_ASSERT_EQ(test, (u64)map_memory(addr, CHUNK_SIZE, PROT_READ |
+					      PROT_WRITE), addr);
+	KUNIT_EXPECT_EQ(test, 0L, poke(addr, 7));
+	KUNIT_EXPECT_EQ(test, (long)-ESTALE, commit(d, addr, CHUNK_SIZE));
+	KUNIT_EXPECT_EQ(test, (long)-ESTALE, decommit(d, addr, CHUNK_SIZE));
+	KUNIT_EXPECT_EQ(test, 0L, decommit(d, addr + CHUNK_SIZE, CHUNK_SIZE));
+	KUNIT_EXPECT_EQ(test, 0L, commit(d, addr + CHUNK_SIZE, CHUNK_SIZE));
+	KUNIT_EXPECT_EQ(test, (long)-ESTALE, dealloc(d, addr, 2 * CHUNK_SIZE));
+	KUNIT_EXPECT_EQ(test, 7L, peek(addr));
+	KUNIT_EXPECT_EQ(test, stats_of(d).live_bytes, 0ULL);
+	vm_munmap(addr, CHUNK_SIZE);
+}
+
+/* A mapping of ours in the place of another of ours is a new extent. */
+static void mapped_over(struct kunit *test)
+{
+	struct device *d = test->priv;
+	unsigned long over;
+	u64 addr;
+
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 2 * CHUNK_SIZE, CHUNK_SIZE, &addr));
+	KUNIT_EXPECT_EQ(test, 0L, poke(addr, 7));
+	over = vm_mmap(d->file, addr, CHUNK_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_FIXED, 0);
+	KUNIT_ASSERT_EQ(test, (u64)over, addr);
+	KUNIT_EXPECT_EQ(test, 0L, peek(addr));
+	KUNIT_EXPECT_EQ(test, lookup_of(d, addr).length, (u64)CHUNK_SIZE);
+	KUNIT_EXPECT_EQ(test, stats_of(d).live_bytes, (u64)CHUNK_SIZE);
+	KUNIT_EXPECT_EQ(test, (long)-ENOENT,
+			dealloc(d, addr + CHUNK_SIZE, CHUNK_SIZE));
+	KUNIT_EXPECT_EQ(test, 0L, dealloc(d, addr, CHUNK_SIZE));
+}
+
+static void mlocked(struct kunit *test)
+{
+	struct chunk_ioc_range args = {
+		.size = sizeof(args),
+		.flags = CHUNK_DECOMMIT_LOCKED,
+		.length = PAGE_SIZE,
+	};
+	struct device *d = test->priv;
+	unsigned long addr;
+
+	addr = vm_mmap(d->file, 0, CHUNK_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_LOCKED, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_EXPECT_EQ(test, 0L, poke(addr, 7));
+	KUNIT_EXPECT_EQ(test, (long)-EINVAL, decommit(d, addr, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 7L, peek(addr));
+	args.addr = addr;
+	KUNIT_EXPECT_EQ(test, 0L, call(d, CHUNK_IOC_DECOMMIT, &args));
+	KUNIT_EXPECT_EQ(test, (long)-EFAULT, peek(addr));
+	KUNIT_EXPECT_EQ(test, 0L, dealloc(d, addr, CHUNK_SIZE));
+	KUNIT_EXPECT_EQ(test, (long)-EFAULT, peek(addr + PAGE_SIZE));
+}
+
 /* Recycled address space that was unmapped is never handed out again. */
 static void recycled_and_unmapped(struct kunit *test)
 {
@@ -477,6 +784,44 @@ static void without_the_address_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, err, (long)-EPERM);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(none), (long)-EPERM);
 	KUNIT_EXPECT_EQ(test, 0L, poke(addr, 1));
+}
+
+static struct mm_struct *mm_of_init(void)
+{
+	struct pid *pid = find_get_pid(1);
+	struct task_struct *task = get_pid_task(pid, PIDTYPE_PID);
+	struct mm_struct *mm = task ? get_task_mm(task) : NULL;
+
+	if (task)
+		put_task_struct(task);
+	put_pid(pid);
+	return mm;
+}
+
+static void another_address_space(struct kunit *test)
+{
+	long errors[ARRAY_SIZE(calls)], mapped;
+	struct mm_struct *other = mm_of_init();
+	struct device *d = test->priv;
+	u64 addr;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, CHUNK_SIZE, CHUNK_SIZE, &addr));
+	KUNIT_EXPECT_EQ(test, 0L, poke(addr, 7));
+	kthread_unuse_mm(borrowed);
+	kthread_use_mm(other);
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
+		errors[i] = raw_call(d, calls[i].cmd, d->args);
+	mapped = map(d, CHUNK_SIZE, 0, MAP_PRIVATE);
+	kthread_unuse_mm(other);
+	kthread_use_mm(borrowed);
+	mmput(other);
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
+		KUNIT_EXPECT_EQ(test, errors[i], (long)-EPERM);
+	KUNIT_EXPECT_EQ(test, mapped, (long)-EPERM);
+	KUNIT_EXPECT_EQ(test, 7L, peek(addr));
+	KUNIT_EXPECT_EQ(test, stats_of(d).live_extents, 1ULL);
 }
 
 static void contexts_are_apart(struct kunit *test)
@@ -517,6 +862,142 @@ static void released_while_mapped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (long)-EFAULT, peek(addr + PAGE_SIZE));
 }
 
+static long alloc_more(struct device *d, u64 addr)
+{
+	return alloc(d, 2 * CHUNK_SIZE, 8 * CHUNK_SIZE, &addr);
+}
+
+static long decommit_page(struct device *d, u64 addr)
+{
+	return decommit(d, addr + PAGE_SIZE, PAGE_SIZE);
+}
+
+static long decommit_all(struct device *d, u64 addr)
+{
+	return decommit(d, addr, CHUNK_SIZE);
+}
+
+static long commit_page(struct device *d, u64 addr)
+{
+	return commit(d, addr + PAGE_SIZE, PAGE_SIZE);
+}
+
+static long dealloc_three(struct device *d, u64 addr)
+{
+	return dealloc(d, addr, 3 * CHUNK_SIZE);
+}
+
+static long lower_limit(struct device *d, u64 addr)
+{
+	struct chunk_ioc_limit args = {
+		.size = sizeof(args),
+		.limit = CHUNK_SIZE,
+	};
+
+	return call(d, CHUNK_IOC_LIMIT, &args);
+}
+
+static long map_more(struct device *d, u64 addr)
+{
+	unsigned long mapped;
+
+	if (d->nth)
+		chunk_fail_from(d->nth);
+	mapped = map(d, CHUNK_SIZE, 0, MAP_PRIVATE);
+	if (d->nth)
+		chunk_fail_end();
+	return IS_ERR_VALUE(mapped) ? (long)mapped : 0;
+}
+
+/* What a call that failed must not have changed. */
+static void expect_unchanged(struct kunit *test, struct chunk_ioc_stats now,
+			     struct chunk_ioc_stats before)
+{
+	/* Address space may be mapped ahead for a call that fails then. */
+	KUNIT_EXPECT_GE(test, now.mapped_bytes, before.mapped_bytes);
+	KUNIT_EXPECT_EQ(test, now.mapped_bytes - before.mapped_bytes,
+			now.reserved_bytes - before.reserved_bytes);
+	now.mapped_bytes = before.mapped_bytes;
+	now.reserved_bytes = before.reserved_bytes;
+	now.regions = before.regions;
+	KUNIT_EXPECT_EQ(test, 0, memcmp(&now, &before, sizeof(now)));
+}
+
+/* Call while memory runs out ever later, until it does not; how often it did */
+static unsigned int run_out(struct kunit *test, u64 addr,
+			    long (*operation)(struct device *d, u64 addr))
+{
+	struct device *d = test->priv;
+	unsigned int failed = 0;
+	long err;
+
+	for (d->nth = 1; d->nth < 1000; d->nth++) {
+		unsigned int nth = d->nth;
+		struct chunk_ioc_stats before;
+
+		d->nth = 0;
+		before = stats_of(d);
+		d->nth = nth;
+		err = operation(d, addr);
+		d->nth = 0;
+		if (!err)
+			return failed;
+		failed++;
+		/* User memory is made to fail like other memory. */
+		if (err != -EFAULT)
+			KUNIT_EXPECT_EQ(test, err, (long)-ENOMEM);
+		expect_unchanged(test, stats_of(d), before);
+		d->nth = nth;
+	}
+	d->nth = 0;
+	KUNIT_FAIL(test, "it never came to an end");
+	return failed;
+}
+
+static void no_memory(struct kunit *test)
+{
+	struct device *d = test->priv;
+	u64 addr, kept;
+
+	if (!chunk_fail_ready())
+		kunit_skip(test, "failslab is not prepared: see kunit/run");
+	KUNIT_EXPECT_GT(test, run_out(test, 0, alloc_more), 0U);
+	KUNIT_EXPECT_GT(test, run_out(test, 0, map_more), 0U);
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, CHUNK_SIZE, CHUNK_SIZE, &addr));
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 9 * CHUNK_SIZE, CHUNK_SIZE, &kept));
+	KUNIT_EXPECT_EQ(test, 0L, poke(addr + PAGE_SIZE, 7));
+	KUNIT_EXPECT_GT(test, run_out(test, addr, decommit_page), 0U);
+	KUNIT_EXPECT_EQ(test, (long)-EFAULT, peek(addr + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0L, peek(addr));
+	run_out(test, addr, decommit_all);
+	KUNIT_EXPECT_EQ(test, (long)-EFAULT, peek(addr));
+	run_out(test, addr, commit_page);
+	KUNIT_EXPECT_EQ(test, 0L, peek(addr + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, (long)-EFAULT, peek(addr));
+	KUNIT_EXPECT_EQ(test, 0L, dealloc(d, kept, 9 * CHUNK_SIZE));
+	KUNIT_EXPECT_GT(test, run_out(test, addr, lower_limit), 0U);
+	KUNIT_EXPECT_EQ(test, stats_of(d).recycled_bytes, (u64)CHUNK_SIZE);
+}
+
+/* Giving back works without memory: what cannot be cut is kept in reserve. */
+static void dealloc_without_memory(struct kunit *test)
+{
+	struct device *d = test->priv;
+	u64 addr;
+
+	if (!chunk_fail_ready())
+		kunit_skip(test, "failslab is not prepared: see kunit/run");
+	KUNIT_EXPECT_EQ(test, 0L, lower_limit(d, 0));
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 3 * CHUNK_SIZE, CHUNK_SIZE, &addr));
+	KUNIT_EXPECT_EQ(test, 0L, poke(addr, 7));
+	run_out(test, addr, dealloc_three);
+	KUNIT_EXPECT_EQ(test, stats_of(d).live_bytes, 0ULL);
+	KUNIT_EXPECT_LE(test, stats_of(d).recycled_bytes, (u64)CHUNK_SIZE);
+	KUNIT_EXPECT_EQ(test, (long)-EFAULT, peek(addr));
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 3 * CHUNK_SIZE, CHUNK_SIZE, &addr));
+	KUNIT_EXPECT_EQ(test, 0L, peek(addr));
+}
+
 static struct kunit_case device_cases[] = {
 	KUNIT_CASE(info),
 	KUNIT_CASE(alloc_and_dealloc),
@@ -527,12 +1008,24 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(limit),
 	KUNIT_CASE(configure),
 	KUNIT_CASE(misuse),
+	KUNIT_CASE(argument_sizes),
+	KUNIT_CASE(unknown_flags),
+	KUNIT_CASE(configure_misused),
+	KUNIT_CASE(huge_backing),
+	KUNIT_CASE(lookup),
+	KUNIT_CASE(recycled_is_zero),
 	KUNIT_CASE(mapped_directly),
 	KUNIT_CASE(unmapped_behind_our_back),
+	KUNIT_CASE(replaced_behind_our_back),
+	KUNIT_CASE(mapped_over),
+	KUNIT_CASE(mlocked),
 	KUNIT_CASE(recycled_and_unmapped),
 	KUNIT_CASE(without_the_address_space),
+	KUNIT_CASE(another_address_space),
 	KUNIT_CASE(contexts_are_apart),
 	KUNIT_CASE(released_while_mapped),
+	KUNIT_CASE(no_memory),
+	KUNIT_CASE(dealloc_without_memory),
 	{}
 };
 

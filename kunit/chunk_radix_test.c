@@ -5,10 +5,10 @@
 #include <kunit/test.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
-#include <linux/prandom.h>
-#include <linux/random.h>
 #include <linux/slab.h>
 
+#include "chunk_fail.h"
+#include "chunk_kunit.h"
 #include "chunk_radix.h"
 #include "chunk_tree.h"
 
@@ -16,7 +16,8 @@
 #define TOP	(UINTPTR_MAX / UNIT)
 #define SPACE	20000
 #define ROUNDS	3000
-#define READERS	3
+#define SPARSE	64
+#define ORIGINS	6
 
 /* A window of the registry's indices: see chunk_radix.c. */
 #define WINDOW	4096UL
@@ -30,6 +31,11 @@ static int radix_test_init(struct kunit *test)
 	chunk_radix_init(radix);
 	test->priv = radix;
 	return 0;
+}
+
+static struct chunk_radix *radix_of(struct kunit *test)
+{
+	return test->priv;
 }
 
 static void radix_test_exit(struct kunit *test)
@@ -188,6 +194,82 @@ static void ranges(struct kunit *test)
 	}
 }
 
+/* The same up to the last chunk of the address space */
+static void ranges_at_the_top(struct kunit *test)
+{
+	unsigned long count;
+
+	for (count = 1; count <= 1UL << 20; count *= 2) {
+		struct chunk_extent *extent = enlist(test, TOP - count + 1,
+						     count);
+
+		expect_exactly(test, extent);
+		delist(test, extent);
+		extent = enlist(test, TOP - count, count);
+		expect_exactly(test, extent);
+		delist(test, extent);
+		cond_resched();
+	}
+	KUNIT_EXPECT_TRUE(test, xa_empty(&radix_of(test)->chunks));
+}
+
+/* Indices are relative to the first chunk: as high as the tree can get */
+static void far_from_the_first(struct kunit *test)
+{
+	struct chunk_extent *low = enlist(test, WINDOW - 1, 2);
+	struct chunk_extent *high = enlist(test, TOP - WINDOW, WINDOW + 1);
+	struct chunk_extent *half = enlist(test, TOP / 2, 2);
+
+	expect_exactly(test, low);
+	expect_exactly(test, half);
+	expect_exactly(test, high);
+	KUNIT_EXPECT_PTR_EQ(test, half,
+			    chunk_radix_next(test->priv, low->addr + low->size,
+					     UINTPTR_MAX));
+	KUNIT_EXPECT_PTR_EQ(test, high,
+			    chunk_radix_next(test->priv,
+					     half->addr + half->size,
+					     UINTPTR_MAX));
+	KUNIT_EXPECT_PTR_EQ(test, high,
+			    chunk_radix_next(test->priv, UINTPTR_MAX,
+					     UINTPTR_MAX));
+	KUNIT_EXPECT_NULL(test, chunk_radix_next(test->priv,
+						 half->addr + half->size,
+						 high->addr - 1));
+}
+
+/*
+ * A lookup that had seen the registry empty goes on when the first store has
+ * finished: to it nothing is registered, least of all elsewhere.
+ */
+static void seen_empty(struct kunit *test)
+{
+	struct chunk_extent *extent = enlist(test, 5 * WINDOW + 7, 1);
+	struct chunk_radix *radix = radix_of(test);
+	unsigned long origin = radix->origin;
+
+	radix->origin = 0;
+	KUNIT_EXPECT_NULL(test, at(test, 7));
+	KUNIT_EXPECT_NULL(test, chunk_radix_next(radix, 0, WINDOW * UNIT));
+	radix->origin = origin;
+	expect_exactly(test, extent);
+}
+
+static void destroyed(struct kunit *test)
+{
+	struct chunk_radix *radix = radix_of(test);
+	unsigned long i;
+
+	for (i = 1; i < TOP; i *= 4)
+		enlist(test, i, 3);
+	KUNIT_EXPECT_FALSE(test, xa_empty(&radix->chunks));
+	chunk_radix_destroy(radix);
+	/* What is lost here, kmemleak finds. */
+	KUNIT_EXPECT_TRUE(test, xa_empty(&radix->chunks));
+	chunk_radix_init(radix);
+	enlist(test, 77, 7);
+}
+
 static void erase_leaves_neighbours(struct kunit *test)
 {
 	unsigned long size;
@@ -207,24 +289,59 @@ static void erase_leaves_neighbours(struct kunit *test)
 	}
 }
 
+static void expect_none(struct kunit *test, unsigned long from,
+			unsigned long count)
+{
+	unsigned long i;
+
+	KUNIT_EXPECT_NULL(test, chunk_radix_next(test->priv, from * UNIT,
+						 (from + count) * UNIT - 1));
+	for (i = 0; i < count; i++)
+		if (at(test, from + i))
+			break;
+	KUNIT_EXPECT_EQ(test, i, count);
+}
+
+/* Store a range while memory runs out ever later; how often it did */
+static unsigned int run_out(struct kunit *test, unsigned long from,
+			    unsigned long count)
+{
+	struct chunk_extent *extent = extent_at(test, from, count);
+	unsigned int nth;
+	int err;
+
+	for (nth = 1; nth < 1000; nth++) {
+		chunk_fail_from(nth);
+		err = chunk_radix_store(test->priv, extent, GFP_KERNEL);
+		chunk_fail_end();
+		if (!err)
+			break;
+		KUNIT_EXPECT_EQ(test, err, -ENOMEM);
+		expect_none(test, from, count);
+	}
+	KUNIT_EXPECT_PTR_EQ(test, at(test, from), extent);
+	KUNIT_EXPECT_PTR_EQ(test, at(test, from + count - 1), extent);
+	delist(test, extent);
+	expect_none(test, from, count);
+	return nth - 1;
+}
+
 /* Without memory nothing is registered, wherever it ran out. */
 static void no_memory(struct kunit *test)
 {
-	struct chunk_radix *radix = test->priv;
-	struct chunk_extent *extent = extent_at(test, 4090, 10);
-	unsigned long i;
-	int err;
+	struct chunk_extent *low, *high;
 
-	/* No allocation at all is allowed: not even from the reserves. */
-	err = chunk_radix_store(radix, extent, __GFP_NOWARN | __GFP_NOMEMALLOC);
-	if (err)
-		KUNIT_EXPECT_EQ(test, err, -ENOMEM);
-	for (i = 0; err && i < 10; i++)
-		KUNIT_EXPECT_NULL(test, at(test, 4090 + i));
-	if (!err)
-		delist(test, extent);
-	KUNIT_EXPECT_EQ(test, 0, chunk_radix_store(radix, extent, GFP_KERNEL));
-	expect_exactly(test, extent);
+	if (!chunk_fail_ready())
+		kunit_skip(test, "failslab is not prepared: see kunit/run");
+	KUNIT_EXPECT_GT(test, run_out(test, 7, 1), 0U);
+	low = enlist(test, 3, 4);
+	high = enlist(test, 7 + 100000, 1);
+	KUNIT_EXPECT_GT(test, run_out(test, 4090, 10), 1U);
+	KUNIT_EXPECT_GT(test, run_out(test, 100, 5000), 1U);
+	KUNIT_EXPECT_GT(test, run_out(test, 7, 100000), 0U);
+	KUNIT_EXPECT_GT(test, run_out(test, TOP - 70, 70), 2U);
+	expect_exactly(test, low);
+	expect_exactly(test, high);
 }
 
 static struct chunk_extent *model_next(struct chunk_extent **model,
@@ -266,21 +383,143 @@ static void random_step(struct kunit *test, struct rnd_state *rnd,
 static void random_against_model(struct kunit *test)
 {
 	struct chunk_extent **model;
-	u64 seed = get_random_u64();
 	struct rnd_state rnd;
 	unsigned long i;
 
 	model = kunit_kcalloc(test, SPACE, sizeof(*model), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, model);
-	kunit_info(test, "seed=%llu", seed);
-	prandom_seed_state(&rnd, seed);
+	chunk_kunit_seed(test, &rnd);
 	for (i = 0; i < ROUNDS; i++) {
 		random_step(test, &rnd, model);
 		cond_resched();
 	}
 	for (i = 0; i < SPACE; i++)
 		KUNIT_ASSERT_PTR_EQ(test, at(test, i), model[i]);
+	for (i = 0; i < SPACE; i++)
+		if (model[i] && model[i]->addr == i * UNIT)
+			delist(test, model[i]);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&radix_of(test)->chunks));
 }
+
+/**
+ * struct sparse - extents anywhere in the address space
+ * @rnd:     decides
+ * @count:   how many there are
+ * @extents: in no order
+ */
+struct sparse {
+	struct rnd_state rnd;
+	int count;
+	struct chunk_extent *extents[SPARSE];
+};
+
+static unsigned long last_chunk(const struct chunk_extent *extent)
+{
+	return (extent->addr + (extent->size - 1)) / UNIT;
+}
+
+/* Numbers of any magnitude, and more than others those that nodes end at */
+static unsigned long sparse_chunk(struct sparse *s)
+{
+	unsigned int bits = chunk_kunit_below(&s->rnd, fls64(TOP) + 1);
+	unsigned long chunk = chunk_kunit_below(&s->rnd, 1ULL << bits);
+	unsigned int low = 6 * chunk_kunit_below(&s->rnd, 8);
+
+	switch (chunk_kunit_below(&s->rnd, 4)) {
+	case 0:
+		return chunk >> low << low;
+	case 1:
+		return ((chunk >> low << low) - 1) & TOP;
+	case 2:
+		if (s->count)
+			return (last_chunk(s->extents[0]) + 1) & TOP;
+		fallthrough;
+	default:
+		return chunk;
+	}
+}
+
+static struct chunk_extent *sparse_next(const struct sparse *s,
+					unsigned long from, unsigned long to)
+{
+	struct chunk_extent *first = NULL;
+	int i;
+
+	for (i = 0; i < s->count; i++) {
+		struct chunk_extent *extent = s->extents[i];
+
+		if (last_chunk(extent) >= from && extent->addr / UNIT <= to &&
+		    (!first || extent->addr < first->addr))
+			first = extent;
+	}
+	return first;
+}
+
+static void sparse_add(struct kunit *test, struct sparse *s)
+{
+	unsigned long from = sparse_chunk(s);
+	unsigned long count = 1 + chunk_kunit_below(&s->rnd, 1UL <<
+					chunk_kunit_below(&s->rnd, 18));
+
+	count = min(count, TOP - from + 1);
+	if (s->count < SPARSE && !sparse_next(s, from, from + count - 1))
+		s->extents[s->count++] = enlist(test, from, count);
+}
+
+static void sparse_drop(struct kunit *test, struct sparse *s)
+{
+	int i = chunk_kunit_below(&s->rnd, s->count);
+	struct chunk_extent *extent = s->extents[i];
+
+	s->extents[i] = s->extents[--s->count];
+	delist(test, extent);
+	KUNIT_EXPECT_NULL(test, chunk_radix_lookup(test->priv, extent->addr));
+	kunit_kfree(test, extent);
+}
+
+static void sparse_ask(struct kunit *test, struct sparse *s)
+{
+	unsigned long from = sparse_chunk(s);
+	unsigned long to = sparse_chunk(s);
+
+	if (from > to)
+		swap(from, to);
+	KUNIT_ASSERT_PTR_EQ_MSG(test, sparse_next(s, from, to),
+				chunk_radix_next(test->priv, from * UNIT,
+						 to * UNIT + UNIT - 1),
+				"from %#lx to %#lx", from, to);
+	KUNIT_ASSERT_PTR_EQ_MSG(test, sparse_next(s, from, from),
+				at(test, from), "at %#lx", from);
+}
+
+/* All over the address space, each time with another first chunk */
+static void random_and_sparse(struct kunit *test)
+{
+	struct sparse *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	int i, round;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	chunk_kunit_seed(test, &s->rnd);
+	for (i = 0; i < ORIGINS; i++) {
+		for (round = 0; round < ROUNDS; round++) {
+			if (!s->count || chunk_kunit_below(&s->rnd, 8) < 3)
+				sparse_add(test, s);
+			else if (chunk_kunit_below(&s->rnd, 4) == 0)
+				sparse_drop(test, s);
+			sparse_ask(test, s);
+			cond_resched();
+		}
+		while (s->count)
+			sparse_drop(test, s);
+		KUNIT_EXPECT_TRUE(test, xa_empty(&radix_of(test)->chunks));
+		chunk_radix_destroy(test->priv);
+		chunk_radix_init(test->priv);
+	}
+}
+
+#define READERS		3
+#define STORES		1500
+#define PATIENCE	(60 * HZ)
 
 /**
  * struct readers - threads that look up while another stores and erases
@@ -288,19 +527,22 @@ static void random_against_model(struct kunit *test)
  * @extent: what comes and goes
  * @stays:  what is always there
  * @wrong:  lookups that saw neither nothing nor the right extent
- * @seen:   lookups that saw @extent
+ * @started: how many readers there are
+ * @seen:   lookups of each reader that saw @extent
  */
 struct readers {
 	struct chunk_radix *radix;
 	struct chunk_extent *extent;
 	struct chunk_extent *stays;
 	atomic_t wrong;
-	atomic_t seen;
+	atomic_t started;
+	atomic_t seen[READERS];
 };
 
 static int read_always(void *data)
 {
 	struct readers *r = data;
+	atomic_t *seen = &r->seen[atomic_inc_return(&r->started) - 1];
 	uintptr_t offset = 0;
 
 	while (!kthread_should_stop()) {
@@ -309,7 +551,7 @@ static int read_always(void *data)
 		offset = (offset + 37 * UNIT) % r->extent->size;
 		found = chunk_radix_lookup(r->radix, r->extent->addr + offset);
 		if (found == r->extent)
-			atomic_inc(&r->seen);
+			atomic_inc(seen);
 		else if (found)
 			atomic_inc(&r->wrong);
 		if (chunk_radix_lookup(r->radix, r->stays->addr) != r->stays)
@@ -319,34 +561,69 @@ static int read_always(void *data)
 	return 0;
 }
 
-static void concurrent_readers(struct kunit *test)
+/* What is there stays until every reader has seen it once more. */
+static bool all_see(struct readers *r)
+{
+	unsigned long end = jiffies + PATIENCE;
+	int before[READERS], i;
+
+	for (i = 0; i < READERS; i++)
+		before[i] = atomic_read(&r->seen[i]);
+	for (i = 0; i < READERS; i++) {
+		while (atomic_read(&r->seen[i]) == before[i]) {
+			if (time_after(jiffies, end))
+				return false;
+			usleep_range(50, 100);
+		}
+	}
+	return true;
+}
+
+static void store_and_erase(struct kunit *test, struct readers *r)
+{
+	int i;
+
+	for (i = 0; i < STORES; i++) {
+		KUNIT_EXPECT_EQ(test, 0, chunk_radix_store(r->radix, r->extent,
+							   GFP_KERNEL));
+		if (i % 64 == 0)
+			KUNIT_EXPECT_TRUE(test, all_see(r));
+		delist(test, r->extent);
+		cond_resched();
+	}
+}
+
+static void read_while(struct kunit *test, unsigned long count)
 {
 	struct task_struct *tasks[READERS];
-	struct readers r = {
-		.radix = test->priv,
-		.stays = enlist(test, 70, 3),
-		.extent = extent_at(test, 73, 5000),
-	};
-	int i, started;
+	struct readers *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+	int started;
 
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	r->radix = test->priv;
+	r->stays = enlist(test, 70, 3);
+	r->extent = extent_at(test, 73, count);
 	for (started = 0; started < READERS; started++) {
-		tasks[started] = kthread_run(read_always, &r, "chunk-reader");
+		tasks[started] = kthread_run(read_always, r, "chunk-reader");
 		if (IS_ERR(tasks[started]))
 			break;
 	}
 	KUNIT_EXPECT_EQ(test, started, READERS);
-	for (i = 0; i < 2000; i++) {
-		if (chunk_radix_store(r.radix, r.extent, GFP_KERNEL))
-			atomic_inc(&r.wrong);
-		if (i % 16 == 0)
-			usleep_range(50, 100);
-		delist(test, r.extent);
-		cond_resched();
-	}
+	if (started == READERS)
+		store_and_erase(test, r);
 	while (started--)
 		kthread_stop(tasks[started]);
-	KUNIT_EXPECT_EQ(test, atomic_read(&r.wrong), 0);
-	KUNIT_EXPECT_GT(test, atomic_read(&r.seen), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&r->wrong), 0);
+	delist(test, r->stays);
+}
+
+/* One chunk, a run within a node, several nodes, several windows */
+static void concurrent_readers(struct kunit *test)
+{
+	read_while(test, 1);
+	read_while(test, 20);
+	read_while(test, 300);
+	read_while(test, 9000);
 }
 
 static struct kunit_case radix_cases[] = {
@@ -356,9 +633,14 @@ static struct kunit_case radix_cases[] = {
 	KUNIT_CASE(dense),
 	KUNIT_CASE(sparse),
 	KUNIT_CASE(ranges),
+	KUNIT_CASE(ranges_at_the_top),
+	KUNIT_CASE(far_from_the_first),
+	KUNIT_CASE(seen_empty),
+	KUNIT_CASE(destroyed),
 	KUNIT_CASE(erase_leaves_neighbours),
 	KUNIT_CASE(no_memory),
 	KUNIT_CASE(random_against_model),
+	KUNIT_CASE(random_and_sparse),
 	KUNIT_CASE(concurrent_readers),
 	{}
 };

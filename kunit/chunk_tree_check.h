@@ -39,6 +39,37 @@ static inline bool check_node_reach(struct chunk_extent *extent)
 	return extent->reach.start == start && extent->reach.end == end;
 }
 
+/* How many nodes there are from the root to this one */
+static inline size_t check_depth(const struct rb_node *node)
+{
+	size_t depth = 0;
+
+	for (; node; node = rb_parent(node))
+		depth++;
+	return depth;
+}
+
+/* The links up and down agree, and no path is longer than colours allow. */
+static inline const char *check_shape(const struct rb_root *root, size_t count)
+{
+	struct rb_node *node;
+	size_t most = 0;
+
+	while (most < sizeof(count) * 8 && (count + 1) >> most)
+		most++;
+	most *= 2;
+	if (root->rb_node && rb_parent(root->rb_node))
+		return "the root is below another node";
+	for (node = rb_first(root); node; node = rb_next(node)) {
+		if ((node->rb_left && rb_parent(node->rb_left) != node) ||
+		    (node->rb_right && rb_parent(node->rb_right) != node))
+			return "a child does not know its parent";
+		if (check_depth(node) > most)
+			return "a tree is out of balance";
+	}
+	return NULL;
+}
+
 static inline const char *check_addresses(const struct chunk_tree *tree,
 					  size_t *count)
 {
@@ -51,6 +82,8 @@ static inline const char *check_addresses(const struct chunk_tree *tree,
 		if (!extent->size || extent->size % CHUNK_TREE_UNIT ||
 		    extent->addr % CHUNK_TREE_UNIT)
 			return "an extent is no whole number of chunks";
+		if (extent->addr + (extent->size - 1) < extent->addr)
+			return "an extent wraps around";
 		if (prev && extent->addr - prev->addr < prev->size)
 			return "extents overlap or are out of order";
 		if (prev && extent->addr == prev->addr + prev->size &&
@@ -101,7 +134,13 @@ static inline const char *chunk_tree_problem(const struct chunk_tree *tree)
 	size_t count;
 	const char *problem = check_addresses(tree, &count);
 
-	return problem ? problem : check_sizes(tree, count);
+	if (!problem)
+		problem = check_sizes(tree, count);
+	if (!problem)
+		problem = check_shape(&tree->by_addr, count);
+	if (!problem)
+		problem = check_shape(&tree->by_size, count);
+	return problem;
 }
 
 #endif /* CHUNK_TREE_CHECK_H */

@@ -2,129 +2,7 @@
 /*
  * The trees of free extents: fit, carving, coalescing, limit.
  */
-#include <kunit/test.h>
-#include <linux/module.h>
-#include <linux/prandom.h>
-#include <linux/random.h>
-#include <linux/slab.h>
-
-#include "chunk_tree.h"
-#include "chunk_tree_check.h"
-
-static u64 seed;
-module_param(seed, ullong, 0444);
-MODULE_PARM_DESC(seed, "Repeats the random tests of a run that printed this");
-
-#define UNIT		CHUNK_TREE_UNIT
-#define NODES		256
-#define ROUNDS		20000
-#define SPACE		192
-
-/* Extents of different owners never coalesce. */
-static char owners[2];
-
-/**
- * struct fixture - a tree, and where its nodes come from
- * @tree:   the tree
- * @spares: nodes in no use
- * @nodes:  all of them
- */
-struct fixture {
-	struct chunk_tree tree;
-	struct chunk_extent *spares;
-	struct chunk_extent nodes[NODES];
-};
-
-static int tree_test_init(struct kunit *test)
-{
-	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
-	int i;
-
-	KUNIT_ASSERT_NOT_NULL(test, f);
-	chunk_tree_init(&f->tree, SIZE_MAX);
-	for (i = 0; i < NODES; i++)
-		chunk_spare_push(&f->spares, &f->nodes[i]);
-	test->priv = f;
-	return 0;
-}
-
-static void expect_sound(struct kunit *test, struct fixture *f)
-{
-	const char *problem = chunk_tree_problem(&f->tree);
-
-	KUNIT_EXPECT_TRUE_MSG(test, !problem, "%s", problem);
-}
-
-static size_t count_spares(struct fixture *f)
-{
-	struct chunk_extent *extent;
-	size_t count = 0;
-
-	for (extent = f->spares; extent; extent = extent->next)
-		count++;
-	return count;
-}
-
-static size_t count_extents(struct fixture *f)
-{
-	struct chunk_extent *extent;
-	size_t count = 0;
-
-	for (extent = chunk_tree_first(&f->tree); extent;
-	     extent = chunk_tree_next(extent))
-		count++;
-	return count;
-}
-
-/* Every node is somewhere: in the tree, spare, or @out of it. */
-static void expect_no_node_lost(struct kunit *test, struct fixture *f,
-				size_t out)
-{
-	KUNIT_EXPECT_EQ(test, count_spares(f) + count_extents(f) + out,
-			(size_t)NODES);
-}
-
-/* Free the chunks [at, at + count). */
-static int put_as(struct fixture *f, size_t at, size_t count, void *owner,
-		  enum chunk_type type)
-{
-	struct chunk_extent *extent = chunk_spare_pop(&f->spares);
-	int err;
-
-	extent->addr = at * UNIT;
-	extent->size = count * UNIT;
-	extent->owner = owner;
-	extent->type = type;
-	chunk_tree_reserve(&f->tree, extent->size);
-	err = chunk_tree_insert(&f->tree, extent, &f->spares);
-	if (err) {
-		chunk_tree_unreserve(&f->tree, extent->size);
-		chunk_spare_push(&f->spares, extent);
-	}
-	return err;
-}
-
-static int put(struct fixture *f, size_t at, size_t count)
-{
-	return put_as(f, at, count, &owners[0], ZEROED_CHUNK);
-}
-
-/* Take chunks; the index of the first, or a negative error. */
-static long take(struct fixture *f, size_t count, size_t alignment)
-{
-	struct chunk_extent *extent;
-	int err = chunk_tree_take(&f->tree, count * UNIT, alignment * UNIT,
-				  &f->spares, &extent);
-	long at;
-
-	if (err)
-		return err;
-	at = extent->addr / UNIT;
-	if (extent->size != count * UNIT)
-		at = -EIO;
-	chunk_spare_push(&f->spares, extent);
-	return at;
-}
+#include "chunk_tree_fixture.h"
 
 static void expect_extent(struct kunit *test, struct fixture *f, size_t at,
 			  size_t count)
@@ -245,14 +123,14 @@ static void carve_keeps_kind(struct kunit *test)
 	struct fixture *f = test->priv;
 	struct chunk_extent *extent;
 
-	put_as(f, 5, 9, &owners[1], ARENA_CHUNK);
+	put_as(f, 5, 9, 1, ARENA_CHUNK);
 	KUNIT_ASSERT_EQ(test, 0, chunk_tree_take(&f->tree, 4 * UNIT, 4 * UNIT,
 						 &f->spares, &extent));
-	KUNIT_EXPECT_PTR_EQ(test, extent->owner, (void *)&owners[1]);
+	KUNIT_EXPECT_PTR_EQ(test, extent->owner, (void *)&f->owners[1]);
 	KUNIT_EXPECT_EQ(test, extent->type, ARENA_CHUNK);
 	for (extent = chunk_tree_first(&f->tree); extent;
 	     extent = chunk_tree_next(extent)) {
-		KUNIT_EXPECT_PTR_EQ(test, extent->owner, (void *)&owners[1]);
+		KUNIT_EXPECT_PTR_EQ(test, extent->owner, (void *)&f->owners[1]);
 		KUNIT_EXPECT_EQ(test, extent->type, ARENA_CHUNK);
 	}
 }
@@ -309,9 +187,9 @@ static void coalesce_not_across_owners(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	put_as(f, 10, 2, &owners[0], ZEROED_CHUNK);
-	put_as(f, 14, 2, &owners[0], ZEROED_CHUNK);
-	put_as(f, 12, 2, &owners[1], ZEROED_CHUNK);
+	put_as(f, 10, 2, 0, ZEROED_CHUNK);
+	put_as(f, 14, 2, 0, ZEROED_CHUNK);
+	put_as(f, 12, 2, 1, ZEROED_CHUNK);
 	KUNIT_EXPECT_EQ(test, count_extents(f), (size_t)3);
 	KUNIT_EXPECT_EQ(test, take(f, 3, 1), (long)-ENOENT);
 	expect_sound(test, f);
@@ -325,9 +203,9 @@ static void types(struct kunit *test)
 
 	for (a = UNKNOWN_CHUNK; a <= RECYCLED_CHUNK; a++) {
 		for (b = UNKNOWN_CHUNK; b <= RECYCLED_CHUNK; b++) {
-			put_as(f, 10, 1, &owners[0], a);
-			put_as(f, 12, 1, &owners[0], a);
-			put_as(f, 11, 1, &owners[0], b);
+			put_as(f, 10, 1, 0, a);
+			put_as(f, 12, 1, 0, a);
+			put_as(f, 11, 1, 0, b);
 			extent = chunk_tree_first(&f->tree);
 			KUNIT_EXPECT_EQ(test, extent->type,
 					a == b ? a : RECYCLED_CHUNK);
@@ -409,6 +287,36 @@ static void limit_is_exact(struct kunit *test)
 			3 * UNIT);
 }
 
+/* What is promised counts, and may exceed a limit that was lowered since. */
+static void limit_lowered(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct chunk_extent *out;
+
+	put(f, 10, 4);
+	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 3 * UNIT),
+			3 * UNIT);
+	f->tree.limit = 5 * UNIT + 1;
+	/* In the trees there is no more than that. */
+	KUNIT_EXPECT_EQ(test, -ENOENT,
+			chunk_tree_evict(&f->tree, &f->spares, &out));
+	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, UNIT), (size_t)0);
+	/* Asked for again, as those do who dropped the lock, it is less. */
+	chunk_tree_unreserve(&f->tree, 3 * UNIT);
+	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 3 * UNIT), UNIT);
+	KUNIT_EXPECT_EQ(test, f->tree.promised, UNIT);
+	KUNIT_EXPECT_EQ(test, put_reserved(f, 20, 1, 0, ZEROED_CHUNK), 0);
+	KUNIT_EXPECT_EQ(test, f->tree.promised, (size_t)0);
+	KUNIT_EXPECT_EQ(test, f->tree.bytes, 5 * UNIT);
+	/* Less than a chunk over the limit is a chunk over it. */
+	f->tree.limit = 5 * UNIT - 1;
+	KUNIT_ASSERT_EQ(test, 0,
+			chunk_tree_evict(&f->tree, &f->spares, &out));
+	KUNIT_EXPECT_EQ(test, out->addr / UNIT, 13UL);
+	KUNIT_EXPECT_EQ(test, out->size, UNIT);
+	expect_sound(test, f);
+}
+
 static void limit_extremes(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -480,6 +388,29 @@ static void wrap_around(struct kunit *test)
 	expect_extent(test, f, 8, 8);
 }
 
+/* All there is but the first chunk: sums of its size and an alignment wrap. */
+static void huge_extents(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	size_t all = SIZE_MAX / UNIT + 1, half = all / 2;
+
+	KUNIT_ASSERT_EQ(test, 0, put(f, 1, all - 1));
+	KUNIT_EXPECT_EQ(test, f->tree.bytes, SIZE_MAX - UNIT + 1);
+	KUNIT_EXPECT_EQ(test, put(f, all - 1, 1), -EEXIST);
+	/* Nothing is larger: only its end, which is 0, is known to suit. */
+	KUNIT_EXPECT_EQ(test, take(f, half, half), (long)half);
+	expect_extent(test, f, 1, half - 1);
+	expect_sound(test, f);
+	KUNIT_EXPECT_EQ(test, take(f, half, half), (long)-ENOENT);
+	KUNIT_EXPECT_EQ(test, take(f, 1, half), (long)-ENOENT);
+	KUNIT_EXPECT_EQ(test, take(f, half / 2, half / 2), (long)half / 2);
+	expect_extent(test, f, 1, half / 2 - 1);
+	KUNIT_EXPECT_EQ(test, put(f, half / 2, all - half / 2), 0);
+	expect_extent(test, f, 1, all - 1);
+	KUNIT_EXPECT_EQ(test, take(f, all - 1, 1), 1L);
+	expect_no_node_lost(test, f, 0);
+}
+
 /* At the very top, where the end of an extent is address 0, and the bottom. */
 static void ends_of_address_space(struct kunit *test)
 {
@@ -494,6 +425,11 @@ static void ends_of_address_space(struct kunit *test)
 	expect_extent(test, f, top - 3, 4);
 	expect_extent(test, f, 0, 4);
 	expect_sound(test, f);
+	KUNIT_EXPECT_PTR_EQ(test, chunk_tree_find(&f->tree, UINTPTR_MAX),
+			    chunk_tree_seek(&f->tree, 4 * UNIT));
+	KUNIT_EXPECT_NULL(test, chunk_tree_find(&f->tree, 4 * UNIT));
+	KUNIT_EXPECT_PTR_EQ(test, chunk_tree_find(&f->tree, 0),
+			    chunk_tree_first(&f->tree));
 	KUNIT_EXPECT_EQ(test, put(f, top, 1), -EEXIST);
 	KUNIT_EXPECT_EQ(test, take(f, 4, 4), 0L);
 	/* Its end is aligned to anything. */
@@ -504,16 +440,14 @@ static void ends_of_address_space(struct kunit *test)
 
 /**
  * struct shape - everything that can be seen of a tree
+ * @tree:    with its roots
  * @count:   extents
- * @bytes:   of the tree
- * @promised: of the tree
  * @spares:  nodes in no use
  * @extents: in order of address
  */
 struct shape {
+	struct chunk_tree tree;
 	size_t count;
-	size_t bytes;
-	size_t promised;
 	size_t spares;
 	struct chunk_extent extents[NODES];
 };
@@ -527,8 +461,7 @@ static struct shape *shape_of(struct kunit *test, struct fixture *f)
 	for (extent = chunk_tree_first(&f->tree); extent;
 	     extent = chunk_tree_next(extent))
 		shape->extents[shape->count++] = *extent;
-	shape->bytes = f->tree.bytes;
-	shape->promised = f->tree.promised;
+	shape->tree = f->tree;
 	shape->spares = count_spares(f);
 	return shape;
 }
@@ -541,33 +474,61 @@ static void expect_shape(struct kunit *test, struct fixture *f,
 	expect_sound(test, f);
 	/* The nodes too: links, owners, types and all. */
 	KUNIT_EXPECT_EQ(test, memcmp(now, before, sizeof(*now)), 0);
+	kunit_kfree(test, now);
+}
+
+/* Too few nodes for what has to be cut off: nothing happens, to @few neither. */
+static void expect_too_few(struct kunit *test, size_t count, size_t alignment,
+			   struct chunk_extent *few)
+{
+	struct fixture *f = test->priv;
+	struct shape *before = shape_of(test, f);
+	struct chunk_extent *left = few;
+	struct chunk_extent *out = NULL;
+
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			chunk_tree_take(&f->tree, count * UNIT,
+					alignment * UNIT, &left, &out));
+	KUNIT_EXPECT_NULL(test, out);
+	KUNIT_EXPECT_PTR_EQ(test, left, few);
+	expect_shape(test, f, before);
 }
 
 static void too_few_nodes(struct kunit *test)
 {
+	struct chunk_extent node = { .next = NULL };
 	struct fixture *f = test->priv;
-	struct chunk_extent *few = NULL, *out, node;
+
+	put(f, 5, 9);
+	put(f, 34, 6);
+	/* A trail or a lead takes one node, both together take two. */
+	expect_too_few(test, 7, 1, NULL);
+	expect_too_few(test, 4, 4, NULL);
+	expect_too_few(test, 5, 4, NULL);
+	expect_too_few(test, 5, 4, &node);
+}
+
+static void too_few_nodes_to_evict(struct kunit *test)
+{
+	struct chunk_extent *none = NULL, *out = NULL;
+	struct fixture *f = test->priv;
 	struct shape *before;
 
 	put(f, 5, 9);
 	put(f, 30, 3);
-	before = shape_of(test, f);
-	/* A trail takes one node, lead and trail take two. */
-	KUNIT_EXPECT_EQ(test, -ENOMEM, chunk_tree_take(&f->tree, UNIT, UNIT,
-						       &few, &out));
-	KUNIT_EXPECT_EQ(test, -ENOMEM, chunk_tree_take(&f->tree, 4 * UNIT,
-						       4 * UNIT, &few, &out));
-	chunk_spare_push(&few, &node);
-	KUNIT_EXPECT_EQ(test, -ENOMEM, chunk_tree_take(&f->tree, 4 * UNIT,
-						       4 * UNIT, &few, &out));
-	KUNIT_EXPECT_PTR_EQ(test, few, &node);
 	f->tree.limit = 11 * UNIT;
-	few = NULL;
+	before = shape_of(test, f);
 	KUNIT_EXPECT_EQ(test, -ENOMEM,
-			chunk_tree_evict(&f->tree, &few, &out));
+			chunk_tree_evict(&f->tree, &none, &out));
+	KUNIT_EXPECT_NULL(test, out);
 	expect_shape(test, f, before);
+	/* The whole of the largest goes without. */
+	f->tree.limit = 3 * UNIT;
+	KUNIT_EXPECT_EQ(test, 0, chunk_tree_evict(&f->tree, &none, &out));
+	KUNIT_EXPECT_EQ(test, out->addr / UNIT, 5UL);
 }
 
+/* Ranges that contain, lie within, begin in and end in what is there already */
 static void overlaps_are_refused(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -575,7 +536,7 @@ static void overlaps_are_refused(struct kunit *test)
 	size_t at, count;
 
 	put(f, 10, 4);
-	put_as(f, 14, 2, &owners[1], ZEROED_CHUNK);
+	put_as(f, 14, 2, 1, ZEROED_CHUNK);
 	put(f, 20, 1);
 	before = shape_of(test, f);
 	for (at = 1; at < 24; at++) {
@@ -586,9 +547,26 @@ static void overlaps_are_refused(struct kunit *test)
 			if (!over)
 				continue;
 			KUNIT_EXPECT_EQ(test, put(f, at, count), -EEXIST);
+			expect_shape(test, f, before);
 		}
 	}
-	expect_shape(test, f, before);
+}
+
+/* What a node that held a live extent once is carved into is not live. */
+static void carved_is_not_live(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct chunk_extent *extent;
+
+	for (extent = f->spares; extent; extent = extent->next)
+		extent->live = true;
+	put(f, 5, 9);
+	KUNIT_ASSERT_EQ(test, 0, chunk_tree_take(&f->tree, 4 * UNIT, 4 * UNIT,
+						 &f->spares, &extent));
+	KUNIT_EXPECT_FALSE(test, extent->live);
+	for (extent = chunk_tree_first(&f->tree); extent;
+	     extent = chunk_tree_next(extent))
+		KUNIT_EXPECT_FALSE(test, extent->live);
 }
 
 static void find_and_walk(struct kunit *test)
@@ -656,13 +634,7 @@ static void run_order(struct kunit *test, const u8 *order, size_t *runs)
 				KUNIT_FAIL(test, "%*ph: %zu at %zu: %s",
 					   PIECES, order, count, align,
 					   chunk_tree_problem(&f->tree));
-			while (chunk_tree_first(&f->tree)) {
-				struct chunk_extent *extent =
-					chunk_tree_first(&f->tree);
-
-				chunk_tree_remove(&f->tree, extent);
-				chunk_spare_push(&f->spares, extent);
-			}
+			remove_all(f);
 			(*runs)++;
 		}
 	}
@@ -698,128 +670,6 @@ static void every_order(struct kunit *test)
 	expect_no_node_lost(test, f, 0);
 }
 
-/**
- * struct model - free chunks, one by one
- * @owner: of each: 0 if it is not free, else 1 or 2
- */
-struct model {
-	u8 owner[SPACE];
-};
-
-/* The run of free chunks of one owner at @at; 0 if that is not free */
-static size_t model_run(const struct model *model, size_t at)
-{
-	size_t end = at;
-
-	while (end < SPACE && model->owner[at] &&
-	       model->owner[end] == model->owner[at])
-		end++;
-	return end - at;
-}
-
-/* What the kernel-doc of chunk_tree_take() says, by trying everything. */
-static long model_take(struct model *model, size_t count, size_t align)
-{
-	size_t best = SIZE_MAX, best_at = 0, at, run, first;
-
-	for (at = 0; at < SPACE; at += run ? run : 1) {
-		bool candidate;
-
-		run = model_run(model, at);
-		candidate = run >= count &&
-			    (at % align == 0 ||
-			     (count % align == 0 && (at + run) % align == 0) ||
-			     run >= count + align - 1);
-		if (candidate && run < best) {
-			best = run;
-			best_at = at;
-		}
-	}
-	if (best == SIZE_MAX)
-		return -ENOENT;
-	first = roundup(best_at, align);
-	memset(model->owner + first, 0, count);
-	return first;
-}
-
-static bool model_put(struct model *model, size_t at, size_t count, u8 owner)
-{
-	size_t i;
-
-	for (i = at; i < at + count; i++)
-		if (model->owner[i])
-			return false;
-	memset(model->owner + at, owner, count);
-	return true;
-}
-
-static bool model_agrees(const struct model *model, struct fixture *f)
-{
-	size_t at, run, count = 0;
-
-	for (at = 0; at < SPACE; at += run ? run : 1) {
-		struct chunk_extent *extent;
-
-		run = model_run(model, at);
-		if (!run)
-			continue;
-		count++;
-		extent = chunk_tree_find(&f->tree, at * UNIT);
-		if (!extent || extent->addr != at * UNIT ||
-		    extent->size != run * UNIT ||
-		    extent->owner != &owners[model->owner[at] - 1])
-			return false;
-	}
-	return count == count_extents(f);
-}
-
-static void random_step(struct kunit *test, struct rnd_state *rnd,
-			struct model *model, size_t round)
-{
-	struct fixture *f = test->priv;
-	u32 r = prandom_u32_state(rnd);
-	size_t count = 1 + (r >> 8) % 6;
-	const char *problem;
-
-	if (r & 1) {
-		size_t at = (r >> 16) % (SPACE - count);
-		u8 owner = 1 + !(r & 0xe);
-		bool good = model_put(model, at, count, owner);
-
-		KUNIT_ASSERT_EQ_MSG(test, put_as(f, at, count,
-						 &owners[owner - 1],
-						 ZEROED_CHUNK),
-				    good ? 0 : -EEXIST, "round %zu", round);
-	} else {
-		size_t align = (size_t)1 << (r >> 1) % 5;
-
-		KUNIT_ASSERT_EQ_MSG(test, take(f, count, align),
-				    model_take(model, count, align),
-				    "round %zu: %zu at %zu", round, count,
-				    align);
-	}
-	problem = chunk_tree_problem(&f->tree);
-	KUNIT_ASSERT_TRUE_MSG(test, !problem, "round %zu: %s", round, problem);
-	KUNIT_ASSERT_TRUE_MSG(test, model_agrees(model, f), "round %zu", round);
-}
-
-static void random_against_model(struct kunit *test)
-{
-	struct model *model = kunit_kzalloc(test, sizeof(*model), GFP_KERNEL);
-	u64 used = seed ? seed : get_random_u64();
-	struct rnd_state rnd;
-	size_t round;
-
-	KUNIT_ASSERT_NOT_NULL(test, model);
-	kunit_info(test, "seed=%llu repeats this", used);
-	prandom_seed_state(&rnd, used);
-	for (round = 0; round < ROUNDS; round++) {
-		random_step(test, &rnd, model, round);
-		cond_resched();
-	}
-	expect_no_node_lost(test, test->priv, 0);
-}
-
 static struct kunit_case tree_cases[] = {
 	KUNIT_CASE(empty),
 	KUNIT_CASE(exact_fit),
@@ -841,26 +691,25 @@ static struct kunit_case tree_cases[] = {
 	KUNIT_CASE(aligned_for_sure),
 	KUNIT_CASE(aligned_smallest),
 	KUNIT_CASE(limit_is_exact),
+	KUNIT_CASE(limit_lowered),
 	KUNIT_CASE(limit_extremes),
 	KUNIT_CASE(evict_what_is_over),
 	KUNIT_CASE(wrap_around),
+	KUNIT_CASE(huge_extents),
 	KUNIT_CASE(ends_of_address_space),
 	KUNIT_CASE(too_few_nodes),
+	KUNIT_CASE(too_few_nodes_to_evict),
+	KUNIT_CASE(carved_is_not_live),
 	KUNIT_CASE(overlaps_are_refused),
 	KUNIT_CASE(find_and_walk),
 	KUNIT_CASE(every_order),
-	KUNIT_CASE(random_against_model),
 	{}
 };
 
 static struct kunit_suite tree_suite = {
 	.name = "chunk_tree",
-	.init = tree_test_init,
+	.init = fixture_init,
 	.test_cases = tree_cases,
 };
 
 kunit_test_suite(tree_suite);
-
-MODULE_DESCRIPTION("KUnit tests of chunk.ko and its engine");
-MODULE_AUTHOR("The chunkmod authors");
-MODULE_LICENSE("GPL");

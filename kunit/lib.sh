@@ -23,7 +23,7 @@ die()
 failed()
 {
 	(($1 == 125)) || say "error: status $1 from line $2: $3"
-	exit "$1"
+	exit 125
 }
 
 # usage: the comment block at the top of the calling script, without the #!

@@ -5,7 +5,8 @@
  * jemalloc asks for extents, splits and merges them as it likes, and tries to
  * give back whatever it does not need: first by dalloc, and where that is refused
  * by decommit, after which it keeps the address space for reuse. Chunks come and
- * go as a whole, so dalloc accepts whole ones only. Decommitted memory traps, and
+ * go as a whole, so dalloc accepts whole ones only, among which are those of which
+ * the rest has never been used. Decommitted memory traps, and
  * on the device that costs no mapping.
  *
  * Hooks are also called for what an arena had before it had these. Such memory is
@@ -102,13 +103,21 @@ static bool is_whole(void *addr, size_t size)
 	return true;
 }
 
-static bool hook_dalloc(extent_hooks_t *hooks, void *addr, size_t size,
-			bool committed, unsigned int arena)
+static void dealloc_all(void *addr, size_t size)
 {
 	char *at = addr, *end = at + size;
 	void *start;
 	size_t length;
 
+	while (at < end && chunk_extent_of(at, &start, &length)) {
+		chunk_dealloc(at, length, ARENA_CHUNK);
+		at += length;
+	}
+}
+
+static bool hook_dalloc(extent_hooks_t *hooks, void *addr, size_t size,
+			bool committed, unsigned int arena)
+{
 	(void)hooks;
 	(void)committed;
 	(void)arena;
@@ -116,13 +125,11 @@ static bool hook_dalloc(extent_hooks_t *hooks, void *addr, size_t size,
 		counts.foreign++;
 		return true;
 	}
-	if (!is_whole(addr, size)) {
+	if (is_whole(addr, size)) {
+		dealloc_all(addr, size);
+	} else if (!pieces_complete(addr, size)) {
 		counts.refused++;
 		return true;
-	}
-	while (at < end && chunk_extent_of(at, &start, &length)) {
-		chunk_dealloc(at, length, ARENA_CHUNK);
-		at += length;
 	}
 	counts.deallocs++;
 	counts.extent_bytes -= size;

@@ -38,7 +38,7 @@ struct piece {
  * @count:  how many there are
  */
 struct block {
-	_Atomic(struct block *) next;
+	struct block *next;
 	struct piece *pieces;
 	size_t count;
 };
@@ -120,27 +120,72 @@ struct range {
 	uintptr_t end;
 };
 
-/* Take out what adjoins @range inside @extent, and add it. chunk_lock() */
-static void absorb(struct range *range, const struct range *extent)
+/* The piece that adjoins @range inside @extent, or NULL. chunk_lock() */
+static struct piece *find_adjoining(const struct range *range,
+				    const struct range *extent)
 {
 	struct block *block;
 	struct piece *piece = NULL;
 
 	while ((piece = next_piece(&block, piece))) {
-		size_t size = piece->size;
-		uintptr_t addr = piece->addr;
+		uintptr_t start = piece->addr, end = start + piece->size;
 
-		if (!size || addr < extent->start || addr + size > extent->end)
-			continue;
-		/* Each side has at most one: they were absorbed, too. */
-		if (addr + size == range->start)
-			range->start = addr;
-		else if (addr == range->end)
-			range->end = addr + size;
+		if (piece->size && start >= extent->start &&
+		    end <= extent->end &&
+		    (end == range->start || start == range->end))
+			break;
+	}
+	return piece;
+}
+
+/* The piece that is exactly that, or NULL. chunk_lock() */
+static struct piece *find_exactly(uintptr_t start, uintptr_t end)
+{
+	struct block *block;
+	struct piece *piece = NULL;
+
+	while ((piece = next_piece(&block, piece)))
+		if (piece->size && piece->addr == start &&
+		    piece->size == end - start)
+			break;
+	return piece;
+}
+
+/* Take out what adjoins @range inside @extent, and add it. chunk_lock() */
+static void absorb(struct range *range, const struct range *extent)
+{
+	struct piece *piece;
+
+	while ((piece = find_adjoining(range, extent))) {
+		if (piece->addr < range->start)
+			range->start = piece->addr;
 		else
-			continue;
+			range->end = piece->addr + piece->size;
 		clear(piece);
 	}
+}
+
+static bool find_extent(void *addr, struct range *extent)
+{
+	void *start;
+	size_t length;
+
+	if (!chunk_extent_of(addr, &start, &length))
+		return false;
+	extent->start = (uintptr_t)start;
+	extent->end = extent->start + length;
+	return true;
+}
+
+static bool is_whole(const struct range *range, const struct range *extent)
+{
+	return range->start == extent->start && range->end == extent->end;
+}
+
+static void give_back(const struct range *extent)
+{
+	chunk_dealloc((void *)extent->start, extent->end - extent->start,
+		      ARENA_CHUNK);
 }
 
 /**
@@ -158,17 +203,13 @@ bool pieces_put(void *addr, size_t size)
 	struct range range = { (uintptr_t)addr, (uintptr_t)addr + size };
 	struct range extent;
 	struct piece *piece;
-	void *start;
-	size_t length;
 
-	if (!chunk_extent_of(addr, &start, &length))
+	if (!find_extent(addr, &extent))
 		return false;
-	extent.start = (uintptr_t)start;
-	extent.end = extent.start + length;
 	for (;;) {
 		chunk_lock();
 		absorb(&range, &extent);
-		if (range.start == extent.start && range.end == extent.end)
+		if (is_whole(&range, &extent))
 			break;
 		piece = find_free();
 		if (piece)
@@ -180,8 +221,41 @@ bool pieces_put(void *addr, size_t size)
 			return false;
 	}
 	chunk_unlock();
-	chunk_dealloc(start, length, ARENA_CHUNK);
+	give_back(&extent);
 	return true;
+}
+
+/**
+ * pieces_complete() - give back an extent if nothing but this is missing of it
+ * @addr: first byte, in a live extent of libchunk's; committed or not
+ * @size: bytes, not beyond that extent
+ *
+ * Context: chunk_lock() not held.
+ * Return: whether the extent was given back. If not, nothing has changed.
+ */
+bool pieces_complete(void *addr, size_t size)
+{
+	uintptr_t start = (uintptr_t)addr, end = start + size;
+	struct piece *before, *behind;
+	struct range extent;
+	bool whole;
+
+	if (!find_extent(addr, &extent) || end > extent.end)
+		return false;
+	chunk_lock();
+	/* What is kept has been joined: each side is one piece, if it is all. */
+	before = find_exactly(extent.start, start);
+	behind = find_exactly(end, extent.end);
+	whole = (before || start == extent.start) &&
+		(behind || end == extent.end);
+	if (whole && before)
+		clear(before);
+	if (whole && behind)
+		clear(behind);
+	chunk_unlock();
+	if (whole)
+		give_back(&extent);
+	return whole;
 }
 
 /**

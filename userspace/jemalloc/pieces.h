@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 bool pieces_put(void *addr, size_t size);
+bool pieces_complete(void *addr, size_t size);
 void pieces_keep(void *addr, size_t size);
 void *pieces_take(void *addr, size_t size, size_t alignment);
 uint64_t pieces_bytes(void);

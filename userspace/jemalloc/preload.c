@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include <jemalloc/jemalloc.h>
 
@@ -177,6 +178,22 @@ static bool is_known(void)
 		       0);
 }
 
+/*
+ * An arena's own notes lie at the start of 2 MiB, of which a huge page would fill
+ * all. That is too much for arenas that may never be used.
+ */
+static int adopt_in_small_pages(void)
+{
+	int before = prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0);
+	int err;
+
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	err = adopt_all();
+	if (before >= 0)
+		prctl(PR_SET_THP_DISABLE, before, 0, 0, 0);
+	return err;
+}
+
 static void __attribute__((constructor)) install(void)
 {
 	int err;
@@ -188,7 +205,7 @@ static void __attribute__((constructor)) install(void)
 		return;
 	}
 	chunks_init();
-	err = adopt_all();
+	err = adopt_in_small_pages();
 	if (err)
 		complain("not every arena could be given hooks", err);
 }

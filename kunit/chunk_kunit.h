@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the suites share.
+ */
+#ifndef CHUNK_KUNIT_H
+#define CHUNK_KUNIT_H
+
+#include <linux/prandom.h>
+
+struct kunit;
+
+void chunk_kunit_seed(struct kunit *test, struct rnd_state *rnd);
+
+/**
+ * chunk_kunit_below() - a random number
+ * @rnd: where it comes from
+ * @end: not 0
+ *
+ * Return: a number below @end, which may have up to 63 bits.
+ */
+static inline u64 chunk_kunit_below(struct rnd_state *rnd, u64 end)
+{
+	u64 high = prandom_u32_state(rnd);
+
+	return (high << 32 | prandom_u32_state(rnd)) % end;
+}
+
+#endif /* CHUNK_KUNIT_H */

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The trees of free extents against a model: chunks one by one, and what the
+ * kernel-doc of chunk_tree.c says, by trying everything.
+ */
+#include <kunit/test.h>
+#include <linux/log2.h>
+#include <linux/sched.h>
+
+#include "chunk_kunit.h"
+#include "chunk_tree_fixture.h"
+
+#define SPACE		192
+#define ROUNDS		10000
+
+/* The exhaustive test's world: every set of free chunks is tried. */
+#define WINDOW		9
+#define ALIGNMENTS	4
+
+/**
+ * struct model - free chunks, one by one
+ * @base:  number of the first
+ * @bytes: what is free
+ * @owner: of each: 0 if it is not free, else 1 or 2
+ * @type:  of the extent that it is part of
+ */
+struct model {
+	size_t base;
+	size_t bytes;
+	u8 owner[SPACE];
+	u8 type[SPACE];
+};
+
+/* The end of the run of free chunks of one owner at @at; @at if not free */
+static size_t run_end(const struct model *model, size_t at)
+{
+	size_t end = at;
+
+	while (end < SPACE && model->owner[at] &&
+	       model->owner[end] == model->owner[at])
+		end++;
+	return end;
+}
+
+static size_t run_start(const struct model *model, size_t at)
+{
+	while (at && model->owner[at - 1] == model->owner[at])
+		at--;
+	return at;
+}
+
+/* The next run from @at on; false if there is none */
+static bool next_run(const struct model *model, size_t *at, size_t *end)
+{
+	for (; *at < SPACE; (*at)++) {
+		*end = run_end(model, *at);
+		if (*end > *at)
+			return true;
+	}
+	return false;
+}
+
+static void model_clear(struct model *model, size_t at, size_t count)
+{
+	memset(model->owner + at, 0, count);
+	model->bytes -= count * UNIT;
+}
+
+static bool model_overlaps(const struct model *model, size_t at, size_t count)
+{
+	size_t i;
+
+	for (i = at; i < at + count; i++)
+		if (model->owner[i])
+			return true;
+	return false;
+}
+
+static void model_put(struct model *model, size_t at, size_t count, int owner,
+		      enum chunk_type type)
+{
+	size_t start, end, i;
+
+	memset(model->owner + at, 1 + owner, count);
+	memset(model->type + at, type, count);
+	model->bytes += count * UNIT;
+	start = run_start(model, at);
+	end = run_end(model, start);
+	for (i = start; i < end; i++)
+		if (model->type[i] != type)
+			type = RECYCLED_CHUNK;
+	memset(model->type + start, type, end - start);
+}
+
+/* Is this run one of those that chunk_tree_take() chooses from? */
+static bool candidate(const struct model *model, size_t at, size_t end,
+		      size_t count, size_t align)
+{
+	if (end - at < count)
+		return false;
+	return (model->base + at) % align == 0 ||
+	       (count % align == 0 && (model->base + end) % align == 0) ||
+	       end - at >= count + align - 1;
+}
+
+/* Where the best fit lies; SPACE if there is none. @nodes: what it takes */
+static size_t model_fit(const struct model *model, size_t count, size_t align,
+			size_t *nodes)
+{
+	size_t best = SPACE, best_end = SPACE, at, end, first;
+
+	*nodes = 0;
+	for (at = 0; next_run(model, &at, &end); at = end) {
+		if (!candidate(model, at, end, count, align))
+			continue;
+		if (best == SPACE || end - at < best_end - best) {
+			best = at;
+			best_end = end;
+		}
+	}
+	if (best == SPACE)
+		return SPACE;
+	first = roundup(model->base + best, align) - model->base;
+	*nodes = (first > best) + (first + count < best_end);
+	return first;
+}
+
+static bool extent_agrees(const struct model *model, struct fixture *f,
+			  size_t at, size_t end)
+{
+	struct chunk_extent *extent =
+		chunk_tree_find(&f->tree, (model->base + at) * UNIT);
+	size_t i;
+
+	if (!extent || extent->addr != (model->base + at) * UNIT ||
+	    extent->size != (end - at) * UNIT ||
+	    extent->owner != &f->owners[model->owner[at] - 1])
+		return false;
+	for (i = at; i < end; i++)
+		if (model->type[i] != extent->type)
+			return false;
+	return true;
+}
+
+static const char *disagreement(const struct model *model, struct fixture *f)
+{
+	const char *problem = chunk_tree_problem(&f->tree);
+	size_t at, end, count = 0;
+
+	if (problem)
+		return problem;
+	for (at = 0; next_run(model, &at, &end); at = end) {
+		count++;
+		if (!extent_agrees(model, f, at, end))
+			return "an extent is not what it should be";
+	}
+	if (count != count_extents(f))
+		return "there are extents that should not be";
+	if (model->bytes != f->tree.bytes || f->tree.promised)
+		return "the bytes are not what they should be";
+	if (count + count_spares(f) != NODES)
+		return "nodes were lost";
+	return NULL;
+}
+
+/**
+ * struct run - a random run
+ * @rnd:   decides
+ * @model: what should be
+ * @f:     what is
+ */
+struct run {
+	struct rnd_state rnd;
+	struct model model;
+	struct fixture *f;
+};
+
+static u32 below(struct run *run, u32 end)
+{
+	return chunk_kunit_below(&run->rnd, end);
+}
+
+/* Free what the limit allows of some chunks, which may be free already. */
+static bool put_step(struct run *run)
+{
+	struct chunk_tree *tree = &run->f->tree;
+	struct model *model = &run->model;
+	size_t count = 1 + below(run, 6);
+	size_t at = below(run, SPACE - count + 1);
+	int owner = !below(run, 8);
+	enum chunk_type type = below(run, 2) ? ZEROED_CHUNK :
+					       below(run, RECYCLED_CHUNK + 1);
+	size_t room = 0, granted;
+	int err;
+
+	if (model->bytes < tree->limit)
+		room = (tree->limit - model->bytes) / UNIT;
+	granted = chunk_tree_reserve(tree, count * UNIT);
+	if (granted != min(room, count) * UNIT || tree->promised != granted)
+		return false;
+	if (!granted)
+		return true;
+	count = granted / UNIT;
+	err = put_reserved(run->f, model->base + at, count, owner, type);
+	if (model_overlaps(model, at, count)) {
+		chunk_tree_unreserve(tree, granted);
+		return err == -EEXIST;
+	}
+	model_put(model, at, count, owner, type);
+	return !err;
+}
+
+/* Take some chunks, with as many spare nodes as chance will have it. */
+static bool take_step(struct run *run)
+{
+	struct model *model = &run->model;
+	struct chunk_extent *few = NULL, *out = NULL;
+	size_t count = 1 + below(run, 6);
+	size_t align = (size_t)1 << below(run, 6);
+	size_t given = below(run, 4), nodes, i;
+	size_t at = model_fit(model, count, align, &nodes);
+	int err;
+
+	for (i = 0; i < given; i++)
+		chunk_spare_push(&few, chunk_spare_pop(&run->f->spares));
+	err = chunk_tree_take(&run->f->tree, count * UNIT, align * UNIT, &few,
+			      &out);
+	for (i = 0; few; i++)
+		chunk_spare_push(&run->f->spares, chunk_spare_pop(&few));
+	if (at == SPACE)
+		return err == -ENOENT && i == given;
+	if (given < nodes)
+		return err == -ENOMEM && i == given;
+	if (err || i != given - nodes || out->size != count * UNIT ||
+	    out->addr != (model->base + at) * UNIT ||
+	    out->owner != &run->f->owners[model->owner[at] - 1] ||
+	    out->type != model->type[at])
+		return false;
+	model_clear(model, at, count);
+	chunk_spare_push(&run->f->spares, out);
+	return true;
+}
+
+static size_t largest_run(const struct model *model)
+{
+	size_t at, end, most = 0;
+
+	for (at = 0; next_run(model, &at, &end); at = end)
+		most = max(most, end - at);
+	return most;
+}
+
+/* Lower or raise the limit, and let go of one extent if that is too much. */
+static bool limit_step(struct run *run)
+{
+	struct chunk_tree *tree = &run->f->tree;
+	struct model *model = &run->model;
+	struct chunk_extent *out = NULL;
+	size_t over, count, at;
+	int err;
+
+	/* Not a number of chunks, so that it has to be rounded. */
+	tree->limit = chunk_kunit_below(&run->rnd, SPACE / 2 * UNIT);
+	err = chunk_tree_evict(tree, &run->f->spares, &out);
+	if (model->bytes <= tree->limit)
+		return err == -ENOENT;
+	over = DIV_ROUND_UP(model->bytes - tree->limit, UNIT);
+	count = min(over, largest_run(model));
+	if (err || out->size != count * UNIT)
+		return false;
+	at = out->addr / UNIT - model->base;
+	/* The tail of one that none exceeds */
+	if (!model->owner[at] || run_end(model, at) != at + count ||
+	    at + count - run_start(model, at) != largest_run(model))
+		return false;
+	model_clear(model, at, count);
+	chunk_spare_push(&run->f->spares, out);
+	tree->limit = SIZE_MAX;
+	return true;
+}
+
+static bool remove_step(struct run *run)
+{
+	struct model *model = &run->model;
+	size_t at = below(run, SPACE);
+	uintptr_t addr = (model->base + at) * UNIT + below(run, UNIT);
+	struct chunk_extent *extent = chunk_tree_find(&run->f->tree, addr);
+	struct chunk_extent *seen = chunk_tree_seek(&run->f->tree, addr);
+	size_t end;
+
+	if (!extent != !model->owner[at])
+		return false;
+	if (!next_run(model, &at, &end))
+		return !seen;
+	at = run_start(model, at);
+	if (!seen || seen->addr != (model->base + at) * UNIT)
+		return false;
+	if (extent) {
+		chunk_tree_remove(&run->f->tree, extent);
+		chunk_spare_push(&run->f->spares, extent);
+		model_clear(model, at, end - at);
+	}
+	return true;
+}
+
+static void random_run(struct kunit *test, size_t base)
+{
+	static bool (* const steps[])(struct run *run) = {
+		put_step, put_step, put_step, put_step,
+		take_step, take_step, take_step, take_step,
+		limit_step, remove_step,
+	};
+	struct run *run = kunit_kzalloc(test, sizeof(*run), GFP_KERNEL);
+	size_t round;
+
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	run->f = test->priv;
+	run->model.base = base;
+	chunk_kunit_seed(test, &run->rnd);
+	for (round = 0; round < ROUNDS; round++) {
+		u32 step = below(run, ARRAY_SIZE(steps));
+		const char *problem;
+
+		KUNIT_ASSERT_TRUE_MSG(test, steps[step](run),
+				      "round %zu, step %u went wrong", round,
+				      step);
+		problem = disagreement(&run->model, run->f);
+		KUNIT_ASSERT_TRUE_MSG(test, !problem, "round %zu, step %u: %s",
+				      round, step, problem);
+		cond_resched();
+	}
+}
+
+/* From the first chunk of the address space on, which is aligned to anything */
+static void random_at_the_bottom(struct kunit *test)
+{
+	random_run(test, 0);
+}
+
+static void random_in_the_middle(struct kunit *test)
+{
+	random_run(test, 0x7f1234567);
+}
+
+/* To the last chunk, whose end is address 0 */
+static void random_at_the_top(struct kunit *test)
+{
+	random_run(test, SIZE_MAX / UNIT + 1 - SPACE);
+}
+
+/* Put the chunks whose bits are set, then take. */
+static void try_set(struct kunit *test, struct model *model, unsigned int set,
+		    size_t count, size_t align)
+{
+	struct fixture *f = test->priv;
+	size_t at, end, fit, nodes;
+	const char *problem;
+	long got;
+
+	memset(model->owner, 0, sizeof(model->owner));
+	model->bytes = 0;
+	for (at = 0; at < WINDOW; at++)
+		if (set >> at & 1)
+			model_put(model, at, 1, 0, ZEROED_CHUNK);
+	for (at = 0; next_run(model, &at, &end); at = end)
+		put(f, model->base + at, end - at);
+	fit = model_fit(model, count, align, &nodes);
+	got = take(f, count, align);
+	KUNIT_ASSERT_EQ_MSG(test, got, fit == SPACE ? (long)-ENOENT :
+						      (long)(model->base + fit),
+			    "%zu at %zu of set %#x", count, align, set);
+	if (fit != SPACE)
+		model_clear(model, fit, count);
+	problem = disagreement(model, f);
+	KUNIT_ASSERT_TRUE_MSG(test, !problem, "%zu at %zu of set %#x: %s",
+			      count, align, set, problem);
+	remove_all(f);
+}
+
+/* Every set of free chunks, every size, every alignment */
+static void every_set(struct kunit *test)
+{
+	static const size_t bases[] = { 0, 5, SIZE_MAX / UNIT + 1 - WINDOW };
+	struct model *model = kunit_kzalloc(test, sizeof(*model), GFP_KERNEL);
+	size_t runs = 0, count, shift, i;
+	unsigned int set;
+
+	KUNIT_ASSERT_NOT_NULL(test, model);
+	for (i = 0; i < ARRAY_SIZE(bases); i++) {
+		model->base = bases[i];
+		for (set = 0; set < 1U << WINDOW; set++) {
+			for (count = 1; count <= WINDOW; count++) {
+				for (shift = 0; shift < ALIGNMENTS; shift++) {
+					try_set(test, model, set, count,
+						(size_t)1 << shift);
+					runs++;
+				}
+			}
+			cond_resched();
+		}
+	}
+	KUNIT_EXPECT_EQ(test, runs, (ARRAY_SIZE(bases) << WINDOW) * WINDOW *
+				    ALIGNMENTS);
+}
+
+static struct kunit_case model_cases[] = {
+	KUNIT_CASE(every_set),
+	KUNIT_CASE(random_at_the_bottom),
+	KUNIT_CASE(random_in_the_middle),
+	KUNIT_CASE(random_at_the_top),
+	{}
+};
+
+static struct kunit_suite model_suite = {
+	.name = "chunk_tree_model",
+	.init = fixture_init,
+	.test_cases = model_cases,
+};
+
+kunit_test_suite(model_suite);
