@@ -346,7 +346,11 @@ static void use_in_child(char *kept)
 	expect(chunk_is_live(kept));
 	expect(is_filled(kept, MIB, 1));
 	dealloc_mib(kept, 1);
-	stats_now();
+	expect_stats_consistent();
+	chunk_set_recycle_limit(0);
+	expect_equal(chunk_recycled_bytes(), 0);
+	for (size_t mib = 1; mib <= 4; mib++)
+		expect(is_zero(alloc_mib(mib), page_size()));
 }
 
 /* Whatever lock was held or half-done change made, the child is not stuck. */

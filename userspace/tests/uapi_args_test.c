@@ -359,7 +359,6 @@ static void unknown_commands(void)
 		/* Known ones but for their direction, size or magic number */
 		unsigned long unknown[] = {
 			_IOC(_IOC_NONE, CHUNK_IOC_MAGIC + 1, n, 0),
-			_IOC(_IOC_NONE, 0, n, 0),
 			_IOC(_IOC_NONE, CHUNK_IOC_MAGIC, n, 8),
 			_IOC(_IOC_READ, CHUNK_IOC_MAGIC, n, 0),
 			_IOWR(CHUNK_IOC_MAGIC, n, union args),

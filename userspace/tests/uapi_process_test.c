@@ -437,7 +437,7 @@ static void *own_and_check(void *arg)
 	int fd = thread_fd;
 	char *chunks[8] = { 0 };
 
-	for (size_t i = 0; i < 2000; i++) {
+	for (size_t i = 0; i < 500; i++) {
 		size_t at = (i * 5 + seed) % 8, size = (1 + at % 3) * MIB;
 
 		if (!chunks[at]) {
