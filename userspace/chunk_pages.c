@@ -20,7 +20,7 @@ static void check_range(const char *call, const void *addr, size_t size,
 	size_t page;
 
 	chunk_enter();
-	page = chunk_os.page_size;
+	page = chunk_os.caps.page_size;
 	if (!size || size % page || start % page)
 		chunk_die(call, addr, size,
 			  "address or size is no multiple of the page size");
@@ -79,7 +79,7 @@ static void *trim(char *addr, size_t mapped, size_t size, size_t alignment)
  */
 void *chunk_map_aligned(size_t size, size_t alignment)
 {
-	size_t more = size + alignment - chunk_os.page_size;
+	size_t more = size + alignment - chunk_os.caps.page_size;
 	void *addr;
 
 	/* Once its neighbours are aligned, it mostly is by itself. */

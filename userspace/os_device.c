@@ -180,7 +180,7 @@ static int device_stats(struct chunk_device_stats *stats)
  */
 static int commit_lost(void *addr, size_t size)
 {
-	size_t page = chunk_os.page_size;
+	size_t page = chunk_os.caps.page_size;
 	char *at = addr, *end = at + size;
 
 	if (!chunk_sys_madvise(addr, size, MADV_POPULATE_READ))
