@@ -15,10 +15,12 @@ help:
 #:                   (STEPS="lint kunit ..." for some of them)
 #: make modules      chunk.ko for the running kernel, or for KDIR=...
 #: make libchunk     the user-space library
+#: make tests        its tests, which make check runs
 #: make vm CMD='...' run a command in a virtual machine with the module loaded;
 #:                   KERNEL=6.1 FLAVOUR=stock|debug ICOUNT=1 MEM=2G CPUS=2
 #:                   TIMEOUT=seconds OUT=directory (more: kunit/vm --help)
 #: make kunit        the KUnit suites, on the debug kernel
+#: make bench        instructions for each operation, in a virtual machine
 #: make lint         checkpatch, sparse, W=1, shellcheck
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
@@ -28,7 +30,7 @@ BUILD_DEPS := gcc libc6-dev make
 
 deps:
 	@kunit/deps $(BUILD_DEPS) bc binutils bison busybox-static ca-certificates \
-		flex gcc-12 kmod libelf-dev perl python3 qemu-system-x86 shellcheck \
+		flex gcc-12 kmod libelf-dev lz4 perl python3 qemu-system-x86 shellcheck \
 		sparse xz-utils
 
 modules:
@@ -38,6 +40,9 @@ modules:
 libchunk:
 	@kunit/deps $(BUILD_DEPS)
 	$(MAKE) -C userspace libchunk
+
+tests: libchunk
+	$(MAKE) -C userspace/tests programs
 
 export CMD
 vm:
@@ -58,6 +63,11 @@ check:
 	@kunit/deps python3
 	@kunit/check $(STEPS)
 
+bench:
+	@kunit/deps $(BUILD_DEPS) python3
+	@$(MAKE) -s -C userspace bench
+	@kunit/vm --kernel $(KERNEL) --icount -- userspace/build/bench/bench
+
 lint:
 	@kunit/lint
 
@@ -69,5 +79,5 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps modules libchunk vm kunit run check lint clean distclean
+.PHONY: help deps bench modules libchunk tests vm kunit run check lint clean distclean
 .DEFAULT_GOAL := help

@@ -344,7 +344,7 @@ int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
 	unsigned long end = addr + size;
 	int err = 0;
 
-	mmap_assert_locked(context->mm);
+	lockdep_assert_held(&context->mm->mmap_lock);
 	*only = NULL;
 	while (from < end) {
 		vma = vma_lookup(context->mm, from);
@@ -392,7 +392,7 @@ void chunk_zap(struct chunk_context *context, unsigned long addr,
 	unsigned long end = addr + size;
 	struct vm_area_struct *vma;
 
-	mmap_assert_locked(context->mm);
+	lockdep_assert_held(&context->mm->mmap_lock);
 	if (only) {
 		chunk_zap_vma(only, addr, size);
 		return;

@@ -31,7 +31,7 @@ static unsigned long chunk_number(uintptr_t addr)
 static unsigned long chunk_index(const struct chunk_radix *radix,
 				 unsigned long number)
 {
-	return number ^ READ_ONCE(radix->origin);
+	return number ^ (READ_ONCE(radix->origin) & ~(WINDOW_CHUNKS - 1));
 }
 
 static int store_window(struct chunk_radix *radix, unsigned long first,
@@ -97,10 +97,12 @@ int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
 {
 	int err;
 
-	/* Nothing is registered while it is 0, so readers may see either. */
+	/*
+	 * Nothing is registered while it is 0, so readers may see either. Its
+	 * lowest bit only tells a window at the bottom from none.
+	 */
 	if (!READ_ONCE(radix->origin))
-		cmpxchg(&radix->origin, 0, chunk_number(extent->addr) &
-					   ~(WINDOW_CHUNKS - 1));
+		cmpxchg(&radix->origin, 0, chunk_number(extent->addr) | 1);
 	err = store_range(radix, extent->addr, extent->size, extent, gfp);
 	if (err)
 		chunk_radix_erase(radix, extent->addr, extent->size);

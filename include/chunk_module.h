@@ -139,9 +139,11 @@ struct chunk_counts {
  */
 struct chunk_context {
 	struct mm_struct *mm;
+	/* outermost */
 	struct mutex map_lock;
 	struct task_struct *mapper;
 	unsigned long grown;
+	/* innermost */
 	spinlock_t lock;
 	struct chunk_tree recycled;
 	struct chunk_tree reserve;

@@ -16,8 +16,8 @@ struct chunk_extent;
 /**
  * struct chunk_radix - registry of live chunks
  * @chunks: index: see chunk_radix.c; entry: the extent
- * @origin: chunk number that indices are relative to; 0 until the first store,
- *          then constant
+ * @origin: a chunk in the window that indices are relative to; 0 until the
+ *          first store, then constant
  */
 struct chunk_radix {
 	struct xarray chunks;

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # What the scripts here share.
 
-set -euo pipefail
+set -Eeuo pipefail
 shopt -s inherit_errexit
+trap 'failed $? "$LINENO" "$BASH_COMMAND"' ERR
 
 # shellcheck disable=SC2034 # used by those who source this
 repo=$(dirname "$(dirname "$(realpath "${BASH_SOURCE[0]}")")")
@@ -15,6 +16,14 @@ die()
 {
 	say "error: $*"
 	exit 125
+}
+
+# What nobody expected to fail ends the script, but not without a word. Who died
+# has said why.
+failed()
+{
+	(($1 == 125)) || say "error: status $1 from line $2: $3"
+	exit "$1"
 }
 
 # usage: the comment block at the top of the calling script, without the #!

@@ -34,7 +34,7 @@ struct process {
 
 struct chunk_state chunk_state;
 
-static _Atomic(struct process *) process;
+static struct process *_Atomic process;
 static struct process process_unwiped;
 
 /* Is chunk_state set up? Is somebody at work on it? Both are not wiped. */
@@ -181,11 +181,11 @@ void chunk_enter(void)
  * chunk_lock() - take the lock over chunk_state
  *
  * Nothing but base chunks is mapped under it, and nothing of the caller's runs.
- *
- * Context: after chunk_enter().
  */
 void chunk_lock(void)
 {
+	/* What a fork cut short must be seen before anybody else is at work. */
+	chunk_enter();
 	chunk_mutex_lock(&process_get()->lock);
 	busy_set(true);
 }

@@ -350,7 +350,16 @@ static void use_in_child(char *kept)
 }
 
 /* Whatever lock was held or half-done change made, the child is not stuck. */
-static void fork_under_fire(void)
+static pid_t raw_or_not(bool raw)
+{
+	pid_t child = raw ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) :
+			    fork();
+
+	expect(child >= 0);
+	return child;
+}
+
+static void fork_under_fire(bool raw)
 {
 	char *kept = alloc_mib(1);
 	pthread_t threads[4];
@@ -360,7 +369,7 @@ static void fork_under_fire(void)
 		expect(pthread_create(&threads[i], NULL, busy,
 				      (void *)(i + 1)) == 0);
 	for (int i = 0; i < 150; i++) {
-		pid_t child = tap_fork();
+		pid_t child = raw_or_not(raw);
 
 		if (child == 0) {
 			alarm(60);
@@ -374,6 +383,65 @@ static void fork_under_fire(void)
 		expect(pthread_join(threads[i], NULL) == 0);
 	expect(is_filled(kept, MIB, 1));
 	expect_stats_consistent();
+}
+
+static void fork_with_threads(void)
+{
+	fork_under_fire(false);
+}
+
+static void raw_fork_with_threads(void)
+{
+	fork_under_fire(true);
+}
+
+static atomic_uint ready;
+
+static void *first_call(void *arg)
+{
+	atomic_store(&ready, 1);
+	chunks_init();
+	return arg;
+}
+
+/* Steps of nothing, to fork a little later each time */
+static void delay(unsigned int steps)
+{
+	while (steps--)
+		atomic_fetch_add(&ready, 1);
+}
+
+static void fork_in_first_call(unsigned int steps)
+{
+	pthread_t thread;
+	pid_t child;
+
+	expect(pthread_create(&thread, NULL, first_call, NULL) == 0);
+	while (!atomic_load(&ready))
+		;
+	delay(steps);
+	child = tap_fork();
+	if (child == 0) {
+		alarm(20);
+		expect(is_zero(alloc_mib(1), MIB));
+		_exit(0);
+	}
+	tap_join(child);
+	expect(pthread_join(thread, NULL) == 0);
+}
+
+/* Setting up may be what was cut short. */
+static void fork_in_first_calls(void)
+{
+	for (unsigned int i = 0; i < 300; i++) {
+		pid_t child = tap_fork();
+
+		if (child == 0) {
+			fork_in_first_call(i * 7 % 3000);
+			_exit(0);
+		}
+		tap_join(child);
+	}
 }
 
 /* Threads fork, too, and their children use threads. */
@@ -439,7 +507,11 @@ static const struct tap_case cases[] = {
 	{ "fork before the first use", fork_before_first_use },
 	{ "the parent exits first", parent_exits_first },
 	{ "fork while other threads are inside the library",
-	  fork_under_fire },
+	  fork_with_threads },
+	{ "a raw fork while other threads are inside the library",
+	  raw_fork_with_threads },
+	{ "fork while another thread makes the first call",
+	  fork_in_first_calls },
 	{ "several threads fork", threads_fork },
 	{ "vfork and exec", vfork_and_exec },
 };

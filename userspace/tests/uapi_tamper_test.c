@@ -338,6 +338,49 @@ static void grown(void)
 	expect_usable(fd);
 }
 
+/*
+ * Grown far beyond what the device knows of, cut in pieces, one of which has
+ * nothing of the device's any more, and forked with all of that.
+ */
+static void grown_and_forked(void)
+{
+	int fd = device_open();
+	char *place = anonymous(600 * MIB, PROT_NONE);
+	char *extent = (char *)(((uintptr_t)place + MIB - 1) & -MIB);
+	size_t page = page_size();
+	pid_t child;
+
+	expect(mmap(extent, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		    MAP_NORESERVE | MAP_FIXED, fd, 0) == extent);
+	fill(extent, MIB, 1);
+	expect_equal(device_decommit(fd, extent + page, page), 0);
+	expect(munmap(extent + MIB, 513 * MIB) == 0);
+	if (mremap(extent, MIB, 513 * MIB, 0) == MAP_FAILED)
+		tap_skip("growing in place is refused");
+	expect(munmap(extent + 64 * MIB + page, 200 * MIB) == 0);
+	expect(mprotect(extent + 400 * MIB, 3 * page, PROT_READ) == 0);
+	child = tap_fork();
+	expect_trap_only(extent + page, page);
+	for (size_t at = MIB; at < 513 * MIB; at += 7 * MIB)
+		(void)read_traps(extent + at);
+	if (child == 0) {
+		/* And once more, from the copy. */
+		expect(mprotect(extent + 300 * MIB, page, PROT_READ) == 0);
+		child = tap_fork();
+		expect_trap_only(extent + page, page);
+		if (child)
+			tap_join(child);
+		_exit(0);
+	}
+	tap_join(child);
+	expect(munmap(extent + 2 * MIB, 511 * MIB) == 0);
+	expect(is_filled(extent, page, 1));
+	expect_equal(device_dealloc(fd, extent, MIB), 0);
+	stranger = extent;
+	stranger_size = 0;
+	expect_usable(fd);
+}
+
 static void shrunk(void)
 {
 	int fd = device_open();
@@ -464,6 +507,7 @@ static const struct tap_case cases[] = {
 	{ "replaced by the device's own mappings", replaced_by_device },
 	{ "mremap to elsewhere is refused", moved },
 	{ "mremap to a larger size", grown },
+	{ "mremap to a larger size, cut up, and forked", grown_and_forked },
 	{ "mremap to a smaller size", shrunk },
 	{ "mprotect", protected },
 	{ "madvise", advised },

@@ -27,7 +27,9 @@
  * EFAULT      the argument, or part of it, is not accessible
  * E2BIG       the structure is longer than known here, and not zero there
  * EINVAL      the structure is too short; a flag, pad or type is unknown; an
- *             address, length or alignment is zero, misaligned or wraps;
+ *             address, length or alignment is zero, misaligned, wraps or
+ *             reaches beyond what a process may have (where it is not, for
+ *             ALLOC and mmap, merely too much: ENOMEM);
  *             DEALLOC of anything but a whole extent; DECOMMIT of a range with
  *             mlocked pages without CHUNK_DECOMMIT_LOCKED
  * EPERM       the caller's address space is not the one that opened the device
