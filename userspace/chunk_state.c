@@ -112,14 +112,11 @@ static void state_inherit(void)
 	}
 }
 
+/* The child of a fork at any point must not have the work without the mark. */
 static void busy_set(bool is)
 {
-	/* A child's copy must not have the work without the mark. */
-	if (!is)
-		atomic_thread_fence(memory_order_release);
-	atomic_store_explicit(&busy, is, memory_order_relaxed);
-	if (is)
-		atomic_thread_fence(memory_order_release);
+	atomic_store_explicit(&busy, is, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
 }
 
 static struct process *process_get(void)
