@@ -261,4 +261,8 @@ static const struct tap_case cases[] = {
 	{ "chunks_init can be repeated", init_repeats },
 };
 
-TAP_MAIN("Tests chunk_alloc", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests chunk_alloc",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

@@ -331,4 +331,8 @@ static const struct tap_case cases[] = {
 	{ "decommitted memory traps in other threads", traps_in_threads },
 };
 
-TAP_MAIN("Tests pages_decommit, pages_commit and pages_purge", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests pages_decommit, pages_commit and pages_purge",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

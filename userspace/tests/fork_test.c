@@ -516,4 +516,8 @@ static const struct tap_case cases[] = {
 	{ "vfork and exec", vfork_and_exec },
 };
 
-TAP_MAIN("Tests fork", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests fork",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,16 +112,14 @@ static void no_device_open(void)
 /* Under interpose.so: nothing that it replaces was called. */
 static void interposed(void)
 {
-	volatile unsigned int *calls = dlsym(RTLD_DEFAULT, "interposed_calls");
+	atomic_uint *calls = dlsym(RTLD_DEFAULT, "interposed_calls");
 	const char **last = dlsym(RTLD_DEFAULT, "interposed_last");
-	void *volatile piece;
 	char *chunk;
 
 	expect(calls && last);
 	/* Proof that calls do go there. */
 	*calls = 0;
-	piece = malloc(1);
-	free(piece);
+	free(malloc(1));
 	expect_equal(*calls, 2);
 	*calls = 0;
 	chunks_init();

@@ -6,6 +6,7 @@
  */
 #include <dlfcn.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,28 +16,29 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-EXPORT unsigned int interposed_calls;
+EXPORT atomic_uint interposed_calls;
 EXPORT const char *interposed_last;
 
 static void count(const char *name)
 {
-	__atomic_fetch_add(&interposed_calls, 1, __ATOMIC_RELAXED);
+	atomic_fetch_add(&interposed_calls, 1);
 	interposed_last = name;
 }
 
 /* Memory is never reused: the processes this is loaded into are small. */
-static char arena[8 << 20] __attribute__((aligned(16)));
-static size_t arena_used;
+static max_align_t arena[(8 << 20) / sizeof(max_align_t)];
+static atomic_size_t arena_used;
 
 static void *bump(size_t size)
 {
-	size_t need = (size + 16 + 15) & ~(size_t)15, at;
+	size_t need = (size + 16 + 15) & ~(size_t)15;
+	size_t at = atomic_fetch_add(&arena_used, need);
+	char *piece = (char *)arena + at;
 
-	at = __atomic_fetch_add(&arena_used, need, __ATOMIC_RELAXED);
 	if (size > sizeof(arena) || at + need > sizeof(arena))
 		return NULL;
-	*(size_t *)(arena + at) = size;
-	return arena + at + 16;
+	*(size_t *)piece = size;
+	return piece + 16;
 }
 
 EXPORT void *malloc(size_t size)
@@ -81,7 +83,9 @@ static void *next(const char *name)
 EXPORT void *mmap(void *addr, size_t size, int protection, int flags, int fd,
 		  off_t offset)
 {
-	void *(*real)(void *, size_t, int, int, int, off_t) = next("mmap");
+	void *(*real)(void *addr, size_t size, int protection,
+		      int flags, int fd, off_t offset) =
+		next("mmap");
 
 	return real(addr, size, protection, flags, fd, offset);
 }
@@ -89,35 +93,37 @@ EXPORT void *mmap(void *addr, size_t size, int protection, int flags, int fd,
 EXPORT void *mmap64(void *addr, size_t size, int protection, int flags, int fd,
 		    off_t offset)
 {
-	void *(*real)(void *, size_t, int, int, int, off_t) = next("mmap64");
+	void *(*real)(void *addr, size_t size, int protection,
+		      int flags, int fd, off_t offset) =
+		next("mmap64");
 
 	return real(addr, size, protection, flags, fd, offset);
 }
 
 EXPORT int munmap(void *addr, size_t size)
 {
-	int (*real)(void *, size_t) = next("munmap");
+	int (*real)(void *addr, size_t size) = next("munmap");
 
 	return real(addr, size);
 }
 
 EXPORT int mprotect(void *addr, size_t size, int protection)
 {
-	int (*real)(void *, size_t, int) = next("mprotect");
+	int (*real)(void *addr, size_t size, int how) = next("mprotect");
 
 	return real(addr, size, protection);
 }
 
 EXPORT int madvise(void *addr, size_t size, int advice)
 {
-	int (*real)(void *, size_t, int) = next("madvise");
+	int (*real)(void *addr, size_t size, int how) = next("madvise");
 
 	return real(addr, size, advice);
 }
 
 static int open_by(const char *name, const char *path, int flags, mode_t mode)
 {
-	int (*real)(const char *, int, ...) = next(name);
+	int (*real)(const char *path, int flags, ...) = next(name);
 
 	return real(path, flags, mode);
 }
@@ -146,7 +152,8 @@ EXPORT int open64(const char *path, int flags, ...)
 
 EXPORT int openat(int dir, const char *path, int flags, ...)
 {
-	int (*real)(int, const char *, int, ...) = next("openat");
+	int (*real)(int dir, const char *path, int flags, ...) =
+		next("openat");
 	va_list args;
 	mode_t mode;
 
@@ -158,7 +165,7 @@ EXPORT int openat(int dir, const char *path, int flags, ...)
 
 EXPORT int ioctl(int fd, unsigned long request, ...)
 {
-	int (*real)(int, unsigned long, ...) = next("ioctl");
+	int (*real)(int fd, unsigned long request, ...) = next("ioctl");
 	va_list args;
 	void *arg;
 
@@ -170,21 +177,22 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 
 EXPORT int close(int fd)
 {
-	int (*real)(int) = next("close");
+	int (*real)(int fd) = next("close");
 
 	return real(fd);
 }
 
 EXPORT ssize_t read(int fd, void *buffer, size_t size)
 {
-	ssize_t (*real)(int, void *, size_t) = next("read");
+	ssize_t (*real)(int fd, void *buffer, size_t size) = next("read");
 
 	return real(fd, buffer, size);
 }
 
 EXPORT ssize_t write(int fd, const void *buffer, size_t size)
 {
-	ssize_t (*real)(int, const void *, size_t) = next("write");
+	ssize_t (*real)(int fd, const void *buffer, size_t size) =
+		next("write");
 
 	return real(fd, buffer, size);
 }

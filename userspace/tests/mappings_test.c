@@ -126,4 +126,8 @@ static const struct tap_case cases[] = {
 	{ "chunks with guard pages", guarded_chunks },
 };
 
-TAP_MAIN("Tests the number of mappings", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests the number of mappings",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

@@ -13,8 +13,8 @@
 #include "memory.h"
 
 /* The access under way in this thread, if any, and where to go if it traps. */
-static _Thread_local const volatile char *probed;
-static _Thread_local sigjmp_buf trapped;
+static __thread const char *probed;
+static __thread sigjmp_buf trapped;
 
 /**
  * page_size() - bytes in a page
@@ -53,8 +53,11 @@ static void catch_traps(void)
 	expect(sigaction(SIGBUS, &action, NULL) == 0);
 }
 
-static bool access_traps(volatile char *addr, bool write)
+/* Atomic accesses, since no others are sure to happen, and exactly once. */
+static bool access_traps(char *addr, bool write)
 {
+	char byte;
+
 	catch_traps();
 	probed = addr;
 	if (sigsetjmp(trapped, 1)) {
@@ -62,10 +65,9 @@ static bool access_traps(volatile char *addr, bool write)
 		return true;
 	}
 	atomic_signal_fence(memory_order_seq_cst);
+	byte = __atomic_load_n(addr, __ATOMIC_SEQ_CST);
 	if (write)
-		*addr = *addr;
-	else
-		(void)*addr;
+		__atomic_store_n(addr, byte, __ATOMIC_SEQ_CST);
 	atomic_signal_fence(memory_order_seq_cst);
 	probed = NULL;
 	return false;
@@ -79,7 +81,7 @@ static bool access_traps(volatile char *addr, bool write)
  */
 bool read_traps(const void *addr)
 {
-	return access_traps((volatile char *)(uintptr_t)addr, false);
+	return access_traps((char *)(uintptr_t)addr, false);
 }
 
 /**
@@ -90,6 +92,40 @@ bool read_traps(const void *addr)
 bool write_traps(void *addr)
 {
 	return access_traps(addr, true);
+}
+
+/**
+ * check_trap() - expect accesses to a byte to trap, or not to
+ * @file:  source file of the expectation
+ * @line:  line in it
+ * @addr:  the byte
+ * @traps: what is expected
+ */
+void check_trap(const char *file, int line, void *addr, bool traps)
+{
+	if (read_traps(addr) != traps)
+		tap_failed(file, line, traps ? "reading to trap" :
+					       "reading not to trap");
+	if (write_traps(addr) != traps)
+		tap_failed(file, line, traps ? "writing to trap" :
+					       "writing not to trap");
+}
+
+/**
+ * check_trap_only() - expect pages to trap, and those around them not to
+ * @file: source file of the expectation
+ * @line: line in it
+ * @addr: first byte, page-aligned
+ * @size: bytes
+ */
+void check_trap_only(const char *file, int line, void *addr, size_t size)
+{
+	char *p = addr;
+
+	check_trap(file, line, p, true);
+	check_trap(file, line, p + size - 1, true);
+	check_trap(file, line, p - 1, false);
+	check_trap(file, line, p + size, false);
 }
 
 /**
@@ -150,7 +186,7 @@ bool is_filled(const void *addr, size_t size, uint64_t seed)
  */
 void touch(void *addr, size_t size)
 {
-	volatile char *p = addr;
+	char *p = addr;
 
 	for (size_t at = 0; at < size; at += page_size())
 		p[at] = 1;

@@ -30,30 +30,17 @@ size_t resident_bytes(const void *addr, size_t size);
 size_t count_mappings(void);
 bool mapping_name(const void *addr, char *name, size_t size);
 
-/* Whether every access to the byte traps, and that it was this byte's page. */
-#define expect_trap(addr)						\
-do {									\
-	expect(read_traps(addr));					\
-	expect(write_traps(addr));					\
-} while (0)
+void check_trap(const char *file, int line, void *addr, bool traps);
+void check_trap_only(const char *file, int line, void *addr, size_t size);
 
-/* Whether the byte can be read and written; it keeps its value. */
-#define expect_no_trap(addr)						\
-do {									\
-	expect(!read_traps(addr));					\
-	expect(!write_traps(addr));					\
-} while (0)
+/* Every access to the byte traps. */
+#define expect_trap(addr)	check_trap(__FILE__, __LINE__, addr, true)
+
+/* The byte can be read and written; it keeps its value. */
+#define expect_no_trap(addr)	check_trap(__FILE__, __LINE__, addr, false)
 
 /* A range of whole pages traps at both ends, and not one byte outside. */
 #define expect_trap_only(addr, size)					\
-do {									\
-	char *trap_p = (char *)(addr);					\
-	size_t trap_n = (size);						\
-									\
-	expect_trap(trap_p);						\
-	expect_trap(trap_p + trap_n - 1);				\
-	expect_no_trap(trap_p - 1);					\
-	expect_no_trap(trap_p + trap_n);				\
-} while (0)
+	check_trap_only(__FILE__, __LINE__, addr, size)
 
 #endif /* MEMORY_H */

@@ -19,6 +19,9 @@ struct misuse {
 
 static char *chunk;
 
+/* So long that a range from the chunk on ends in the first MiB */
+#define WRAP	(-(uintptr_t)chunk + MIB)
+
 static void commit(void *arg)
 {
 	const struct misuse *misuse = arg;
@@ -72,8 +75,7 @@ MISUSE(dealloc_page, "chunk_dealloc", chunk_dealloc(chunk, 4096,
 MISUSE(dealloc_unaligned, "chunk_dealloc", dealloc_mib(chunk + 4096, 1))
 MISUSE(dealloc_wraps, "chunk_dealloc", chunk_dealloc(chunk, -MIB,
 						     UNKNOWN_CHUNK))
-MISUSE(dealloc_odd_type, "chunk_dealloc",
-       chunk_dealloc(chunk, 4 * MIB, (enum chunk_type)77))
+MISUSE(dealloc_odd_type, "chunk_dealloc", chunk_dealloc(chunk, 4 * MIB, 77))
 
 static void dealloc_twice_commit(void)
 {
@@ -148,14 +150,12 @@ MISUSE(commit_nothing, "pages_commit", (void)!pages_commit(chunk, 0))
 MISUSE(commit_odd_size, "pages_commit", (void)!pages_commit(chunk, 100))
 MISUSE(commit_odd_addr, "pages_commit", (void)!pages_commit(chunk + 8, MIB))
 MISUSE(commit_null, "pages_commit", (void)!pages_commit(NULL, MIB))
-MISUSE(commit_wraps, "pages_commit",
-       (void)!pages_commit(chunk, -(uintptr_t)chunk + MIB))
+MISUSE(commit_wraps, "pages_commit", (void)!pages_commit(chunk, WRAP))
 MISUSE(decommit_nothing, "pages_decommit", pages_decommit(chunk, 0))
 MISUSE(decommit_odd_size, "pages_decommit", pages_decommit(chunk, 100))
 MISUSE(decommit_odd_addr, "pages_decommit", pages_decommit(chunk + 8, MIB))
 MISUSE(decommit_null, "pages_decommit", pages_decommit(NULL, MIB))
-MISUSE(decommit_wraps, "pages_decommit",
-       pages_decommit(chunk, -(uintptr_t)chunk + MIB))
+MISUSE(decommit_wraps, "pages_decommit", pages_decommit(chunk, WRAP))
 MISUSE(purge_nothing, "pages_purge", pages_purge(chunk, 0, true))
 MISUSE(purge_odd_size, "pages_purge", pages_purge(chunk, 100, true))
 MISUSE(purge_odd_addr, "pages_purge", pages_purge(chunk + 8, MIB, true))
@@ -221,4 +221,8 @@ static const struct tap_case cases[] = {
 	CASE(message_shows_values), CASE(impossible_is_no_misuse),
 };
 
-TAP_MAIN("Tests what misuse leads to", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests what misuse leads to",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

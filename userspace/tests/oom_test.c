@@ -266,4 +266,8 @@ static const struct tap_case cases[] = {
 	{ "RLIMIT_AS at every point", at_every_point },
 };
 
-TAP_MAIN("Tests running out of memory", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests running out of memory",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

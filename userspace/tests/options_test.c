@@ -17,8 +17,8 @@ static struct tap_outcome outcome;
 static void run_with(const char *options)
 {
 	static char helper[PATH_MAX], variable[512];
-	char *argv[] = { helper, "state", NULL };
-	char *environment[] = { variable, NULL };
+	char *const argv[] = { helper, "state", NULL };
+	char *const environment[] = { variable, NULL };
 	ssize_t length = readlink("/proc/self/exe", helper, PATH_MAX - 8);
 
 	expect(length > 0);
@@ -177,4 +177,8 @@ static const struct tap_case cases[] = {
 	{ "backend:auto", automatic },
 };
 
-TAP_MAIN("Tests CHUNK_OPTIONS", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests CHUNK_OPTIONS",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

@@ -189,4 +189,8 @@ static const struct tap_case cases[] = {
 	  failure_is_reported },
 };
 
-TAP_MAIN("Tests pages_map and pages_unmap", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests pages_map and pages_unmap",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

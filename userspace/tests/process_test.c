@@ -40,8 +40,8 @@ static char *beside(const char *name)
 static void run_helper(const char *command, const char *variable)
 {
 	char options[256] = "";
-	char *argv[] = { beside("helper"), (char *)command, NULL };
-	char *environment[] = { (char *)variable, options, NULL };
+	char *const argv[] = { beside("helper"), (char *)command, NULL };
+	char *const environment[] = { (char *)variable, options, NULL };
 	struct tap_outcome outcome;
 
 	if (getenv("CHUNK_OPTIONS"))
@@ -280,4 +280,8 @@ static const struct tap_case cases[] = {
 	{ "mappings are named", named_mapping },
 };
 
-TAP_MAIN("Tests processes of all kinds", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests processes of all kinds",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

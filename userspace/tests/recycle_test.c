@@ -311,4 +311,8 @@ static const struct tap_case cases[] = {
 	{ "what is live separates", live_is_not_coalesced },
 };
 
-TAP_MAIN("Tests recycling", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests recycling",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

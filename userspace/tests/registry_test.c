@@ -93,7 +93,7 @@ static void impossible_addresses(void)
 }
 
 static char *handled;
-static volatile sig_atomic_t answers[3];
+static atomic_int answers[3];
 
 static void on_segv(int signal_number, siginfo_t *info, void *context)
 {
@@ -111,14 +111,12 @@ static void from_a_crash_handler(void)
 	struct sigaction action = {
 		.sa_sigaction = on_segv, .sa_flags = SA_SIGINFO,
 	};
-	volatile char *p;
 
 	handled = alloc_mib(1);
 	pages_decommit(handled, page_size());
 	expect(sigaction(SIGSEGV, &action, NULL) == 0);
-	p = handled;
-	*p = 3;
-	expect_equal(*p, 3);
+	__atomic_store_n(handled, 3, __ATOMIC_SEQ_CST);
+	expect_equal(*handled, 3);
 	expect(answers[0] && !answers[1] && answers[2]);
 }
 
@@ -230,4 +228,8 @@ static const struct tap_case cases[] = {
 	{ "many chunks, far apart", many },
 };
 
-TAP_MAIN("Tests chunk_is_live", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests chunk_is_live",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

@@ -147,4 +147,8 @@ static const struct tap_case cases[] = {
 	  random_operations },
 };
 
-TAP_MAIN("Tests chunk_get_stats", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests chunk_get_stats",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

@@ -45,8 +45,7 @@ static void say(const char *prefix, const char *format, va_list args)
 		abort();
 }
 
-static void __attribute__((format(printf, 1, 2)))
-result(const char *format, ...)
+static void __printf(1, 2) result(const char *format, ...)
 {
 	va_list args;
 
@@ -258,7 +257,7 @@ static unsigned int timeout(void)
 	return text && atoi(text) > 0 ? atoi(text) : SECONDS;
 }
 
-static _Noreturn void run_case(const struct tap_case *test)
+static noreturn void run_case(const struct tap_case *test)
 {
 	static const struct rlimit no_core;
 
@@ -313,11 +312,12 @@ static bool judge(const struct tap_case *test, size_t number)
 
 static void help(const char *program, const char *about)
 {
-	printf("Usage: %s [-l] [CASE...]\n%s.\n\n"
-	       "Prints TAP; exits with 1 if a case fails. CASE is a part of a "
-	       "case's name.\n  -l, --list   print the names only\n"
-	       "TAP_TIMEOUT: seconds until a case counts as hanging (%d)\n",
-	       program, about, SECONDS);
+	printf("Usage: %s [-l] [CASE...]\n%s.\n\n", program, about);
+	puts("Prints TAP; exits with 1 if a case fails, 2 for bad arguments.");
+	puts("CASE is a part of the names of the cases to run.\n");
+	puts("  -l, --list   print the names only\n");
+	printf("TAP_TIMEOUT: seconds until a case counts as hanging (%d)\n",
+	       SECONDS);
 }
 
 static bool wanted(const char *name, char **parts)
@@ -330,42 +330,50 @@ static bool wanted(const char *name, char **parts)
 	return false;
 }
 
+static bool run_wanted(const struct tap_suite *suite, char **parts)
+{
+	size_t number = 0, failed = 0;
+
+	for (size_t i = 0; i < suite->count; i++) {
+		if (!wanted(suite->cases[i].name, parts))
+			continue;
+		if (!judge(&suite->cases[i], ++number))
+			failed++;
+	}
+	return !failed && number;
+}
+
 /**
- * tap_main() - run a test program's cases
+ * tap_run() - run a test program's cases
  * @argc:  from main
  * @argv:  from main
- * @about: what the program tests, for --help
- * @cases: the cases
- * @count: how many
+ * @suite: the cases
  *
  * Return: the exit status: 0, 1 if a case failed, 2 for bad arguments.
  */
-int tap_main(int argc, char **argv, const char *about,
-	     const struct tap_case *cases, size_t count)
+int tap_run(int argc, char **argv, const struct tap_suite *suite)
 {
 	bool list = argc > 1 && (!strcmp(argv[1], "-l") ||
 				 !strcmp(argv[1], "--list"));
 	char **parts = argv + (argc > 0) + list;
-	size_t number = 0, total = 0, failed = 0;
+	size_t total = 0;
 
 	if (argc > 1 && *argv[1] == '-' && !list) {
-		help(argv[0], about);
+		help(argv[0], suite->about);
 		return strcmp(argv[1], "-h") && strcmp(argv[1], "--help") ?
 		       2 : 0;
 	}
-	for (size_t i = 0; i < count; i++)
-		total += wanted(cases[i].name, parts);
+	for (size_t i = 0; i < suite->count; i++) {
+		if (!wanted(suite->cases[i].name, parts))
+			continue;
+		total++;
+		if (list)
+			puts(suite->cases[i].name);
+	}
+	if (list)
+		return 0;
 	/* Survives a case that closes or redirects its stdout. */
 	report_fd = at_own_number(STDOUT_FILENO, TAP_FD);
-	if (!list)
-		result("1..%zu", total);
-	for (size_t i = 0; i < count; i++) {
-		if (!wanted(cases[i].name, parts))
-			continue;
-		if (list)
-			result("%s", cases[i].name);
-		else if (!judge(&cases[i], ++number))
-			failed++;
-	}
-	return failed || !total ? 1 : 0;
+	result("1..%zu", total);
+	return run_wanted(suite, parts) ? 0 : 1;
 }

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdnoreturn.h>
 
 #include <sys/types.h>
 
@@ -37,6 +38,18 @@ struct tap_case {
 };
 
 /**
+ * struct tap_suite - a test program
+ * @about: what it tests, for --help
+ * @cases: the cases
+ * @count: how many
+ */
+struct tap_suite {
+	const char *about;
+	const struct tap_case *cases;
+	size_t count;
+};
+
+/**
  * struct tap_outcome - how a child ended
  * @status: as from waitpid()
  * @text:   what it wrote to standard error, NUL-terminated; a program executed
@@ -49,23 +62,23 @@ struct tap_outcome {
 	unsigned int lines;
 };
 
+#ifndef __printf
+#define __printf(format, first)						\
+	__attribute((__format__(__printf__, format, first)))
+#endif
+
 #define TAP_COUNT(array)	(sizeof(array) / sizeof((array)[0]))
 
-#define TAP_MAIN(about, cases)						\
-int main(int argc, char **argv)						\
-{									\
-	return tap_main(argc, argv, about, cases, TAP_COUNT(cases));	\
-}
+/* Each test program defines it; main() is in tap_main.c. */
+extern const struct tap_suite tap_suite;
 
-int tap_main(int argc, char **argv, const char *about,
-	     const struct tap_case *cases, size_t count);
+int tap_run(int argc, char **argv, const struct tap_suite *suite);
 
-void tap_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
-_Noreturn void tap_skip(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
-_Noreturn void tap_failed(const char *file, int line, const char *what);
-_Noreturn void tap_unequal(const char *file, int line, const char *what,
-			   unsigned long long left, unsigned long long right);
+void __printf(1, 2) tap_note(const char *format, ...);
+noreturn void __printf(1, 2) tap_skip(const char *format, ...);
+noreturn void tap_failed(const char *file, int line, const char *what);
+noreturn void tap_unequal(const char *file, int line, const char *what,
+			  unsigned long long left, unsigned long long right);
 
 #define expect(condition)						\
 do {									\

@@ -188,7 +188,7 @@ static void pages_of_one_chunk(void)
 
 #define QUEUE	64
 
-static _Atomic(char *) queue[QUEUE];
+static atomic_uintptr_t queue[QUEUE];
 
 /* Chunks are returned by other threads than those that took them. */
 static void *produce_and_consume(void *arg)
@@ -197,11 +197,12 @@ static void *produce_and_consume(void *arg)
 
 	for (size_t i = 0; i < ROUNDS; i++) {
 		char *chunk = alloc_mib(1);
+		size_t at;
 
 		expect(is_zero(chunk, page_size()));
 		fill(chunk, page_size(), (uintptr_t)chunk);
-		chunk = atomic_exchange(&queue[random_below(&random, QUEUE)],
-					chunk);
+		at = random_below(&random, QUEUE);
+		chunk = (char *)atomic_exchange(&queue[at], (uintptr_t)chunk);
 		if (!chunk)
 			continue;
 		expect(is_filled(chunk, page_size(), (uintptr_t)chunk));
@@ -215,7 +216,7 @@ static void returned_by_others(void)
 	in_threads(THREADS, produce_and_consume);
 	for (size_t i = 0; i < QUEUE; i++)
 		if (queue[i])
-			dealloc_mib(queue[i], 1);
+			dealloc_mib((char *)queue[i], 1);
 	check_all_returned();
 }
 
@@ -266,4 +267,8 @@ static const struct tap_case cases[] = {
 	  races_with_accesses },
 };
 
-TAP_MAIN("Tests use by many threads", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests use by many threads",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

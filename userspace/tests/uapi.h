@@ -38,10 +38,12 @@ char *page_before_hole(void);
 /* The call fails with this errno and changes nothing that is counted. */
 #define expect_refusal(fd, error, expression)				\
 do {									\
-	struct chunk_ioc_stats refusal_a = device_stats(fd), refusal_b;	\
+	int refusal_fd = (fd);						\
+	struct chunk_ioc_stats refusal_a = device_stats(refusal_fd);	\
+	struct chunk_ioc_stats refusal_b;				\
 									\
 	expect_equal(expression, error);				\
-	refusal_b = device_stats(fd);					\
+	refusal_b = device_stats(refusal_fd);				\
 	if (!same_stats(&refusal_a, &refusal_b))			\
 		tap_failed(__FILE__, __LINE__,				\
 			   "nothing to change: " #expression);		\

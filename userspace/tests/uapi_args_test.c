@@ -44,6 +44,8 @@ static const struct command commands[] = {
 	  { offsetof(struct chunk_ioc_stats, flags) } },
 };
 
+#define END	(commands + TAP_COUNT(commands))
+
 /* A structure of any command, and room for a longer one */
 union args {
 	__u32 size;
@@ -113,20 +115,23 @@ static void prepare(const struct command *command, union args *args)
 }
 
 /* Nothing counted has changed, nor anything that can be read. */
-#define expect_refused(command, error, arg)				\
-do {									\
-	int refused_fd = device_for(command);				\
-									\
-	expect_refusal(refused_fd, error,				\
-		       call(refused_fd, (command)->number, arg));	\
-	expect(is_filled(extent, MIB, 1));				\
-	expect(read_traps(extent + MIB));				\
-	expect(!read_traps(extent + MIB - 1));				\
-} while (0)
+static void refused_at(int line, const struct command *command, int error,
+		       void *arg)
+{
+	int device = device_for(command);
+	struct chunk_ioc_stats before = device_stats(device), after;
+	int got = call(device, command->number, arg);
 
-#define each_command(c)							\
-	for (const struct command *c = commands;			\
-	     c < commands + TAP_COUNT(commands); c++)
+	after = device_stats(device);
+	if (got != error)
+		tap_unequal(__FILE__, line, "error of the call", got, error);
+	if (!same_stats(&before, &after) || !is_filled(extent, MIB, 1) ||
+	    !read_traps(extent + MIB) || read_traps(extent + MIB - 1))
+		tap_failed(__FILE__, line, "nothing to change");
+}
+
+#define expect_refused(command, error, arg)				\
+	refused_at(__LINE__, command, error, arg)
 
 static void bad_pointers(void)
 {
@@ -138,7 +143,7 @@ static void bad_pointers(void)
 	};
 
 	set_up();
-	each_command(c)
+	for (const struct command *c = commands; c < END; c++)
 		for (size_t i = 0; i < TAP_COUNT(pointers); i++)
 			expect_refused(c, EFAULT, pointers[i]);
 }
@@ -150,7 +155,7 @@ static void partly_mapped(void)
 	union args args;
 
 	set_up();
-	each_command(c) {
+	for (const struct command *c = commands; c < END; c++) {
 		prepare(c, &args);
 		for (size_t part = 1; part < c->size; part++) {
 			memcpy(hole - part, &args, part);
@@ -164,7 +169,7 @@ static void unreadable(void)
 	char *page = anonymous(page_size(), PROT_READ | PROT_WRITE);
 
 	set_up();
-	each_command(c) {
+	for (const struct command *c = commands; c < END; c++) {
 		expect(mprotect(page, page_size(), PROT_WRITE) == 0);
 		prepare(c, (union args *)page);
 		expect(mprotect(page, page_size(), PROT_NONE) == 0);
@@ -178,7 +183,7 @@ static void read_only(void)
 	union args before;
 
 	set_up();
-	each_command(c) {
+	for (const struct command *c = commands; c < END; c++) {
 		expect(mprotect(page, page_size(), PROT_WRITE) == 0);
 		prepare(c, (union args *)page);
 		expect(mprotect(page, page_size(), PROT_READ) == 0);
@@ -198,7 +203,7 @@ static void read_only_tail(void)
 	union args args;
 
 	set_up();
-	each_command(c) {
+	for (const struct command *c = commands; c < END; c++) {
 		if (!c->output)
 			continue;
 		prepare(c, &args);
@@ -222,7 +227,7 @@ static void constant_input(void)
 	union args *args = anonymous(page_size(), PROT_READ | PROT_WRITE);
 
 	set_up();
-	each_command(c) {
+	for (const struct command *c = commands; c < END; c++) {
 		if (c->output || c->number == CHUNK_IOC_DEALLOC)
 			continue;
 		expect(mprotect(args, page_size(), PROT_WRITE) == 0);
@@ -238,7 +243,7 @@ static void too_short(void)
 	union args args;
 
 	set_up();
-	each_command(c) {
+	for (const struct command *c = commands; c < END; c++) {
 		prepare(c, &args);
 		for (args.size = 0; args.size < c->size; args.size++)
 			expect_refused(c, EINVAL, &args);
@@ -252,7 +257,7 @@ static void longer(void)
 	union args args;
 
 	set_up();
-	each_command(c) {
+	for (const struct command *c = commands; c < END; c++) {
 		for (size_t i = 0; i < TAP_COUNT(more); i++) {
 			if (c->number == CHUNK_IOC_DEALLOC)
 				continue;
@@ -268,7 +273,7 @@ static void longer_not_zero(void)
 	union args args;
 
 	set_up();
-	each_command(c) {
+	for (const struct command *c = commands; c < END; c++) {
 		for (size_t at = c->size; at < c->size + 40; at++) {
 			prepare(c, &args);
 			args.size = c->size + 40;
@@ -286,7 +291,7 @@ static void absurdly_long(void)
 	union args *args = (union args *)page_before_hole() - 1;
 
 	set_up();
-	each_command(c) {
+	for (const struct command *c = commands; c < END; c++) {
 		for (size_t i = 0; i < TAP_COUNT(sizes); i++) {
 			int error;
 
@@ -308,7 +313,7 @@ static void must_be_zero(void)
 	__u32 bits;
 
 	set_up();
-	each_command(c) {
+	for (const struct command *c = commands; c < END; c++) {
 		for (size_t i = 0; c->zeros[i]; i++) {
 			for (bits = 1; bits; bits <<= 1) {
 				prepare(c, &args);
@@ -349,18 +354,20 @@ static void unknown_commands(void)
 	union args args;
 
 	set_up();
-	for (unsigned int number = 0; number < 256; number++) {
-		prepare(&commands[6], &args);
-		if (number > 8)
-			expect_refusal(fd, ENOTTY, call(fd, _IO(CHUNK_IOC_MAGIC,
-						number), &args));
-		expect_refusal(fd, ENOTTY, call(fd, _IO(CHUNK_IOC_MAGIC + 1,
-						number), &args));
-		expect_refusal(fd, ENOTTY, call(fd, _IOWR(CHUNK_IOC_MAGIC,
-						number, union args), &args));
-		expect_refusal(fd, ENOTTY, call(fd, _IOC(_IOC_NONE,
-						CHUNK_IOC_MAGIC, number, 8),
-						&args));
+	prepare(&commands[6], &args);
+	for (unsigned int n = 0; n < 256; n++) {
+		/* Known ones but for their direction, size or magic number */
+		unsigned long unknown[] = {
+			_IOC(_IOC_NONE, CHUNK_IOC_MAGIC + 1, n, 0),
+			_IOC(_IOC_NONE, 0, n, 0),
+			_IOC(_IOC_NONE, CHUNK_IOC_MAGIC, n, 8),
+			_IOC(_IOC_READ, CHUNK_IOC_MAGIC, n, 0),
+			_IOWR(CHUNK_IOC_MAGIC, n, union args),
+			_IOC(_IOC_NONE, CHUNK_IOC_MAGIC, n > 8 ? n : 255, 0),
+		};
+
+		for (size_t i = 0; i < TAP_COUNT(unknown); i++)
+			expect_refusal(fd, ENOTTY, call(fd, unknown[i], &args));
 	}
 	expect_refusal(fd, ENOTTY, call(fd, 0, NULL));
 	expect_refusal(fd, ENOTTY, call(fd, ~0u, NULL));
@@ -373,7 +380,7 @@ static void unaligned(void)
 	union args args;
 
 	set_up();
-	each_command(c) {
+	for (const struct command *c = commands; c < END; c++) {
 		if (c->number == CHUNK_IOC_DEALLOC)
 			continue;
 		prepare(c, &args);
@@ -389,7 +396,7 @@ static void in_own_memory(void)
 
 	set_up();
 	args = (union args *)extent;
-	each_command(c) {
+	for (const struct command *c = commands; c < END; c++) {
 		prepare(c, args);
 		expect_equal(call(device_for(c), c->number, args), 0);
 		/* The last to be asked for, and the memory is gone with it. */
@@ -412,10 +419,10 @@ static void in_own_memory(void)
 static void in_decommitted_memory(void)
 {
 	set_up();
-	each_command(c)
+	for (const struct command *c = commands; c < END; c++)
 		expect_refused(c, EFAULT, extent + MIB + 64);
 	/* The size can be read, the rest of the structure cannot. */
-	each_command(c) {
+	for (const struct command *c = commands; c < END; c++) {
 		__u32 size = c->size;
 
 		memcpy(extent + MIB - sizeof(size), &size, sizeof(size));
@@ -461,4 +468,8 @@ static const struct tap_case cases[] = {
 	{ "arguments in decommitted memory: EFAULT", in_decommitted_memory },
 };
 
-TAP_MAIN("Tests the arguments of the device's calls", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests the arguments of the device's calls",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

@@ -497,4 +497,8 @@ static const struct tap_case cases[] = {
 	{ "what is handed out is zero, whatever was said", zero_always },
 };
 
-TAP_MAIN("Tests ranges given to the device", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests ranges given to the device",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

@@ -4,7 +4,6 @@
  * accesses, for debuggers, core dumps and fork; and where it is decommitted,
  * none of them gets at it.
  */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -23,6 +22,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include <linux/elf.h>
 #include <linux/loop.h>
 
 #include "uapi.h"
@@ -351,8 +351,8 @@ static void write_text(const char *path, const char *text)
 /* Where in a core file the memory of an address is, or -1 */
 static off_t core_offset(int core, const char *addr)
 {
-	Elf64_Ehdr header;
-	Elf64_Phdr segment;
+	struct elf64_hdr header;
+	struct elf64_phdr segment;
 
 	expect(pread(core, &header, sizeof(header), 0) == sizeof(header));
 	expect(!memcmp(header.e_ident, ELFMAG, SELFMAG));
@@ -384,7 +384,7 @@ static void dump_core(void)
 	expect(write(STDERR_FILENO, &extent, sizeof(extent)) ==
 	       sizeof(extent));
 	signal(SIGSEGV, SIG_DFL);
-	*(volatile char *)(extent + 60 * MIB) = 1;
+	__atomic_store_n(extent + 60 * MIB, 1, __ATOMIC_SEQ_CST);
 }
 
 static char core_path[64];
@@ -618,4 +618,8 @@ static const struct tap_case cases[] = {
 	{ "fork: the child changes its mappings", child_tampers },
 };
 
-TAP_MAIN("Tests that the device's memory is memory", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests that the device's memory is memory",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

@@ -285,4 +285,8 @@ static const struct tap_case cases[] = {
 	{ "growth that fails leaves everything usable", growth_under_limit },
 };
 
-TAP_MAIN("Tests mmap on the device", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests mmap on the device",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

@@ -515,4 +515,8 @@ static const struct tap_case cases[] = {
 	{ "unmapped page by page", shredded },
 };
 
-TAP_MAIN("Tests what is done behind the device's back", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests what is done behind the device's back",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

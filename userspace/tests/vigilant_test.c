@@ -79,4 +79,8 @@ static const struct tap_case cases[] = {
 	{ "bytes outside do not matter", none_outside },
 };
 
-TAP_MAIN("Tests chunk_assert_zero", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests chunk_assert_zero",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};
