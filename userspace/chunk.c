@@ -18,6 +18,9 @@
 
 #define UNIT	CHUNK_TREE_UNIT
 
+/* How often to open a device that somebody keeps closing. */
+#define DEVICE_TRIES	3
+
 static bool is_power_of_2(size_t n)
 {
 	return n && !(n & (n - 1));
@@ -63,15 +66,13 @@ static bool enlist(void *addr, size_t size, uintptr_t owner,
 	return true;
 }
 
-/* -ENODEV if there is no device, or none any more */
-static int alloc_device(size_t size, size_t alignment, void **out)
+/* -ENODEV if the context is lost */
+static int alloc_context(uintptr_t context, size_t size, size_t alignment,
+			 void **out)
 {
-	uintptr_t context = chunk_device_context();
 	bool listed;
 	int err;
 
-	if (!context)
-		return -ENODEV;
 	err = chunk_device.alloc(size, alignment, out);
 	if (err == -ENODEV)
 		chunk_device_lost(context);
@@ -84,6 +85,23 @@ static int alloc_device(size_t size, size_t alignment, void **out)
 		return 0;
 	chunk_device.dealloc(*out, size, ZEROED_CHUNK);
 	return -ENOMEM;
+}
+
+/* -ENODEV if there is no device */
+static int alloc_device(size_t size, size_t alignment, void **out)
+{
+	uintptr_t context;
+	int err = -ENODEV;
+	unsigned int tries;
+
+	/* A context that was lost is opened again. */
+	for (tries = 0; err == -ENODEV && tries < DEVICE_TRIES; tries++) {
+		context = chunk_device_context();
+		if (!context)
+			break;
+		err = alloc_context(context, size, alignment, out);
+	}
+	return err;
 }
 
 /* A free extent in nobody's hands: keep it if there is room, else unmap it. */
@@ -108,23 +126,30 @@ static void put_back(struct chunk_extent *extent)
 	chunk_unmap_or_report("chunk_alloc", addr, size);
 }
 
-/* Make a recycled extent what a fresh one is. */
-static int refresh(struct chunk_extent *extent)
+/* Make a recycled extent what a fresh one is; false when out of memory. */
+static bool refresh(struct chunk_extent *extent)
 {
 	void *addr = (void *)extent->addr;
-	int err = chunk_os.commit(addr, extent->size);
 
+	if (chunk_os.commit(addr, extent->size))
+		return false;
 	/* Where the system could not make it trap, somebody may have written. */
-	if (!err && extent->type != ZEROED_CHUNK)
-		err = chunk_os.purge(addr, extent->size);
-	return err;
+	if ((extent->type != ZEROED_CHUNK || !chunk_os.caps.zero_on_commit) &&
+	    chunk_os.purge(addr, extent->size))
+		memset(addr, 0, extent->size);
+	return true;
 }
 
-static void *alloc_recycled(size_t size, size_t alignment)
+/* Make what is to be recycled hold no memory, and trap; the type it then has */
+static enum chunk_type retire(void *addr, size_t size)
+{
+	return chunk_os.decommit(addr, size) ? UNKNOWN_CHUNK : ZEROED_CHUNK;
+}
+
+/* The best fit among recycled extents, or NULL */
+static struct chunk_extent *take_recycled(size_t size, size_t alignment)
 {
 	struct chunk_extent *extent;
-	void *addr;
-	bool listed;
 	int err;
 
 	chunk_lock();
@@ -133,25 +158,35 @@ static void *alloc_recycled(size_t size, size_t alignment)
 		err = chunk_tree_take(&chunk_state.recycled, size, alignment,
 				      &chunk_state.spares, &extent);
 	chunk_unlock();
-	if (err)
-		return NULL;
-	addr = (void *)extent->addr;
-	if (refresh(extent)) {
-		extent->type = UNKNOWN_CHUNK;
-		put_back(extent);
-		return NULL;
-	}
+	return err ? NULL : extent;
+}
+
+static bool enlist_recycled(struct chunk_extent *extent)
+{
+	bool listed;
+
 	chunk_lock();
 	listed = !chunk_radix_store(&chunk_state.live, extent, 0);
 	if (listed) {
-		count_live(size);
+		count_live(extent->size);
 		chunk_state.counts.allocs_recycled++;
 	}
 	chunk_unlock();
-	if (listed)
+	return listed;
+}
+
+static void *alloc_recycled(size_t size, size_t alignment)
+{
+	struct chunk_extent *extent = take_recycled(size, alignment);
+	void *addr;
+
+	if (!extent)
+		return NULL;
+	addr = (void *)extent->addr;
+	if (refresh(extent) && enlist_recycled(extent))
 		return addr;
-	extent->type = chunk_os.decommit(addr, size) ? UNKNOWN_CHUNK :
-						       ZEROED_CHUNK;
+	/* Part of it may have been committed. */
+	extent->type = retire(addr, size);
 	put_back(extent);
 	return NULL;
 }
@@ -188,10 +223,7 @@ static void *alloc_any(size_t size, size_t alignment, bool base)
 		return NULL;
 	if (base)
 		return alloc_fresh(size, alignment, true);
-	/* The second time for a device that was lost and opened again. */
 	err = alloc_device(size, alignment, &addr);
-	if (err == -ENODEV && chunk_state.reopen)
-		err = alloc_device(size, alignment, &addr);
 	if (!err)
 		return addr;
 	if (err != -ENODEV ||
@@ -261,7 +293,7 @@ static void dealloc_device(void *chunk, size_t size, enum chunk_type type,
 					    memory_order_relaxed)) {
 		err = chunk_device.dealloc(chunk, size, type);
 		/* Somebody else has unmapped it: then it is gone already. */
-		if (!err || err == -ESTALE || err == -ENOENT)
+		if (!err || err == -ESTALE)
 			return;
 		if (err == -ENODEV)
 			chunk_device_lost(context);
@@ -292,8 +324,7 @@ static void dealloc_mapped(struct chunk_extent *extent, size_t room)
 	size_t size = extent->size;
 
 	if (room)
-		extent->type = chunk_os.decommit(addr, room) ? UNKNOWN_CHUNK :
-							       ZEROED_CHUNK;
+		extent->type = retire(addr, room);
 	chunk_lock();
 	room = keep(extent, room);
 	chunk_unlock();
@@ -398,6 +429,25 @@ size_t chunk_recycled_bytes(void)
 	return device.recycled_bytes + READ_ONCE(chunk_state.recycled.bytes);
 }
 
+/* Take something out of the tree that exceeds the limit, or NULL. */
+static struct chunk_extent *take_excess(void)
+{
+	struct chunk_tree *tree = &chunk_state.recycled;
+	struct chunk_extent *extent;
+	int err;
+
+	chunk_nodes_ready(1);
+	err = chunk_tree_evict(tree, &chunk_state.spares, &extent);
+	if (!err)
+		return extent;
+	if (err == -ENOENT)
+		return NULL;
+	/* Without a node nothing can be cut, but all can be dropped. */
+	extent = chunk_tree_first(tree);
+	chunk_tree_remove(tree, extent);
+	return extent;
+}
+
 /* Unmap what is over the limit. */
 static void evict(void)
 {
@@ -407,10 +457,8 @@ static void evict(void)
 
 	for (;;) {
 		chunk_lock();
-		/* Without a node nothing can be cut, but all can be dropped. */
-		chunk_nodes_ready(1);
-		if (chunk_tree_evict(&chunk_state.recycled,
-				     &chunk_state.spares, &extent)) {
+		extent = take_excess();
+		if (!extent) {
 			chunk_unlock();
 			return;
 		}

@@ -5,11 +5,11 @@
  * starting over a misspelt option.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "chunk_options.h"
 #include "chunk_report.h"
+#include "os.h"
 
 /**
  * struct piece - part of a string
@@ -141,11 +141,11 @@ static void parse_option(struct piece option, struct chunk_options *options)
  * chunk_options_read() - read CHUNK_OPTIONS
  * @options: holds the defaults; what is set and makes sense replaces them
  *
- * Context: needs environ, no other part of libc.
+ * Context: once, at the start.
  */
 void chunk_options_read(struct chunk_options *options)
 {
-	const char *text = getenv("CHUNK_OPTIONS");
+	const char *text = chunk_os.option("CHUNK_OPTIONS");
 	struct piece rest;
 
 	if (!text)

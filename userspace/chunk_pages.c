@@ -13,6 +13,9 @@
 #include "chunk_report.h"
 #include "chunk_state.h"
 
+/* How often to map an aligned place that others may take. */
+#define PLACE_TRIES	10
+
 static void check_range(const char *call, const void *addr, size_t size,
 			bool anywhere)
 {
@@ -20,7 +23,7 @@ static void check_range(const char *call, const void *addr, size_t size,
 	size_t page;
 
 	chunk_enter();
-	page = chunk_os.page_size;
+	page = chunk_os.caps.page_size;
 	if (!size || size % page || start % page)
 		chunk_die(call, addr, size,
 			  "address or size is no multiple of the page size");
@@ -70,6 +73,30 @@ static void *trim(char *addr, size_t mapped, size_t size, size_t alignment)
 	return addr + lead;
 }
 
+/* A mapping so large that an aligned one fits in, and that one alone is kept */
+static void *map_larger(size_t size, size_t alignment)
+{
+	size_t more = size + alignment - chunk_os.caps.page_size;
+	unsigned int tries;
+	uintptr_t at;
+	void *addr;
+
+	if (more < size)
+		return NULL;
+	for (tries = 0; tries < PLACE_TRIES; tries++) {
+		if (chunk_os.map(NULL, more, &addr))
+			return NULL;
+		if (chunk_os.caps.partial_unmap)
+			return trim(addr, more, size, alignment);
+		/* Another thread may take the place in between. */
+		chunk_unmap_or_report("chunk_alloc", addr, more);
+		at = ((uintptr_t)addr + alignment - 1) & ~(alignment - 1);
+		if (!chunk_os.map((void *)at, size, &addr))
+			return addr;
+	}
+	return NULL;
+}
+
 /**
  * chunk_map_aligned() - a fresh mapping at a multiple of an alignment
  * @size:      bytes, a multiple of the chunk size
@@ -79,18 +106,23 @@ static void *trim(char *addr, size_t mapped, size_t size, size_t alignment)
  */
 void *chunk_map_aligned(size_t size, size_t alignment)
 {
-	size_t more = size + alignment - chunk_os.page_size;
+	uintptr_t at;
 	void *addr;
 
+	/* Neighbours of such sizes leave no aligned place but by chance. */
+	if (size & (alignment - 1))
+		return map_larger(size, alignment);
 	/* Once its neighbours are aligned, it mostly is by itself. */
 	if (chunk_os.map(NULL, size, &addr))
 		return NULL;
-	if (!((uintptr_t)addr & (alignment - 1)))
+	at = (uintptr_t)addr & ~(alignment - 1);
+	if (at == (uintptr_t)addr)
 		return addr;
 	chunk_unmap_or_report("chunk_alloc", addr, size);
-	if (more < size || chunk_os.map(NULL, more, &addr))
-		return NULL;
-	return trim(addr, more, size, alignment);
+	/* Where addresses are handed out from the top down, there is room. */
+	if (at && !chunk_os.map((void *)at, size, &addr))
+		return addr;
+	return map_larger(size, alignment);
 }
 
 /**
@@ -212,17 +244,27 @@ static void purge_untrapped(const struct piece *piece)
 
 static bool untrapped;
 
+/* -ENODEV: it is no context's that is in use */
+static int commit_context(struct piece *piece)
+{
+	int err;
+
+	if (piece->lost)
+		return -ENODEV;
+	err = chunk_device.commit(piece->at, piece->size);
+	if (err == -ENODEV)
+		chunk_device_lost(piece->context);
+	return err == -ENOENT ? -ENODEV : err;
+}
+
 static bool commit_piece(struct piece *piece)
 {
 	int err;
 
-	if (piece->context && !piece->lost) {
-		err = chunk_device.commit(piece->at, piece->size);
+	if (piece->context) {
+		err = commit_context(piece);
 		if (err != -ENODEV)
 			return !err;
-		chunk_device_lost(piece->context);
-	}
-	if (piece->context) {
 		err = chunk_device.commit_lost(piece->at, piece->size);
 	} else {
 		err = chunk_os.commit(piece->at, piece->size);

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "chunk_report.h"
+#include "os.h"
 
 /**
  * chunk_line_add() - append some characters
@@ -78,27 +78,17 @@ void chunk_line_error(struct chunk_line *line, int err)
 }
 
 /**
- * chunk_line_write() - write a line to stderr
+ * chunk_line_write() - tell a person, on stderr
  * @line: the line, without its end
  *
- * Leaves errno alone. Where there is no stderr, there is nobody to tell.
+ * Leaves errno alone.
  */
 void chunk_line_write(struct chunk_line *line)
 {
 	int saved = errno;
-	const char *at = line->text;
-	ssize_t written;
 
 	line->text[line->length++] = '\n';
-	while (line->length) {
-		written = write(STDERR_FILENO, at, line->length);
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			break;
-		at += written;
-		line->length -= written;
-	}
+	chunk_os.complain(line->text, line->length);
 	errno = saved;
 }
 

@@ -8,16 +8,14 @@
  * kernel wipes in a child, which thus finds it free. If a thread that is not in
  * the child held it at the fork, what it protects may be half changed: the child
  * gives up what cannot be trusted, some address space without memory, and starts
- * that anew. The registry can always be read.
+ * that anew. The registry can always be read. The first call of all is no
+ * different from a child's first: it finds the page wiped and sets things up.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "chunk_base.h"
+#include "chunk_mutex.h"
 #include "chunk_report.h"
 #include "chunk_state.h"
 
@@ -25,12 +23,12 @@
 #define RECYCLE_LIMIT	((size_t)128 << 20)
 
 /**
- * struct process - what a forked child must not inherit
+ * struct process - what a forked child must not inherit; zero at first
  * @lock:  over chunk_state
- * @known: false in a child that has not run any of this yet
+ * @known: false in a process that has not run any of this yet
  */
 struct process {
-	pthread_mutex_t lock;
+	struct chunk_mutex lock;
 	atomic_bool known;
 };
 
@@ -39,10 +37,8 @@ struct chunk_state chunk_state;
 static struct process *_Atomic process;
 static struct process process_unwiped;
 
-/* The process that is in start(), or was, or 0. */
-static atomic_int starting;
-
-/* Is somebody at work under the lock? Not wiped. */
+/* Is chunk_state set up? Is somebody at work on it? Both are not wiped. */
+static atomic_bool started;
 static atomic_bool busy;
 
 static void die_without_device(int err)
@@ -76,10 +72,14 @@ static void state_start(void)
 	struct chunk_options *options = &chunk_state.options;
 	int err;
 
+	options->backend = BACKEND_AUTO;
 	options->recycle_limit = RECYCLE_LIMIT;
 	options->guards = true;
 	chunk_options_read(options);
 	chunk_os.start(options->guards);
+	/* A child may find the beginnings of its parent's start. */
+	chunk_base_reset();
+	chunk_device.close();
 	chunk_state.limit = options->recycle_limit;
 	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
 	chunk_radix_init(&chunk_state.live);
@@ -91,44 +91,6 @@ static void state_start(void)
 		die_without_device(err);
 }
 
-/* The page is wiped to zeroes, which is an unlocked mutex on Linux. */
-static void process_start(struct process *p)
-{
-	static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
-
-	memcpy(&p->lock, &unlocked, sizeof(unlocked));
-	atomic_store(&p->known, true);
-}
-
-/*
- * The first call of a process, or several at once. One starts, the others wait;
- * but in a child forked meanwhile nobody would wait for anybody.
- */
-static void start(void)
-{
-	int self = getpid();
-	struct process *p;
-	int starter;
-
-	for (;;) {
-		if (atomic_load_explicit(&process, memory_order_acquire))
-			return;
-		starter = atomic_load(&starting);
-		if (starter != self &&
-		    atomic_compare_exchange_strong(&starting, &starter, self))
-			break;
-		sched_yield();
-	}
-	if (starter)
-		chunk_device.close();
-	state_start();
-	p = chunk_os.map_forked();
-	if (!p)
-		p = &process_unwiped;
-	process_start(p);
-	atomic_store_explicit(&process, p, memory_order_release);
-}
-
 /* Somebody else's work was cut short by the fork. */
 static void state_reset(void)
 {
@@ -138,22 +100,62 @@ static void state_reset(void)
 	chunk_base_reset();
 }
 
-/* First in a child: what the parent's threads were doing is nobody's now. */
-static void child_start(struct process *p)
+/* In a child: what the parent's threads were doing is nobody's now. */
+static void state_inherit(void)
 {
-	pthread_mutex_lock(&p->lock);
-	if (!atomic_load(&p->known)) {
-		if (atomic_load(&busy))
-			state_reset();
-		if (chunk_state.device) {
-			chunk_device.close();
-			chunk_state.device = 0;
-			chunk_state.reopen = true;
-		}
-		atomic_store(&busy, false);
-		atomic_store(&p->known, true);
+	if (atomic_load_explicit(&busy, memory_order_relaxed))
+		state_reset();
+	if (chunk_state.device) {
+		chunk_device.close();
+		chunk_state.device = 0;
+		chunk_state.reopen = true;
 	}
-	pthread_mutex_unlock(&p->lock);
+}
+
+/* The child of a fork at any point must not have the work without the mark. */
+static void busy_set(bool is)
+{
+	atomic_store_explicit(&busy, is, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static struct process *process_get(void)
+{
+	return atomic_load_explicit(&process, memory_order_acquire);
+}
+
+/* The page that is wiped; where there is none, forked children may hang. */
+static struct process *process_make(void)
+{
+	struct process *none = NULL;
+	struct process *p;
+	size_t size;
+
+	p = chunk_os.map_forked(&size);
+	if (!p)
+		p = &process_unwiped;
+	if (atomic_compare_exchange_strong(&process, &none, p))
+		return p;
+	/* Another thread was faster. */
+	if (p != &process_unwiped)
+		chunk_os.unmap(p, size);
+	return none;
+}
+
+/* First in this process */
+static void process_start(struct process *p)
+{
+	chunk_mutex_lock(&p->lock);
+	if (!atomic_load_explicit(&p->known, memory_order_relaxed)) {
+		if (atomic_load_explicit(&started, memory_order_relaxed))
+			state_inherit();
+		else
+			state_start();
+		atomic_store_explicit(&started, true, memory_order_release);
+		busy_set(false);
+		atomic_store_explicit(&p->known, true, memory_order_release);
+	}
+	chunk_mutex_unlock(&p->lock);
 }
 
 /**
@@ -164,15 +166,12 @@ static void child_start(struct process *p)
  */
 void chunk_enter(void)
 {
-	struct process *p = atomic_load_explicit(&process,
-						 memory_order_acquire);
+	struct process *p = process_get();
 
-	if (!p) {
-		start();
-		p = atomic_load_explicit(&process, memory_order_acquire);
-	}
+	if (!p)
+		p = process_make();
 	if (!atomic_load_explicit(&p->known, memory_order_acquire))
-		child_start(p);
+		process_start(p);
 }
 
 /**
@@ -182,14 +181,10 @@ void chunk_enter(void)
  */
 void chunk_lock(void)
 {
-	struct process *p = atomic_load_explicit(&process,
-						 memory_order_acquire);
-
-	/* chunk_base_node() is used before there is anybody to lock out. */
-	if (!p)
-		return;
-	pthread_mutex_lock(&p->lock);
-	atomic_store_explicit(&busy, true, memory_order_relaxed);
+	/* What a fork cut short must be seen before anybody else is at work. */
+	chunk_enter();
+	chunk_mutex_lock(&process_get()->lock);
+	busy_set(true);
 }
 
 /**
@@ -197,13 +192,8 @@ void chunk_lock(void)
  */
 void chunk_unlock(void)
 {
-	struct process *p = atomic_load_explicit(&process,
-						 memory_order_acquire);
-
-	if (!p)
-		return;
-	atomic_store_explicit(&busy, false, memory_order_relaxed);
-	pthread_mutex_unlock(&p->lock);
+	busy_set(false);
+	chunk_mutex_unlock(&process_get()->lock);
 }
 
 /**

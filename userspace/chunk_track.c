@@ -56,7 +56,7 @@ static size_t chunk_part(uintptr_t addr, uintptr_t end)
 
 static size_t page_of(uintptr_t addr)
 {
-	return addr % CHUNK_TREE_UNIT / chunk_os.page_size;
+	return addr % CHUNK_TREE_UNIT / chunk_os.caps.page_size;
 }
 
 static bool is_set(const struct chunk_leaf *leaf, size_t page)
@@ -136,8 +136,8 @@ void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
 		if (!leaf)
 			continue;
 		changed = leaf_assign(leaf, page_of(addr),
-				      part / chunk_os.page_size, decommitted) *
-			  chunk_os.page_size;
+				      part / chunk_os.caps.page_size, decommitted) *
+			  chunk_os.caps.page_size;
 		if (decommitted)
 			track->bytes += changed;
 		else
@@ -158,7 +158,7 @@ void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
 size_t chunk_track_run(struct chunk_track *track, uintptr_t *addr,
 		       uintptr_t end)
 {
-	size_t page = chunk_os.page_size;
+	size_t page = chunk_os.caps.page_size;
 	uintptr_t at, to;
 
 	for (at = *addr; at < end; at += chunk_part(at, end)) {

@@ -11,6 +11,7 @@
 #ifndef OS_H
 #define OS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,33 +19,54 @@
 #include "chunk_type.h"
 
 /**
+ * struct chunk_caps - what differs between systems; constant after the start
+ * @page_size:      the granularity of everything, in bytes
+ * @partial_unmap:  @unmap takes any part of mappings, not only whole ones
+ * @zero_on_commit: what was decommitted reads as zero when it is committed,
+ *                  unless @decommit failed
+ */
+struct chunk_caps {
+	size_t page_size;
+	bool partial_unmap;
+	bool zero_on_commit;
+};
+
+/**
  * struct chunk_os - a system's primitives
  * @name:        for chunk_backend()
- * @page_size:   the granularity of everything, in bytes
+ * @caps:        filled by @start
  * @start:       get ready, once; @guards: decommitted pages may be guarded in
- *               ways that are not the system's plainest. Fills @page_size
+ *               ways that are not the system's plainest
  * @map:         a new zero-filled mapping, exactly at @addr or, if that is NULL,
  *               anywhere. Never over another. -EEXIST if the place is taken,
  *               -ENOMEM
- * @unmap:       any part of mappings. -ENOMEM if that would split one too many
+ * @unmap:       mappings. -ENOMEM if that would split one too many
  * @commit:      readable and writable again; what is so already keeps its
  *               contents. -ENOMEM
  * @decommit:    the memory is freed and any access traps. -ENOMEM: it is freed,
  *               but the system cannot make it trap
  * @purge:       the memory is freed and reads as zero. An error: it is not
- * @map_forked:  a page that reads as zero in the child after each fork; the
- *               system may be unable to, then it is any page. NULL if none
+ * @map_forked:  memory of @size bytes that reads as zero in the child after each
+ *               fork, or NULL; ready before @start
+ * @wait:        sleep while @word is @value, or less long
+ * @wake:        wake one who waits on @word
+ * @option:      a setting from outside, constant, or NULL
+ * @complain:    tell a person
  */
 struct chunk_os {
 	const char *name;
-	size_t page_size;
+	struct chunk_caps caps;
 	void (*start)(bool guards);
 	int (*map)(void *addr, size_t size, void **out);
 	int (*unmap)(void *addr, size_t size);
 	int (*commit)(void *addr, size_t size);
 	int (*decommit)(void *addr, size_t size);
 	int (*purge)(void *addr, size_t size);
-	void *(*map_forked)(void);
+	void *(*map_forked)(size_t *size);
+	void (*wait)(atomic_uint *word, unsigned int value);
+	void (*wake)(atomic_uint *word);
+	const char *(*option)(const char *name);
+	void (*complain)(const char *text, size_t length);
 };
 
 /**
@@ -74,7 +96,10 @@ struct chunk_device_stats {
  *
  * -ENODEV from any of them: the context is not ours any more, since the process
  * forked or closed the descriptor. What came from it is then commit_lost()'s and
- * decommit_lost()'s, and unmapped when it is given back.
+ * decommit_lost()'s, and unmapped when it is given back. So is what the context
+ * answers -ENOENT for: it is another than the one that it came from.
+ *
+ * -ESTALE from @dealloc: somebody has unmapped it already.
  *
  * @commit_lost:   as @commit
  * @decommit_lost: as @decommit of struct chunk_os

@@ -10,9 +10,9 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <linux/chunk.h>
+#include <linux/stat.h>
 
 #include "os.h"
 #include "os_linux.h"
@@ -21,16 +21,31 @@
 #define MADV_POPULATE_READ	22
 #endif
 
-/* Above what programs use, if they do not ask for a number. */
-#define HIGH_FD	512
-
 static atomic_int device_fd = -1;
-static struct stat device_stat;
-static bool device_zaps;
+
+/* Of the device, not of the one open file: those cannot be told apart. */
+static atomic_uint device_number;
+static atomic_bool device_zaps;
+
+/* The number of the device that a descriptor is open on; 0 if it is on none */
+static unsigned int number_of(int fd)
+{
+	struct statx stat;
+
+	if (sys(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &stat) ||
+	    (stat.stx_mode & S_IFMT) != S_IFCHR)
+		return 0;
+	return stat.stx_rdev_major << 20 | stat.stx_rdev_minor;
+}
+
+static bool is_ours(int fd)
+{
+	return number_of(fd) == atomic_load_explicit(&device_number,
+						     memory_order_relaxed);
+}
 
 static int device_call(unsigned int command, void *args)
 {
-	struct stat now;
 	int fd = atomic_load_explicit(&device_fd, memory_order_relaxed);
 	int err;
 
@@ -39,24 +54,32 @@ static int device_call(unsigned int command, void *args)
 	do {
 		err = sys(SYS_ioctl, fd, command, args);
 	} while (err == -EINTR);
-	if (!err)
-		return 0;
 	if (err == -EPERM || err == -EBADF || err == -ENOTTY)
 		return -ENODEV;
-	if (fstat(fd, &now) || now.st_ino != device_stat.st_ino ||
-	    now.st_rdev != device_stat.st_rdev)
-		return -ENODEV;
-	return err;
+	return err && !is_ours(fd) ? -ENODEV : err;
 }
 
+/* To where programs do not look for theirs; at least not to stderr's place. */
 static int move_high(int fd)
 {
-	int high = sys(SYS_fcntl, fd, F_DUPFD_CLOEXEC, HIGH_FD);
+	static const int places[] = { 512, 128, 32, 3 };
+	unsigned int i;
+	int high;
 
-	if (high < 0)
-		return fd;
-	sys(SYS_close, fd);
-	return high;
+	for (i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		high = sys(SYS_fcntl, fd, F_DUPFD_CLOEXEC, places[i]);
+		if (high >= 0) {
+			sys(SYS_close, fd);
+			return high;
+		}
+	}
+	return fd;
+}
+
+static bool known(const struct chunk_ioc_info *info)
+{
+	return info->abi == CHUNK_ABI && info->caps & CHUNK_CAP_GUARDED &&
+	       info->chunk_size == CHUNK_SIZE;
 }
 
 static int device_open(void)
@@ -68,25 +91,22 @@ static int device_open(void)
 	if (fd < 0)
 		return fd;
 	fd = move_high(fd);
-	if (sys(SYS_ioctl, fd, CHUNK_IOC_INFO, &info) ||
-	    info.abi != CHUNK_ABI || !(info.caps & CHUNK_CAP_GUARDED) ||
-	    info.chunk_size != CHUNK_SIZE || fstat(fd, &device_stat)) {
+	if (sys(SYS_ioctl, fd, CHUNK_IOC_INFO, &info) || !known(&info)) {
 		sys(SYS_close, fd);
 		return -EPROTO;
 	}
-	device_zaps = info.caps & CHUNK_CAP_ZAP;
-	atomic_store_explicit(&device_fd, fd, memory_order_relaxed);
+	atomic_store(&device_number, number_of(fd));
+	atomic_store(&device_zaps, info.caps & CHUNK_CAP_ZAP);
+	atomic_store(&device_fd, fd);
 	return 0;
 }
 
-/* Closes the descriptor only if it is still the one that was opened. */
+/* Closes the descriptor only if it is still one of the device. */
 static void device_close(void)
 {
 	int fd = atomic_exchange(&device_fd, -1);
-	struct stat now;
 
-	if (fd >= 0 && !fstat(fd, &now) && now.st_ino == device_stat.st_ino &&
-	    now.st_rdev == device_stat.st_rdev)
+	if (fd >= 0 && is_ours(fd))
 		sys(SYS_close, fd);
 }
 
@@ -99,8 +119,10 @@ static int device_alloc(size_t size, size_t alignment, void **out)
 	};
 	int err = device_call(CHUNK_IOC_ALLOC, &args);
 
-	if (!err)
-		*out = (void *)(uintptr_t)args.addr;
+	/* Some files succeed at what they do not know. */
+	if (!err && !args.addr)
+		return -ENODEV;
+	*out = (void *)(uintptr_t)args.addr;
 	return err;
 }
 
@@ -114,7 +136,7 @@ static int device_dealloc(void *addr, size_t size, enum chunk_type type)
 	};
 
 	/* While it is ours: the next owner expects zeroes. */
-	if (!device_zaps)
+	if (!atomic_load(&device_zaps))
 		chunk_linux_purge(addr, size);
 	return device_call(CHUNK_IOC_DEALLOC, &args);
 }
@@ -142,7 +164,7 @@ static int device_decommit(void *addr, size_t size)
 	int err = device_range(CHUNK_IOC_DECOMMIT, CHUNK_DECOMMIT_LOCKED, addr,
 			       size);
 
-	if (!err && !device_zaps)
+	if (!err && !atomic_load(&device_zaps))
 		chunk_linux_purge(addr, size);
 	return err;
 }
@@ -174,32 +196,53 @@ static int device_stats(struct chunk_device_stats *stats)
 }
 
 /*
+ * Whether a page traps, a populating read tells, which changes nothing where it
+ * does not. Returns how many bytes in front of @end do, at @at, or a negative
+ * error number.
+ */
+static ssize_t trapping(char *at, char *end)
+{
+	size_t page = chunk_os.caps.page_size;
+	char *to = at;
+	int err;
+
+	while (to < end) {
+		err = chunk_sys_madvise(to, page, MADV_POPULATE_READ);
+		if (!err)
+			break;
+		/* What cannot be read for lack of memory must not be lost. */
+		if (err != -EFAULT && err != -EINVAL)
+			return -ENOMEM;
+		to += page;
+	}
+	return to - at;
+}
+
+/*
  * A lost context's mappings trap where they did, and nobody can ask it to let
- * accesses through again. So such pages are replaced. Whether a page traps, a
- * populating read tells, which changes nothing where it does not.
+ * accesses through again. So such pages are replaced.
  */
 static int commit_lost(void *addr, size_t size)
 {
-	size_t page = chunk_os.page_size;
 	char *at = addr, *end = at + size;
 
 	if (!chunk_sys_madvise(addr, size, MADV_POPULATE_READ))
 		return 0;
 	while (at < end) {
-		char *from = at;
+		ssize_t length = trapping(at, end);
 
-		while (at < end &&
-		       chunk_sys_madvise(at, page, MADV_POPULATE_READ))
-			at += page;
-		if (at == from) {
-			at += page;
+		if (length < 0)
+			return length;
+		if (!length) {
+			at += chunk_os.caps.page_size;
 			continue;
 		}
-		if (chunk_sys_mmap(from, at - from, PROT_READ | PROT_WRITE,
+		if (chunk_sys_mmap(at, length, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED) !=
-		    (long)from)
+		    (long)at)
 			return -ENOMEM;
-		chunk_linux_name(from, at - from, "chunk");
+		chunk_linux_name(at, length, "chunk");
+		at += length;
 	}
 	return 0;
 }

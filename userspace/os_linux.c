@@ -7,8 +7,10 @@
  * but splits a mapping, and there are only so many: where no more can be had the
  * memory is freed all the same, and -ENOMEM says that it does not trap.
  */
+#include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
@@ -20,6 +22,12 @@
 #define MADV_GUARD_INSTALL	102
 #define MADV_GUARD_REMOVE	103
 #endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED	24
+#endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE	0x100000
+#endif
 #ifndef PR_SET_VMA
 #define PR_SET_VMA		0x53564d41
 #define PR_SET_VMA_ANON_NAME	0
@@ -29,6 +37,11 @@
 #define RW	(PROT_READ | PROT_WRITE)
 
 static bool have_guards;
+static bool have_names;
+
+/* In /proc/PID/maps; some kernels keep the pointer. */
+static const char name_used[] = "chunk";
+static const char name_decommitted[] = "chunk-decommitted";
 
 /* Was anything ever made PROT_NONE? Then commit must look for it. */
 static atomic_bool used_none;
@@ -69,6 +82,13 @@ int chunk_sys_madvise(void *addr, size_t size, int advice)
 	return err;
 }
 
+/* 32-bit systems made since 2038 came into sight lack the old call. */
+#ifdef SYS_futex
+#define SYS_FUTEX	SYS_futex
+#else
+#define SYS_FUTEX	SYS_futex_time64
+#endif
+
 static bool failed(long addr)
 {
 	return addr < 0 && addr >= -4095;
@@ -78,18 +98,21 @@ static bool failed(long addr)
  * chunk_linux_name() - name memory in /proc/PID/maps
  * @addr: first byte
  * @size: bytes
- * @name: a string constant; some kernels keep the pointer
+ * @name: a string constant
  *
  * Not all kernels can, and nothing depends on it.
  */
 void chunk_linux_name(void *addr, size_t size, const char *name)
 {
-	sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, addr, size, name);
+	if (have_names)
+		sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, addr, size, name);
 }
 
 static int linux_map(void *addr, size_t size, void **out)
 {
-	long got = chunk_sys_mmap(addr, size, RW, PRIVATE);
+	/* Where the flag is unknown the address is a hint. */
+	long got = chunk_sys_mmap(addr, size, RW,
+				  PRIVATE | (addr ? MAP_FIXED_NOREPLACE : 0));
 
 	if (failed(got))
 		return got;
@@ -98,7 +121,7 @@ static int linux_map(void *addr, size_t size, void **out)
 		return -EEXIST;
 	}
 	*out = (void *)got;
-	chunk_linux_name(*out, size, "chunk");
+	chunk_linux_name(*out, size, name_used);
 	return 0;
 }
 
@@ -118,16 +141,27 @@ int chunk_linux_purge(void *addr, size_t size)
 {
 	int err = chunk_sys_madvise(addr, size, MADV_DONTNEED);
 
-	/* Locked memory is not given back; nobody needs this any more. */
-	if (err == -EINVAL && !sys(SYS_munlock, addr, size))
-		err = chunk_sys_madvise(addr, size, MADV_DONTNEED);
+	/* Locked memory takes a clearer word, since Linux 5.18. */
+	if (err == -EINVAL)
+		err = chunk_sys_madvise(addr, size, MADV_DONTNEED_LOCKED);
 	return err;
+}
+
+/* Free memory that nobody needs any more, locked or not. */
+static void discard(void *addr, size_t size)
+{
+	if (chunk_linux_purge(addr, size) &&
+	    !sys(SYS_munlock, addr, size))
+		chunk_linux_purge(addr, size);
 }
 
 /**
  * chunk_linux_none() - replace memory by what traps
  * @addr: first byte
  * @size: bytes
+ *
+ * Without MAP_NORESERVE, which would keep the mapping apart from its neighbours
+ * when it is made accessible again.
  *
  * Return: 0, or -ENOMEM with the memory freed but accessible.
  */
@@ -136,13 +170,12 @@ int chunk_linux_none(void *addr, size_t size)
 	long got;
 
 	atomic_store_explicit(&used_none, true, memory_order_relaxed);
-	got = chunk_sys_mmap(addr, size, PROT_NONE,
-			     PRIVATE | MAP_FIXED | MAP_NORESERVE);
+	got = chunk_sys_mmap(addr, size, PROT_NONE, PRIVATE | MAP_FIXED);
 	if (failed(got)) {
-		chunk_linux_purge(addr, size);
+		discard(addr, size);
 		return -ENOMEM;
 	}
-	chunk_linux_name(addr, size, "chunk-decommitted");
+	chunk_linux_name(addr, size, name_decommitted);
 	return 0;
 }
 
@@ -163,39 +196,87 @@ static int linux_commit(void *addr, size_t size)
 		err = chunk_sys_madvise(addr, size, MADV_GUARD_REMOVE);
 	if (!err && atomic_load_explicit(&used_none, memory_order_relaxed)) {
 		err = sys(SYS_mprotect, addr, size, RW);
-		/* Mappings of different names do not merge. */
-		chunk_linux_name(addr, size, "chunk");
+		/* A name of its own would keep it apart, too. */
+		chunk_linux_name(addr, size, name_used);
 	}
 	return err ? -ENOMEM : 0;
 }
 
-static void *linux_map_forked(void)
+/* In any order, by any thread: nothing is known yet. */
+static void *linux_map_forked(size_t *size)
 {
 	void *page;
 
-	if (linux_map(NULL, chunk_os.page_size, &page))
+	*size = sysconf(_SC_PAGESIZE);
+	if (linux_map(NULL, *size, &page))
 		return NULL;
-	chunk_sys_madvise(page, chunk_os.page_size, MADV_WIPEONFORK);
-	return page;
+	if (!chunk_sys_madvise(page, *size, MADV_WIPEONFORK))
+		return page;
+	linux_unmap(page, *size);
+	return NULL;
+}
+
+static void linux_wait(atomic_uint *word, unsigned int value)
+{
+	sys(SYS_FUTEX, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+static void linux_wake(atomic_uint *word)
+{
+	sys(SYS_FUTEX, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* Not by getenv(): that may be a program's own, and shells' allocate. */
+static const char *linux_option(const char *name)
+{
+	size_t length = strlen(name);
+	char **at;
+
+	for (at = environ; at && *at; at++) {
+		if (!strncmp(*at, name, length) && (*at)[length] == '=')
+			return *at + length + 1;
+	}
+	return NULL;
+}
+
+static void linux_complain(const char *text, size_t length)
+{
+	while (length) {
+		long written = sys(SYS_write, STDERR_FILENO, text, length);
+
+		if (written == -EINTR)
+			continue;
+		/* Where there is no stderr, there is nobody to tell. */
+		if (written <= 0)
+			return;
+		text += written;
+		length -= written;
+	}
 }
 
 /* Only trying tells: guards are refused for many reasons. */
-static bool probe_guards(void)
+static void probe(bool guards)
 {
+	size_t size = chunk_os.caps.page_size;
 	void *page;
-	int err;
 
-	if (linux_map(NULL, chunk_os.page_size, &page))
-		return false;
-	err = chunk_sys_madvise(page, chunk_os.page_size, MADV_GUARD_INSTALL);
-	linux_unmap(page, chunk_os.page_size);
-	return !err;
+	if (linux_map(NULL, size, &page))
+		return;
+	have_names = !sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, page,
+			  size, name_used);
+	have_guards = guards &&
+		      !chunk_sys_madvise(page, size, MADV_GUARD_INSTALL);
+	linux_unmap(page, size);
 }
 
 static void linux_start(bool guards)
 {
-	chunk_os.page_size = sysconf(_SC_PAGESIZE);
-	have_guards = guards && probe_guards();
+	chunk_os.caps = (struct chunk_caps) {
+		.page_size = sysconf(_SC_PAGESIZE),
+		.partial_unmap = true,
+		.zero_on_commit = true,
+	};
+	probe(guards);
 }
 
 struct chunk_os chunk_os = {
@@ -207,4 +288,8 @@ struct chunk_os chunk_os = {
 	.decommit = linux_decommit,
 	.purge = chunk_linux_purge,
 	.map_forked = linux_map_forked,
+	.wait = linux_wait,
+	.wake = linux_wake,
+	.option = linux_option,
+	.complain = linux_complain,
 };

@@ -3,6 +3,10 @@
  * Arrays with indices of any size: a tree of 64-way nodes, as high as the
  * largest index needs. A new topmost node is put above the old, so that a
  * reader who still starts at the old one finds what was there.
+ *
+ * An aligned run of 64, 4096, ... indices with one entry takes a single slot
+ * above the lowest nodes, if no node was ever below that slot: for a node once
+ * linked stays linked.
  */
 #include <linux/errno.h>
 #include <linux/xarray.h>
@@ -12,11 +16,14 @@
 #define SLOT_BITS	6
 #define SLOTS		(1 << SLOT_BITS)
 
+/* Marks a slot above the lowest nodes that is an entry, not a node. */
+#define RUN		1
+
 /**
  * struct xa_node - part of the tree
  * @shift: how many bits of the index the slots' subtrees distinguish; 0: the
  *         slots are entries
- * @slots: nodes or entries, or NULL
+ * @slots: nodes or entries, these marked as RUN if @shift is not 0; or NULL
  */
 struct xa_node {
 	unsigned int shift;
@@ -45,6 +52,16 @@ static void slot_store(void **slot, void *value)
 	__atomic_store_n(slot, value, __ATOMIC_RELEASE);
 }
 
+static bool is_run(const void *value)
+{
+	return (uintptr_t)value & RUN;
+}
+
+static void *entry_of(void *value)
+{
+	return (void *)((uintptr_t)value & ~(uintptr_t)RUN);
+}
+
 /* Is the index too large for the tree below this node? */
 static bool beyond(const struct xa_node *node, uintptr_t index)
 {
@@ -62,13 +79,14 @@ static struct xa_node *node_new(unsigned int shift)
 	return node;
 }
 
-/* The topmost node, made high enough for an index; NULL without memory */
-static struct xa_node *head_for(struct xarray *xa, uintptr_t index)
+/* The topmost node, made high enough; NULL without memory */
+static struct xa_node *head_for(struct xarray *xa, uintptr_t index,
+				unsigned int shift)
 {
 	struct xa_node *head = head_of(xa);
 	struct xa_node *above;
 
-	while (!head || beyond(head, index)) {
+	while (!head || beyond(head, index) || head->shift < shift) {
 		above = node_new(head ? head->shift + SLOT_BITS : 0);
 		if (!above)
 			return NULL;
@@ -80,27 +98,71 @@ static struct xa_node *head_for(struct xarray *xa, uintptr_t index)
 	return head;
 }
 
-/* The slot of an index; NULL if there is none, and none can be made */
-static void **find_slot(struct xarray *xa, uintptr_t index, bool make)
+static struct xa_node *node_below(struct xa_node *node, void **slot, bool make)
 {
-	struct xa_node *node = make ? head_for(xa, index) : head_of(xa);
+	struct xa_node *below = slot_load(slot);
+
+	if (below || !make)
+		return below;
+	below = node_new(node->shift - SLOT_BITS);
+	if (below)
+		slot_store(slot, below);
+	return below;
+}
+
+/*
+ * The slot of an index in the node of a shift, or in the one above whose slot is
+ * a run; *@shift is set to that node's. NULL if there is none, and none can be
+ * made.
+ */
+static void **find_slot(struct xarray *xa, uintptr_t index,
+			unsigned int *shift, bool make)
+{
+	struct xa_node *node = make ? head_for(xa, index, *shift) :
+				      head_of(xa);
+	void **slot;
 
 	if (!node || beyond(node, index))
 		return NULL;
-	while (node->shift) {
-		void **slot = slot_of(node, index);
-		struct xa_node *below = slot_load(slot);
+	for (slot = slot_of(node, index); node->shift > *shift;
+	     slot = slot_of(node, index)) {
+		struct xa_node *below = node_below(node, slot, make);
 
-		if (!below && make) {
-			below = node_new(node->shift - SLOT_BITS);
-			if (below)
-				slot_store(slot, below);
-		}
 		if (!below)
 			return NULL;
+		if (is_run(below))
+			break;
 		node = below;
 	}
-	return slot_of(node, index);
+	*shift = node->shift;
+	return slot;
+}
+
+/* Write an entry at all indices below a slot; *@slot is in a node of @shift. */
+static void fill(void **slot, unsigned int shift, void *entry)
+{
+	struct xa_node *below = slot_load(slot);
+	unsigned int i;
+
+	if (!shift) {
+		slot_store(slot, entry);
+	} else if (!below || is_run(below)) {
+		slot_store(slot, entry ? (char *)entry + RUN : NULL);
+	} else {
+		for (i = 0; i < SLOTS; i++)
+			fill(&below->slots[i], shift - SLOT_BITS, entry);
+	}
+}
+
+/* Write an entry at the 1 << @shift indices from @index, which is aligned. */
+static bool store(struct xarray *xa, uintptr_t index, unsigned int shift,
+		  void *entry)
+{
+	void **slot = find_slot(xa, index, &shift, entry);
+
+	if (slot)
+		fill(slot, shift, entry);
+	return slot || !entry;
 }
 
 /**
@@ -133,32 +195,41 @@ void xa_destroy(struct xarray *xa)
  */
 void *xa_load(struct xarray *xa, uintptr_t index)
 {
-	void **slot = find_slot(xa, index, false);
+	unsigned int shift = 0;
+	void **slot = find_slot(xa, index, &shift, false);
 
-	return slot ? slot_load(slot) : NULL;
+	return slot ? entry_of(slot_load(slot)) : NULL;
 }
 
 /**
  * xa_store() - write an entry
  * @xa:    the array
- * @index: any index
- * @entry: the entry, or NULL, which needs no memory
+ * @index: any index; if it is in a run, all of that is written, as in the kernel
+ * @entry: the entry, an even address, or NULL, which needs no memory
  * @gfp:   no meaning here
  *
  * Context: stores are serialised by the caller.
- * Return: the entry before, or what xa_err() takes for -ENOMEM.
+ * Return: NULL, or what xa_err() takes for -ENOMEM.
  */
 void *xa_store(struct xarray *xa, uintptr_t index, void *entry, gfp_t gfp)
 {
-	void **slot = find_slot(xa, index, entry);
-	void *old;
-
 	(void)gfp;
-	if (!slot)
-		return entry ? &no_memory : NULL;
-	old = slot_load(slot);
-	slot_store(slot, entry);
-	return old;
+	return store(xa, index, 0, entry) ? NULL : &no_memory;
+}
+
+/* How large a run may begin at @index and end no later than @last? */
+static unsigned int run_shift(uintptr_t index, uintptr_t last)
+{
+	unsigned int shift = 0, next;
+
+	for (next = SLOT_BITS; next < sizeof(index) * 8; next += SLOT_BITS) {
+		uintptr_t rest = ((uintptr_t)1 << next) - 1;
+
+		if (index & rest || last - index < rest)
+			break;
+		shift = next;
+	}
+	return shift;
 }
 
 /**
@@ -166,7 +237,7 @@ void *xa_store(struct xarray *xa, uintptr_t index, void *entry, gfp_t gfp)
  * @xa:    the array
  * @first: the first index
  * @last:  the last
- * @entry: the entry, or NULL, which needs no memory
+ * @entry: the entry, an even address, or NULL, which needs no memory
  * @gfp:   no meaning here
  *
  * Context: stores are serialised by the caller.
@@ -175,13 +246,38 @@ void *xa_store(struct xarray *xa, uintptr_t index, void *entry, gfp_t gfp)
 void *xa_store_range(struct xarray *xa, uintptr_t first, uintptr_t last,
 		     void *entry, gfp_t gfp)
 {
-	uintptr_t index;
+	uintptr_t left = last - first;
+	uintptr_t index = first, rest;
+	unsigned int shift;
 
-	for (index = first; index - first <= last - first; index++) {
-		if (xa_err(xa_store(xa, index, entry, gfp)))
+	(void)gfp;
+	for (;;) {
+		shift = run_shift(index, last);
+		rest = ((uintptr_t)1 << shift) - 1;
+		if (!store(xa, index, shift, entry))
 			return &no_memory;
+		if (left == rest)
+			return NULL;
+		left -= rest + 1;
+		index += rest + 1;
 	}
-	return NULL;
+}
+
+/* The entry at an index, or NULL and how many bits of the index to skip */
+static void *find_at(struct xarray *xa, uintptr_t index, unsigned int *shift)
+{
+	struct xa_node *node = head_of(xa);
+	void *value = node;
+
+	*shift = sizeof(index) * 8;
+	if (!node || beyond(node, index))
+		return NULL;
+	do {
+		node = value;
+		*shift = node->shift;
+		value = slot_load(slot_of(node, index));
+	} while (value && node->shift && !is_run(value));
+	return entry_of(value);
 }
 
 /**
@@ -197,27 +293,21 @@ void *xa_store_range(struct xarray *xa, uintptr_t first, uintptr_t last,
 void *xa_find(struct xarray *xa, unsigned long *index, uintptr_t max,
 	      unsigned int filter)
 {
-	uintptr_t at = *index;
+	uintptr_t at = *index, skip;
+	unsigned int shift;
+	void *entry;
 
 	(void)filter;
 	while (at <= max) {
-		struct xa_node *node = head_of(xa);
-		void *below = node;
-
-		if (!node || beyond(node, at))
-			break;
-		while (below) {
-			unsigned int shift = node->shift;
-
-			below = slot_load(slot_of(node, at));
-			if (below && !shift) {
-				*index = at;
-				return below;
-			}
-			if (!below)
-				at = ((at >> shift) + 1) << shift;
-			node = below;
+		entry = find_at(xa, at, &shift);
+		if (entry) {
+			*index = at;
+			return entry;
 		}
+		if (shift == sizeof(at) * 8)
+			break;
+		skip = (uintptr_t)1 << shift;
+		at = (at & ~(skip - 1)) + skip;
 		if (!at) /* past the largest index */
 			break;
 	}

@@ -9,6 +9,14 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 
+/* A program may have the like of its own, and a static library no secrets. */
+#define rb_insert_color	chunk_rb_insert_color
+#define rb_erase	chunk_rb_erase
+#define rb_first	chunk_rb_first
+#define rb_last	chunk_rb_last
+#define rb_next	chunk_rb_next
+#define rb_prev	chunk_rb_prev
+
 /**
  * struct rb_node - link in a tree
  * @parent:   the node above, or NULL at the root

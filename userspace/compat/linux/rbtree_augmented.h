@@ -5,6 +5,10 @@
 
 #include <linux/rbtree.h>
 
+/* A program may have the like of its own, and a static library no secrets. */
+#define rb_insert_augmented	chunk_rb_insert_augmented
+#define rb_erase_augmented	chunk_rb_erase_augmented
+
 /**
  * struct rb_augment_callbacks - how a subtree's value is kept
  * @propagate: recompute from a node upwards, until @stop or until nothing

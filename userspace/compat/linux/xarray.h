@@ -13,6 +13,15 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 
+/* A program may have the like of its own, and a static library no secrets. */
+#define xa_init_flags	chunk_xa_init_flags
+#define xa_destroy	chunk_xa_destroy
+#define xa_load	chunk_xa_load
+#define xa_store	chunk_xa_store
+#define xa_store_range	chunk_xa_store_range
+#define xa_find	chunk_xa_find
+#define xa_err	chunk_xa_err
+
 struct xa_node;
 
 /**

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A lock of one word.
+ *
+ * A mutex of the C library would do, were it not that others put themselves in
+ * front of that, to profile or to record it, and then call malloc; and that a
+ * forked child must find the lock free when it finds it wiped.
+ */
+#include "chunk_mutex.h"
+#include "os.h"
+
+/* Looks at the lock before waiting: most holders are done in no time. */
+#define SPINS	64
+
+static bool try_lock(struct chunk_mutex *mutex)
+{
+	unsigned int free = 0;
+
+	return atomic_compare_exchange_strong_explicit(&mutex->state, &free, 1,
+						       memory_order_acquire,
+						       memory_order_relaxed);
+}
+
+/**
+ * chunk_mutex_lock() - take a lock
+ * @mutex: the lock, not held by this thread
+ *
+ * Context: not a signal handler.
+ */
+void chunk_mutex_lock(struct chunk_mutex *mutex)
+{
+	int spins;
+
+	if (try_lock(mutex))
+		return;
+	for (spins = 0; spins < SPINS; spins++) {
+		if (!atomic_load_explicit(&mutex->state,
+					  memory_order_relaxed) &&
+		    try_lock(mutex))
+			return;
+	}
+	while (atomic_exchange_explicit(&mutex->state, 2,
+					memory_order_acquire))
+		chunk_os.wait(&mutex->state, 2);
+}
+
+/**
+ * chunk_mutex_unlock() - release a lock
+ * @mutex: the lock, held
+ */
+void chunk_mutex_unlock(struct chunk_mutex *mutex)
+{
+	if (atomic_exchange_explicit(&mutex->state, 0,
+				     memory_order_release) == 2)
+		chunk_os.wake(&mutex->state);
+}

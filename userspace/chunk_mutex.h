@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* A lock that calls nothing but the system, and only when it has to wait. */
+#ifndef CHUNK_MUTEX_H
+#define CHUNK_MUTEX_H
+
+#include <stdatomic.h>
+
+/**
+ * struct chunk_mutex - a lock; zero bytes are a free one
+ * @state: 0: free; 1: held; 2: held, and somebody may be waiting
+ */
+struct chunk_mutex {
+	atomic_uint state;
+};
+
+void chunk_mutex_lock(struct chunk_mutex *mutex);
+void chunk_mutex_unlock(struct chunk_mutex *mutex);
+
+#endif /* CHUNK_MUTEX_H */

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What libchunk has in place of the kernel's rbtree and xarray, against brute
+ * force. Linked with the archive only: none of it is exported.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <linux/rbtree_augmented.h>
+#include <linux/xarray.h>
+
+#include "chunk_base.h"
+#include "common.h"
+
+#define ITEMS	300
+
+/**
+ * struct item - what the trees under test hold
+ * @node:    link
+ * @key:     order
+ * @value:   what the tree keeps the maximum of
+ * @highest: that maximum, over the subtree
+ * @in:      it is in the tree
+ */
+struct item {
+	struct rb_node node;
+	unsigned int key;
+	unsigned int value;
+	unsigned int highest;
+	bool in;
+};
+
+#define item_of(link) rb_entry(link, struct item, node)
+
+static unsigned int max_of(unsigned int a, unsigned int b)
+{
+	return a > b ? a : b;
+}
+
+static bool compute(struct item *item, bool exit)
+{
+	struct rb_node *node = &item->node;
+	unsigned int highest = item->value;
+
+	if (node->rb_left)
+		highest = max_of(highest, item_of(node->rb_left)->highest);
+	if (node->rb_right)
+		highest = max_of(highest, item_of(node->rb_right)->highest);
+	if (exit && item->highest == highest)
+		return true;
+	item->highest = highest;
+	return false;
+}
+
+RB_DECLARE_CALLBACKS(static, keep_highest, struct item, node, highest, compute);
+
+static void insert(struct rb_root *root, struct item *item)
+{
+	struct rb_node **link = &root->rb_node, *parent = NULL;
+
+	while (*link) {
+		struct item *at = item_of(*link);
+
+		parent = *link;
+		at->highest = max_of(at->highest, item->value);
+		link = item->key < at->key ? &parent->rb_left :
+					     &parent->rb_right;
+	}
+	item->highest = item->value;
+	item->in = true;
+	rb_link_node(&item->node, parent, link);
+	rb_insert_augmented(&item->node, root, &keep_highest);
+}
+
+static void erase(struct rb_root *root, struct item *item)
+{
+	rb_erase_augmented(&item->node, root, &keep_highest);
+	item->in = false;
+}
+
+/* Returns how many black nodes there are on each path to a leaf. */
+static unsigned int check_subtree(const struct rb_node *node,
+				  const struct rb_node *parent)
+{
+	unsigned int left, right, highest;
+
+	if (!node)
+		return 0;
+	expect(rb_parent(node) == parent);
+	expect(!node->red || (parent && !parent->red));
+	left = check_subtree(node->rb_left, node);
+	right = check_subtree(node->rb_right, node);
+	expect_equal(left, right);
+	highest = item_of(node)->highest;
+	expect(!compute(item_of(node), false) &&
+	       highest == item_of(node)->highest);
+	return left + !node->red;
+}
+
+/* Items are in order of their keys, which are their places in the array. */
+static void check_order(struct rb_root *root, struct item *items, size_t count)
+{
+	struct rb_node *forward = rb_first(root);
+	struct rb_node *backward = rb_last(root);
+
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].in) {
+			expect(forward == &items[i].node);
+			forward = rb_next(forward);
+		}
+		if (items[count - 1 - i].in) {
+			expect(backward == &items[count - 1 - i].node);
+			backward = rb_prev(backward);
+		}
+	}
+	expect(!forward && !backward);
+}
+
+static void check_tree(struct rb_root *root, struct item *items, size_t count)
+{
+	check_subtree(root->rb_node, NULL);
+	check_order(root, items, count);
+}
+
+static void random_tree(void)
+{
+	static struct item items[ITEMS];
+	struct rb_root root = RB_ROOT;
+	uint64_t random = random_seed();
+
+	for (unsigned int i = 0; i < ITEMS; i++)
+		items[i].key = i;
+	for (int step = 0; step < 20000; step++) {
+		struct item *item = &items[random_below(&random, ITEMS)];
+
+		if (item->in) {
+			erase(&root, item);
+		} else {
+			item->value = random_below(&random, 1000);
+			insert(&root, item);
+		}
+		check_tree(&root, items, ITEMS);
+	}
+}
+
+#define FEW	6
+
+/* The @number-th order of FEW things */
+static void permute(unsigned int number, unsigned int order[FEW])
+{
+	for (unsigned int i = 0; i < FEW; i++)
+		order[i] = i;
+	for (unsigned int i = FEW; i > 1; i--) {
+		unsigned int other = number % i, kept = order[i - 1];
+
+		order[i - 1] = order[other];
+		order[other] = kept;
+		number /= i;
+	}
+}
+
+static void in_and_out(const unsigned int in[FEW], const unsigned int out[FEW])
+{
+	struct item items[FEW];
+	struct rb_root root = RB_ROOT;
+
+	memset(items, 0, sizeof(items));
+	for (unsigned int i = 0; i < FEW; i++) {
+		items[i].key = i;
+		items[i].value = i * 5 % FEW;
+	}
+	for (unsigned int i = 0; i < FEW; i++)
+		insert(&root, &items[in[i]]);
+	check_tree(&root, items, FEW);
+	for (unsigned int i = 0; i < FEW; i++) {
+		erase(&root, &items[out[i]]);
+		check_tree(&root, items, FEW);
+	}
+	expect(!root.rb_node);
+}
+
+static void every_order(void)
+{
+	unsigned int in[FEW], out[FEW];
+
+	for (unsigned int i = 0; i < 720; i++) {
+		permute(i, in);
+		for (unsigned int j = 0; j < 720; j++) {
+			permute(j, out);
+			in_and_out(in, out);
+		}
+	}
+}
+
+/* An array of two windows at the ends of all indices, and one between */
+#define WINDOW	(3 * 4096)
+#define WINDOWS	3
+
+static const uintptr_t windows[WINDOWS] = {
+	0, (uintptr_t)1 << 20, ~(uintptr_t)0 - WINDOW + 1,
+};
+
+static uint64_t entries[64];
+
+/**
+ * struct model - what an array ought to hold
+ * @array: the array
+ * @entry: at each index of the windows
+ */
+struct model {
+	struct xarray array;
+	void *entry[WINDOWS][WINDOW];
+};
+
+/**
+ * struct run - indices that are written at once
+ * @window: where
+ * @from:   first index
+ * @to:     index behind the last
+ * @entry:  what is written
+ */
+struct run {
+	unsigned int window;
+	size_t from;
+	size_t to;
+	void *entry;
+};
+
+/* All that was stored at once where @run begins */
+static void find_stored(const struct model *model, struct run *run)
+{
+	void *const *entry = model->entry[run->window];
+	void *old = entry[run->from];
+
+	run->entry = NULL;
+	run->to = run->from + 1;
+	while (run->from && entry[run->from - 1] == old)
+		run->from--;
+	while (run->to < WINDOW && entry[run->to] == old)
+		run->to++;
+}
+
+/* Free indices from where @run begins; none if its entry is next to them */
+static void find_free(const struct model *model, struct run *run,
+		      uint64_t *random)
+{
+	size_t length = 1 + random_below(random, 1 + random_below(random, 9000));
+	void *const *entry = model->entry[run->window];
+
+	run->entry = &entries[random_below(random, TAP_COUNT(entries))];
+	if (random_below(random, 2))
+		run->from &= ~(size_t)(random_below(random, 2) ? 63 : 4095);
+	for (run->to = run->from; run->to < WINDOW && !entry[run->to] &&
+	     run->to - run->from < length;)
+		run->to++;
+	if ((run->from && entry[run->from - 1] == run->entry) ||
+	    (run->to < WINDOW && entry[run->to] == run->entry))
+		run->to = run->from;
+}
+
+/* As the engine does: what is erased is exactly what was stored at once. */
+static void store_or_erase(struct model *model, uint64_t *random)
+{
+	struct run run = {
+		.window = random_below(random, WINDOWS),
+		.from = random_below(random, WINDOW),
+	};
+	uintptr_t first;
+	void *result;
+
+	if (model->entry[run.window][run.from])
+		find_stored(model, &run);
+	else
+		find_free(model, &run, random);
+	if (run.from == run.to)
+		return;
+	first = windows[run.window] + run.from;
+	if (run.to - run.from == 1)
+		result = xa_store(&model->array, first, run.entry, 0);
+	else
+		result = xa_store_range(&model->array, first,
+					first + (run.to - run.from - 1),
+					run.entry, 0);
+	expect(!xa_err(result));
+	for (; run.from < run.to; run.from++)
+		model->entry[run.window][run.from] = run.entry;
+}
+
+static void check_loads(struct model *model, unsigned int window)
+{
+	for (size_t i = 0; i < WINDOW; i++)
+		expect(xa_load(&model->array, windows[window] + i) ==
+		       model->entry[window][i]);
+}
+
+/* What is found from any place on is what comes next. */
+static void check_finds(struct model *model, unsigned int window)
+{
+	size_t next = WINDOW;
+
+	for (size_t i = WINDOW; i--; ) {
+		unsigned long at = windows[window] + i;
+		void *found;
+
+		if (model->entry[window][i])
+			next = i;
+		if (i % 61)
+			continue;
+		found = xa_find(&model->array, &at,
+				windows[window] + WINDOW - 1, XA_PRESENT);
+		expect(!found == (next == WINDOW));
+		if (found)
+			expect(at == windows[window] + next &&
+			       found == model->entry[window][next]);
+	}
+}
+
+static void check_array(struct model *model)
+{
+	for (unsigned int window = 0; window < WINDOWS; window++) {
+		check_loads(model, window);
+		check_finds(model, window);
+	}
+}
+
+static void random_array(void)
+{
+	static struct model model;
+	uint64_t random = random_seed();
+
+	chunks_init();
+	xa_init_flags(&model.array, 0);
+	check_array(&model);
+	for (int step = 0; step < 4000; step++) {
+		store_or_erase(&model, &random);
+		if (step % 40 == 0)
+			check_array(&model);
+	}
+}
+
+/* The whole of an address space in one entry costs next to nothing. */
+static void wide_run(void)
+{
+	struct xarray array;
+	uintptr_t last = ~(uintptr_t)0 >> 4;
+	uint64_t before;
+
+	xa_init_flags(&array, 0);
+	before = stats_now().base_bytes;
+	expect(!xa_err(xa_store_range(&array, 64, last - 1, entries, 0)));
+	expect(stats_now().base_bytes - before <= MIB);
+	expect(!xa_load(&array, 63) && !xa_load(&array, last));
+	expect(xa_load(&array, 64) == entries);
+	expect(xa_load(&array, last - 1) == entries);
+	expect(xa_load(&array, last / 3) == entries);
+	expect(!xa_err(xa_store_range(&array, 64, last - 1, NULL, 0)));
+	expect(!xa_load(&array, 64) && !xa_load(&array, last / 3));
+}
+
+/* Memory is needed for the first entry at a place, and never again. */
+static void nothing_grows(void)
+{
+	struct xarray array;
+	uint64_t before;
+
+	xa_init_flags(&array, 0);
+	expect(!xa_err(xa_store(&array, 64, entries, 0)));
+	before = stats_now().base_bytes;
+	for (uintptr_t i = 0; i < 100000; i++) {
+		expect(!xa_load(&array, i << 20 | 1));
+		expect(!xa_err(xa_store(&array, i << 20 | 1, NULL, 0)));
+		expect(!xa_err(xa_store_range(&array, 64, 127, NULL, 0)));
+		expect(!xa_err(xa_store(&array, 64 + i % 64, entries, 0)));
+		expect(!xa_err(xa_store(&array, 64 + i % 64, NULL, 0)));
+		expect(!xa_err(xa_store_range(&array, 64, 127, entries, 0)));
+	}
+	expect_equal(stats_now().base_bytes, before);
+}
+
+static struct xarray shared;
+static atomic_int reading = 2;
+
+/* What an index of the shared array holds, if anything */
+static void *entry_at(uintptr_t i)
+{
+	return &entries[i % TAP_COUNT(entries)];
+}
+
+static void *read_all(void *arg)
+{
+	unsigned long *seen = arg;
+
+	for (int round = 0; round < 2000; round++) {
+		for (uintptr_t i = 0; i < 256; i++) {
+			void *entry = xa_load(&shared, i << 14 | (i & 63));
+
+			expect(!entry || entry == entry_at(i));
+			*seen += !!entry;
+		}
+	}
+	atomic_fetch_sub(&reading, 1);
+	return NULL;
+}
+
+/* Readers see what is there or nothing, whatever is written, however it grows */
+static void readers(void)
+{
+	unsigned long seen[2] = { 0 };
+	pthread_t threads[2];
+
+	chunks_init();
+	for (int i = 0; i < 2; i++)
+		expect(!pthread_create(&threads[i], NULL, read_all, &seen[i]));
+	for (uintptr_t step = 0; atomic_load(&reading); step++) {
+		uintptr_t i = step * 7 % 256, first = i << 14;
+		void *entry = step / 256 % 2 ? NULL : entry_at(i);
+
+		expect(!xa_err(xa_store_range(&shared, first, first + 63, entry,
+					      0)));
+	}
+	for (int i = 0; i < 2; i++)
+		expect(!pthread_join(threads[i], NULL));
+	tap_note("entries seen: %lu, %lu", seen[0], seen[1]);
+	expect(seen[0] + seen[1]);
+}
+
+static void set_address_space(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	expect(!getrlimit(RLIMIT_AS, &limit));
+	limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+	expect(!setrlimit(RLIMIT_AS, &limit));
+}
+
+static void out_of_memory(void)
+{
+	struct xarray array;
+	uintptr_t stored = 0, i;
+
+	chunks_init();
+	xa_init_flags(&array, 0);
+	/* The first chunk for nodes is there; another will not be. */
+	expect(!xa_err(xa_store(&array, 0, entries, 0)));
+	set_address_space(MIB);
+	while (!xa_err(xa_store(&array, stored << 18, entries, 0)))
+		stored++;
+	tap_note("%lu stores before there was no memory", (unsigned long)stored);
+	expect(stored > 10);
+	expect(xa_err(xa_store(&array, stored << 18, entries, 0)) == -ENOMEM);
+	i = (stored + 1) << 18;
+	expect(xa_err(xa_store_range(&array, i, i + 70, entries, 0)) == -ENOMEM);
+	for (i = 0; i < stored; i++)
+		expect(xa_load(&array, i << 18) == entries);
+	/* Nothing is needed to forget, be it there or not. */
+	for (i = 0; i < stored + 100; i++) {
+		expect(!xa_err(xa_store(&array, i << 18, NULL, 0)));
+		expect(!xa_load(&array, i << 18));
+	}
+	set_address_space(RLIM_INFINITY);
+	expect(!xa_err(xa_store(&array, stored << 18, entries, 0)));
+	expect(xa_load(&array, stored << 18) == entries);
+}
+
+static const struct tap_case cases[] = {
+	{ "rbtree: every order of inserting and erasing six", every_order },
+	{ "rbtree: at random, balanced and in order", random_tree },
+	{ "xarray: at random, at both ends of all indices", random_array },
+	{ "xarray: a run of any length takes a few slots", wide_run },
+	{ "xarray: only the first entry at a place takes memory",
+	  nothing_grows },
+	{ "xarray: readers while it is written and grows", readers },
+	{ "xarray: out of memory", out_of_memory },
+};
+
+TAP_MAIN("the kernel's trees and arrays, for user space", cases)
