@@ -39,19 +39,24 @@ void chunks_init(void)
 	errno = saved;
 }
 
-static void count_live(size_t size)
+static void count_live(struct chunk_extent *extent)
 {
-	chunk_state.counts.live_bytes += size;
+	chunk_state.counts.live_bytes += extent->size;
 	chunk_state.counts.live_chunks++;
 	chunk_state.counts.allocs++;
 }
 
-/* Put an extent in the registry; false without memory, with nothing changed. */
-static bool enlist(void *addr, size_t size, uintptr_t owner,
-		   struct chunk_extent *node)
+/* Does an extent belong to a context that is no more? */
+static bool is_lost(struct chunk_extent *extent)
 {
-	if (!node)
-		node = chunk_node_new();
+	return extent->owner && extent->owner != (void *)chunk_state.device;
+}
+
+/* Put a fresh extent in the registry; false without memory, with nothing changed. */
+static bool enlist(void *addr, size_t size, uintptr_t owner)
+{
+	struct chunk_extent *node = chunk_node_new();
+
 	if (!node)
 		return false;
 	node->addr = (uintptr_t)addr;
@@ -62,7 +67,10 @@ static bool enlist(void *addr, size_t size, uintptr_t owner,
 		chunk_spare_push(&chunk_state.spares, node);
 		return false;
 	}
-	count_live(size);
+	count_live(node);
+	/* What the present context has mapped it counts itself. */
+	if (!owner || is_lost(node))
+		chunk_state.counts.mapped_bytes += size;
 	return true;
 }
 
@@ -79,7 +87,7 @@ static int alloc_context(uintptr_t context, size_t size, size_t alignment,
 	if (err)
 		return err;
 	chunk_lock();
-	listed = enlist(*out, size, context, NULL);
+	listed = enlist(*out, size, context);
 	chunk_unlock();
 	if (listed)
 		return 0;
@@ -168,7 +176,7 @@ static bool enlist_recycled(struct chunk_extent *extent)
 	chunk_lock();
 	listed = !chunk_radix_store(&chunk_state.live, extent, 0);
 	if (listed) {
-		count_live(extent->size);
+		count_live(extent);
 		chunk_state.counts.allocs_recycled++;
 	}
 	chunk_unlock();
@@ -203,9 +211,7 @@ static void *alloc_fresh(size_t size, size_t alignment, bool base)
 		chunk_count_base(size);
 		chunk_state.counts.allocs++;
 	} else {
-		good = enlist(addr, size, 0, NULL);
-		if (good)
-			chunk_state.counts.mapped_bytes += size;
+		good = enlist(addr, size, 0);
 	}
 	chunk_unlock();
 	if (good)
@@ -281,6 +287,8 @@ static struct chunk_extent *delist(void *chunk, size_t size)
 	chunk_state.counts.live_bytes -= size;
 	chunk_state.counts.live_chunks--;
 	chunk_state.counts.deallocs++;
+	if (is_lost(extent))
+		chunk_state.counts.mapped_bytes -= size;
 	return extent;
 }
 
@@ -528,14 +536,15 @@ void chunk_get_stats(struct chunk_stats *stats)
 	chunk_lock();
 	device_stats(&device);
 	*stats = (struct chunk_stats) {
-		.live_bytes = counts->live_bytes,
-		.live_chunks = counts->live_chunks,
+		.live_bytes = counts->live_bytes + counts->base_bytes,
+		.live_chunks = counts->live_chunks + counts->base_chunks,
 		.decommitted_bytes = chunk_state.pages.bytes +
 				     device.decommitted_bytes,
 		.recycled_bytes = chunk_state.recycled.bytes +
 				  device.recycled_bytes,
 		.recycle_limit = chunk_state.limit,
-		.mapped_bytes = counts->mapped_bytes + device.mapped_bytes,
+		.mapped_bytes = counts->mapped_bytes + counts->base_bytes +
+				device.mapped_bytes,
 		.base_bytes = counts->base_bytes,
 		.allocs = counts->allocs,
 		.allocs_recycled = counts->allocs_recycled +

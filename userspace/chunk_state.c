@@ -91,6 +91,42 @@ static void state_start(void)
 		die_without_device(err);
 }
 
+static struct chunk_extent *live_next(struct chunk_extent *extent)
+{
+	uintptr_t from = extent ? extent->addr + extent->size : 0;
+
+	return chunk_radix_next(&chunk_state.live, from, UINTPTR_MAX);
+}
+
+/* Give up a context: what is live of it stays mapped, on our account. */
+static void device_close(void)
+{
+	struct chunk_extent *extent;
+
+	for (extent = live_next(NULL); extent; extent = live_next(extent)) {
+		if (extent->owner == (void *)chunk_state.device)
+			chunk_state.counts.mapped_bytes += extent->size;
+	}
+	chunk_device.close();
+	chunk_state.device = 0;
+	chunk_state.reopen = true;
+}
+
+/* Counting may have been cut short, and what others had in hand is lost. */
+static void recount(void)
+{
+	struct chunk_counts *counts = &chunk_state.counts;
+	struct chunk_extent *extent;
+
+	counts->live_bytes = 0;
+	counts->live_chunks = 0;
+	for (extent = live_next(NULL); extent; extent = live_next(extent)) {
+		counts->live_bytes += extent->size;
+		counts->live_chunks++;
+	}
+	counts->mapped_bytes = counts->live_bytes + chunk_state.recycled.bytes;
+}
+
 /* Somebody else's work was cut short by the fork. */
 static void state_reset(void)
 {
@@ -105,11 +141,9 @@ static void state_inherit(void)
 {
 	if (atomic_load_explicit(&busy, memory_order_relaxed))
 		state_reset();
-	if (chunk_state.device) {
-		chunk_device.close();
-		chunk_state.device = 0;
-		chunk_state.reopen = true;
-	}
+	if (chunk_state.device)
+		device_close();
+	recount();
 }
 
 /* The child of a fork at any point must not have the work without the mark. */
@@ -240,9 +274,7 @@ bool chunk_nodes_ready(unsigned int count)
 void chunk_count_base(size_t size)
 {
 	chunk_state.counts.base_bytes += size;
-	chunk_state.counts.mapped_bytes += size;
-	chunk_state.counts.live_bytes += size;
-	chunk_state.counts.live_chunks++;
+	chunk_state.counts.base_chunks++;
 }
 
 /**
@@ -274,10 +306,7 @@ uintptr_t chunk_device_context(void)
 void chunk_device_lost(uintptr_t context)
 {
 	chunk_lock();
-	if (chunk_state.device == context) {
-		chunk_device.close();
-		chunk_state.device = 0;
-		chunk_state.reopen = true;
-	}
+	if (chunk_state.device == context)
+		device_close();
 	chunk_unlock();
 }

@@ -17,10 +17,12 @@
 
 /**
  * struct chunk_counts - for chunk_get_stats(); bytes where it says so
- * @live_bytes:      in live extents and base chunks
+ * @live_bytes:      in live extents
  * @live_chunks:     how many of them
- * @mapped_bytes:    mapped by us, not by the device
- * @base_bytes:      for bookkeeping
+ * @mapped_bytes:    mapped by us, not by the present context of the device, nor
+ *                   for bookkeeping
+ * @base_bytes:      mapped for bookkeeping
+ * @base_chunks:     how many mappings that is
  * @allocs:          chunk_alloc() calls that succeeded
  * @allocs_recycled: of these, from our own recycled extents
  * @deallocs:        chunk_dealloc() calls
@@ -32,6 +34,7 @@ struct chunk_counts {
 	uint64_t live_chunks;
 	uint64_t mapped_bytes;
 	uint64_t base_bytes;
+	uint64_t base_chunks;
 	uint64_t allocs;
 	uint64_t allocs_recycled;
 	uint64_t deallocs;

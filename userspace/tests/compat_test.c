@@ -476,4 +476,8 @@ static const struct tap_case cases[] = {
 	{ "xarray: out of memory", out_of_memory },
 };
 
-TAP_MAIN("the kernel's trees and arrays, for user space", cases)
+const struct tap_suite tap_suite = {
+	.about = "Tests the kernel's trees and arrays, for user space",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};
