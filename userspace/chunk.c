@@ -480,6 +480,22 @@ static void evict(void)
 	}
 }
 
+/* Several threads may set it, and the device hears of it in any order. */
+static void limit_device(void)
+{
+	uintptr_t context;
+	size_t bytes;
+
+	do {
+		context = chunk_device_context();
+		if (!context)
+			return;
+		bytes = READ_ONCE(chunk_state.limit);
+		if (chunk_device.limit(bytes) == -ENODEV)
+			chunk_device_lost(context);
+	} while (bytes != READ_ONCE(chunk_state.limit));
+}
+
 /**
  * chunk_set_recycle_limit() - bound what is kept for reuse
  * @bytes: the limit; what is kept beyond it is released at once
@@ -489,19 +505,16 @@ static void evict(void)
 size_t chunk_set_recycle_limit(size_t bytes)
 {
 	int saved = errno;
-	uintptr_t context;
 	size_t before;
 
 	chunk_enter();
-	context = chunk_device_context();
 	chunk_lock();
 	before = chunk_state.limit;
-	chunk_state.limit = bytes;
+	WRITE_ONCE(chunk_state.limit, bytes);
 	chunk_state.recycled.limit = bytes;
 	chunk_unlock();
 	evict();
-	if (context && chunk_device.limit(bytes) == -ENODEV)
-		chunk_device_lost(context);
+	limit_device();
 	errno = saved;
 	return before;
 }

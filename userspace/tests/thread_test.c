@@ -130,6 +130,33 @@ static void with_a_small_limit(void)
 	expect(chunk_recycled_bytes() <= 3 * MIB);
 }
 
+/* How many limits each thread sets, and how often they do so. */
+#define LIMITS		8
+#define LIMIT_ROUNDS	300
+
+static void *set_limits(void *arg)
+{
+	uint64_t random = (uintptr_t)arg;
+
+	for (int i = 0; i < LIMITS; i++)
+		chunk_set_recycle_limit(random_below(&random, 9) * MIB);
+	return NULL;
+}
+
+/* Whichever was set last, it is what chunk_get_stats() says and what holds. */
+static void limits_at_once(void)
+{
+	for (int i = 0; i < LIMIT_ROUNDS; i++) {
+		void *chunk;
+
+		in_threads(4, set_limits);
+		chunk = alloc_mib(9);
+		dealloc_mib(chunk, 9);
+		expect_equal(chunk_recycled_bytes(),
+			     stats_now().recycle_limit);
+	}
+}
+
 static atomic_uint waiting;
 
 /* The first calls ever, all at once. */
@@ -261,6 +288,7 @@ static const struct tap_case cases[] = {
 	{ "the first calls ever, all at once", first_calls_at_once },
 	{ "random operations, ownership checked", random_operations },
 	{ "the same with a small recycle limit", with_a_small_limit },
+	{ "the limit when threads set it at once", limits_at_once },
 	{ "threads share a chunk, each its pages", pages_of_one_chunk },
 	{ "chunks are returned by other threads", returned_by_others },
 	{ "no page stays behind when accesses race with decommit",
