@@ -474,8 +474,11 @@ static void words_copy(unsigned long *to, const unsigned long *from,
 /**
  * chunk_region_snapshot() - copy the state of part of a region
  * @region: a region, of a context or a snapshot itself
- * @start:  first byte, page-aligned, in the region
+ * @start:  first byte, page-aligned, not below the region
  * @end:    byte after the last, page-aligned
+ *
+ * A mapping may reach beyond its region, or lie there altogether: mremap() made
+ * it longer, and then it was cut. What is there traps in any region.
  *
  * No lock of the context is needed: while mmap_lock is held for writing nothing
  * is decommitted, so that a chunk seen present stays so, and its page bits, read
@@ -493,8 +496,8 @@ struct chunk_region *chunk_region_snapshot(const struct chunk_region *region,
 	unsigned long first, last, i;
 	struct chunk_region *copy;
 
-	first = round_down((start - region->start) / CHUNK_SIZE,
-			   CHUNK_LEAF_CHUNKS);
+	first = min((start - region->start) / CHUNK_SIZE, region->chunks - 1);
+	first = round_down(first, CHUNK_LEAF_CHUNKS);
 	last = min(region->chunks,
 		   DIV_ROUND_UP(end - region->start, CHUNK_SIZE));
 	copy = chunk_region_new(region->start + first * CHUNK_SIZE,
