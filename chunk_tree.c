@@ -173,9 +173,9 @@ static struct addr_slot addr_find_slot(struct chunk_tree *tree, uintptr_t addr)
 }
 
 static void addr_link(struct chunk_tree *tree, struct chunk_extent *extent,
-		      struct addr_slot *slot)
+		      struct rb_node *parent, struct rb_node **link)
 {
-	rb_link_node(&extent->by_addr, slot->parent, slot->link);
+	rb_link_node(&extent->by_addr, parent, link);
 	rb_insert_color(&extent->by_addr, &tree->by_addr);
 }
 
@@ -315,7 +315,7 @@ int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
 			      extent->size + next->size);
 		chunk_spare_push(spares, extent);
 	} else {
-		addr_link(tree, extent, &slot);
+		addr_link(tree, extent, slot.parent, slot.link);
 		size_insert(tree, extent);
 	}
 	return 0;
@@ -387,15 +387,16 @@ static struct chunk_extent *size_lower_bound_aligned(struct chunk_tree *tree,
 	 * Every node passed on the left, with its right subtree, is large
 	 * enough; the last of them that reaches holds the smallest fit.
 	 */
-	while (node) {
+	while (subtree_reaches(node, want)) {
 		struct chunk_extent *at = entry_size(node);
 
 		if (at->size < size) {
 			node = node->rb_right;
 			continue;
 		}
-		if (reaches(own_reach(at), want) ||
-		    subtree_reaches(node->rb_right, want))
+		/* The subtree first: what it knows need not be computed. */
+		if (subtree_reaches(node->rb_right, want) ||
+		    reaches(own_reach(at), want))
 			best = node;
 		node = node->rb_left;
 	}
@@ -427,17 +428,36 @@ static struct chunk_extent *best_fit(struct chunk_tree *tree, size_t size,
 	return lucky;
 }
 
+/* Add an extent, which adjoins @extent, before or after it. */
+static void add_beside(struct chunk_tree *tree, struct chunk_extent *beside,
+		       bool before, struct chunk_extent *extent)
+{
+	struct rb_node *parent = &beside->by_addr;
+	struct rb_node **link = before ? &parent->rb_left : &parent->rb_right;
+
+	/* The node next to it in order: there, or below there, is a gap. */
+	while (*link) {
+		parent = *link;
+		link = before ? &parent->rb_right : &parent->rb_left;
+	}
+	addr_link(tree, extent, parent, link);
+	size_insert(tree, extent);
+}
+
 /*
  * Cut [addr, addr + size) out of a free extent. The extent's own node stays
- * with the lead, else with the trail, else it is the piece.
+ * with the larger of what is left, whose place in the trees is more likely to
+ * stay the same; if nothing is left it is the piece.
  */
 static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
 		 uintptr_t addr, size_t size, struct chunk_extent **spares,
 		 struct chunk_extent **out)
 {
-	size_t lead = addr - extent->addr;
+	uintptr_t start = extent->addr;
+	size_t lead = addr - start;
 	size_t trail = extent->size - lead - size;
 	struct chunk_extent *piece = *spares;
+	struct chunk_extent *rest = NULL;
 
 	if (!lead && !trail) {
 		size_erase(tree, extent);
@@ -450,18 +470,19 @@ static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
 
 	chunk_spare_pop(spares);
 	extent_set(piece, addr, size, extent);
-	if (!lead) {
-		extent_resize(tree, extent, addr + size, trail);
-	} else {
-		extent_resize(tree, extent, extent->addr, lead);
-		if (trail) {
-			struct chunk_extent *rest = chunk_spare_pop(spares);
-			struct addr_slot slot;
-
+	if (lead && trail)
+		rest = chunk_spare_pop(spares);
+	if (lead > trail) {
+		extent_resize(tree, extent, start, lead);
+		if (rest) {
 			extent_set(rest, addr + size, trail, extent);
-			slot = addr_find_slot(tree, rest->addr);
-			addr_link(tree, rest, &slot);
-			size_insert(tree, rest);
+			add_beside(tree, extent, false, rest);
+		}
+	} else {
+		extent_resize(tree, extent, addr + size, trail);
+		if (rest) {
+			extent_set(rest, start, lead, extent);
+			add_beside(tree, extent, true, rest);
 		}
 	}
 	*out = piece;
