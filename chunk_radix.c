@@ -52,6 +52,9 @@ static int store_range(struct chunk_radix *radix, uintptr_t addr, size_t size,
 	unsigned long nr;
 	int err;
 
+	/* What is asked for most. */
+	if (left == 1)
+		return store_window(radix, first, 1, entry, gfp);
 	for (; left; first += nr, left -= nr) {
 		nr = min(left, WINDOW_CHUNKS - first % WINDOW_CHUNKS);
 		err = store_window(radix, first, nr, entry, gfp);
