@@ -7,7 +7,7 @@
 #include "chunk_module.h"
 
 /* How many unused nodes a context keeps rather than return them to the slab. */
-#define CHUNK_SPARES	4
+#define CHUNK_SPARES	16
 
 static struct kmem_cache *extent_cache;
 
@@ -77,6 +77,8 @@ void chunk_nodes_keep(struct chunk_context *context,
 	struct chunk_extent *extent;
 	int n = 0;
 
+	if (!*spares)
+		return;
 	for (extent = context->spares; extent; extent = extent->next)
 		n++;
 	while (n++ < CHUNK_SPARES && (extent = chunk_spare_pop(spares)))
@@ -87,25 +89,23 @@ void chunk_nodes_keep(struct chunk_context *context,
  * chunk_nodes_refill() - see to it that a context has nodes to split with
  * @context: the context
  *
- * Two are the most that any operation needs.
+ * Two are the most that any operation needs; more at once come cheaper.
  *
  * Context: may sleep; no lock held.
  * Return: 0 or -ENOMEM.
  */
 int chunk_nodes_refill(struct chunk_context *context)
 {
-	struct chunk_extent *one = chunk_extent_new();
-	struct chunk_extent *two = chunk_extent_new();
 	struct chunk_extent *spares = NULL;
+	void *nodes[CHUNK_SPARES];
+	int i;
 
-	if (one)
-		chunk_spare_push(&spares, one);
-	if (two)
-		chunk_spare_push(&spares, two);
-	if (!one || !two) {
-		chunk_nodes_free(spares);
+	/* All of them or none. */
+	if (!kmem_cache_alloc_bulk(extent_cache, GFP_KERNEL, CHUNK_SPARES,
+				   nodes))
 		return -ENOMEM;
-	}
+	for (i = 0; i < CHUNK_SPARES; i++)
+		chunk_spare_push(&spares, nodes[i]);
 	spin_lock(&context->lock);
 	chunk_nodes_keep(context, &spares);
 	spin_unlock(&context->lock);
