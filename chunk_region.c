@@ -50,6 +50,15 @@ static unsigned long bits_assign(unsigned long *map, unsigned long first,
 	return changed;
 }
 
+/* One bit, as most chunks come: without counting */
+static void bit_assign(unsigned long *map, unsigned long bit, bool value)
+{
+	unsigned long *word = map + BIT_WORD(bit);
+
+	WRITE_ONCE(*word, value ? *word | BIT_MASK(bit) :
+				  *word & ~BIT_MASK(bit));
+}
+
 static unsigned long bits_count(const unsigned long *map, unsigned long first,
 				unsigned long nr)
 {
@@ -322,12 +331,21 @@ static void clear_leaves(struct chunk_region *region, unsigned long chunk,
 	}
 }
 
+static void gone_assign(struct chunk_region *region, unsigned long chunk,
+			unsigned long nr, bool gone)
+{
+	if (nr == 1)
+		bit_assign(region->gone, chunk, gone);
+	else
+		bits_assign(region->gone, chunk, nr, gone);
+}
+
 static void open_whole(struct chunk_region *region, unsigned long chunk,
 		       unsigned long nr)
 {
 	clear_leaves(region, chunk, nr);
 	smp_wmb(); /* pairs with smp_rmb() in the fault path */
-	bits_assign(region->gone, chunk, nr, false);
+	gone_assign(region, chunk, nr, false);
 }
 
 static unsigned long commit_part(struct chunk_region *region,
@@ -339,7 +357,7 @@ static unsigned long commit_part(struct chunk_region *region,
 	if (test_bit(piece->chunk, region->gone)) {
 		bits_assign(leaf, first, CHUNK_PAGES, true);
 		smp_wmb(); /* pairs with smp_rmb() in the fault path */
-		bits_assign(region->gone, piece->chunk, 1, false);
+		bit_assign(region->gone, piece->chunk, false);
 	}
 	if (!leaf)
 		return 0;
@@ -442,7 +460,7 @@ void chunk_region_open(struct chunk_region *region, unsigned long addr,
 void chunk_region_close(struct chunk_region *region, unsigned long addr,
 			unsigned long size)
 {
-	bits_assign(region->gone, (addr - region->start) / CHUNK_SIZE,
+	gone_assign(region, (addr - region->start) / CHUNK_SIZE,
 		    size / CHUNK_SIZE, true);
 }
 
