@@ -219,6 +219,9 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!alignment || !IS_ALIGNED(vma->vm_start, alignment) ||
 	    !IS_ALIGNED(size, CHUNK_SIZE))
 		return -EINVAL;
+	if (mapping_ourselves(context) && size > context->charge_max &&
+	    !(vma->vm_flags & VM_NORESERVE))
+		return -ENOMEM;
 
 	region = chunk_region_new(vma->vm_start, size);
 	if (!region)
@@ -272,8 +275,9 @@ static int map_reserved(struct file *file, unsigned long size,
  * @alignment: bytes, a power of two, at least CHUNK_SIZE
  *
  * Maps more than is needed, in proportion to what there is, so that the number
- * of mappings grows with the logarithm of the heap; but no more than is needed
- * where a limit forbids it.
+ * of mappings grows with the logarithm of the heap; but less where the system
+ * charges for address space all the same (overcommit mode 2), and no more than
+ * is needed where a limit forbids it.
  *
  * Context: may sleep; takes mmap_lock for writing. map_lock held.
  * Return: 0, -ENOMEM, or -EINTR after a fatal signal.
@@ -281,19 +285,24 @@ static int map_reserved(struct file *file, unsigned long size,
 int chunk_map_grow(struct chunk_context *context, struct file *file,
 		   unsigned long size, unsigned long alignment)
 {
-	unsigned long step = min(READ_ONCE(context->mapped) / 16,
-				 CHUNK_GROW_MAX);
+	unsigned long ahead = min(READ_ONCE(context->mapped) / CHUNK_GROW_PART,
+				  CHUNK_GROW_MAX);
+	unsigned long step = max(READ_ONCE(context->grow), size);
+	unsigned long steps[] = {
+		max(round_down(ahead, CHUNK_SIZE), step), step, size,
+	};
 	int err = -ENOMEM;
+	int i;
 
 	lockdep_assert_held(&context->map_lock);
-	step = max(round_down(step, CHUNK_SIZE), READ_ONCE(context->grow));
+	context->charge_max = step;
 	/* What does not fit a page table of its own cannot become cheap. */
 	alignment = max(alignment, PMD_SIZE);
 	WRITE_ONCE(context->mapper, current);
-	if (step > size)
-		err = map_reserved(file, step, alignment);
-	if (err && err != -EINTR)
-		err = map_reserved(file, size, alignment);
+	for (i = 0; i < ARRAY_SIZE(steps) && err && err != -EINTR; i++) {
+		if (!i || steps[i] < steps[i - 1])
+			err = map_reserved(file, steps[i], alignment);
+	}
 	WRITE_ONCE(context->mapper, NULL);
 	if (!err)
 		WRITE_ONCE(context->grown, context->grown + 1);

@@ -65,7 +65,8 @@
 /* What is kept for reuse unless asked otherwise: as much as mozjemalloc does. */
 #define CHUNK_RECYCLE_LIMIT	(128 * CHUNK_SIZE)
 
-/* Mapping ahead in proportion to the heap ends here. */
+/* How much is mapped ahead: this part of what there is, up to the maximum. */
+#define CHUNK_GROW_PART		2
 #define CHUNK_GROW_MAX		(16384 * CHUNK_SIZE)
 
 /**
@@ -120,6 +121,7 @@ struct chunk_counts {
  * @map_lock:    serialises our own vm_mmap and vm_munmap
  * @mapper:      the task inside one of them; written under @map_lock
  * @grown:       how often we mapped ahead; written under @map_lock
+ * @charge_max:  the most bytes to map ahead where that is charged; @map_lock
  * @lock:        see above
  * @recycled:    free extents kept for reuse, up to the limit
  * @reserve:     free extents that are mapped but have not been used, or could
@@ -143,6 +145,7 @@ struct chunk_context {
 	struct mutex map_lock;
 	struct task_struct *mapper;
 	unsigned long grown;
+	unsigned long charge_max;
 	/* innermost */
 	spinlock_t lock;
 	struct chunk_tree recycled;
