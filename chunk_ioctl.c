@@ -6,10 +6,12 @@
  * returns. No lock is held where user memory is read or written.
  */
 #include <linux/compat.h>
+#include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "chunk_module.h"
@@ -106,31 +108,88 @@ static int ioctl_configure(struct file *file, void __user *arg)
 	return err;
 }
 
+/* Check what is asked for and make a job of it. */
+static int alloc_job(struct chunk_job *job, u64 length, u64 alignment)
+{
+	if (!length || !IS_ALIGNED(length, CHUNK_SIZE) ||
+	    !is_power_of_2(alignment) || alignment < CHUNK_SIZE ||
+	    length + alignment < length)
+		return -EINVAL;
+	if (length > TASK_SIZE || alignment > TASK_SIZE)
+		return -ENOMEM;
+	job->size = length;
+	job->alignment = alignment;
+	return 0;
+}
+
+static int range_job(struct chunk_job *job, u64 addr, u64 length, u64 unit)
+{
+	if (!range_ok(addr, length, unit))
+		return -EINVAL;
+	job->addr = addr;
+	job->size = length;
+	return 0;
+}
+
+static int dealloc_job(struct chunk_job *job, u64 addr, u64 length, u32 type)
+{
+	/* The type is checked for its own sake: what is zapped is zero. */
+	if (type > CHUNK_TYPE_RECYCLED)
+		return -EINVAL;
+	return range_job(job, addr, length, CHUNK_SIZE);
+}
+
+/* Take back what could not be made present. */
+static void alloc_populate(struct chunk_context *context,
+			   struct chunk_job *jobs, unsigned int nr)
+{
+	unsigned int i;
+	int err;
+
+	chunk_populate(jobs, nr);
+	for (i = 0; i < nr; i++) {
+		err = jobs[i].err;
+		if (!err || !jobs[i].addr)
+			continue;
+		chunk_dealloc(context, &jobs[i], 1);
+		jobs[i].err = err;
+	}
+}
+
+static void do_alloc(struct file *file, struct chunk_job *jobs, unsigned int nr,
+		     u32 flags)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		jobs[i].addr = 0;
+	chunk_alloc(file->private_data, file, jobs, nr);
+	if (flags & CHUNK_ALLOC_POPULATE)
+		alloc_populate(file->private_data, jobs, nr);
+}
+
 static int ioctl_alloc(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_alloc __user *uargs = arg;
-	struct chunk_context *context = file->private_data;
 	struct chunk_ioc_alloc args;
-	unsigned long addr;
+	struct chunk_job job;
 	int err = get_args(&args, sizeof(args), arg);
 
 	if (err)
 		return err;
-	if (args.flags || !args.length ||
-	    !IS_ALIGNED(args.length, CHUNK_SIZE) ||
-	    !is_power_of_2(args.alignment) || args.alignment < CHUNK_SIZE ||
-	    args.length + args.alignment < args.length)
+	if (args.flags & ~CHUNK_ALLOC_POPULATE)
 		return -EINVAL;
-	if (args.length > TASK_SIZE || args.alignment > TASK_SIZE)
-		return -ENOMEM;
+	err = alloc_job(&job, args.length, args.alignment);
+	if (err)
+		return err;
 	/* So that a caller who cannot be told the address changes nothing. */
 	if (put_user(0ULL, &uargs->addr))
 		return -EFAULT;
-	err = chunk_alloc(context, file, args.length, args.alignment, &addr);
-	if (err)
-		return err;
-	if (put_user((u64)addr, &uargs->addr)) {
-		chunk_dealloc(context, addr, args.length);
+	do_alloc(file, &job, 1, args.flags);
+	if (job.err)
+		return job.err;
+	if (put_user((u64)job.addr, &uargs->addr)) {
+		chunk_dealloc(file->private_data, &job, 1);
 		return -EFAULT;
 	}
 	return 0;
@@ -139,41 +198,197 @@ static int ioctl_alloc(struct file *file, void __user *arg)
 static int ioctl_dealloc(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_dealloc args;
+	struct chunk_job job;
 	int err = get_args(&args, sizeof(args), arg);
 
+	if (!err)
+		err = dealloc_job(&job, args.addr, args.length, args.type);
 	if (err)
 		return err;
-	/* The type is checked for its own sake: what is zapped is zero. */
-	if (args.type > CHUNK_TYPE_RECYCLED ||
-	    !range_ok(args.addr, args.length, CHUNK_SIZE))
-		return -EINVAL;
-	return chunk_dealloc(file->private_data, args.addr, args.length);
+	chunk_dealloc(file->private_data, &job, 1);
+	return job.err;
 }
 
 static int ioctl_commit(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_range args;
+	struct chunk_job job;
 	int err = get_args(&args, sizeof(args), arg);
 
+	if (!err && args.flags & ~CHUNK_COMMIT_POPULATE)
+		err = -EINVAL;
+	if (!err)
+		err = range_job(&job, args.addr, args.length, PAGE_SIZE);
 	if (err)
 		return err;
-	if (args.flags || !range_ok(args.addr, args.length, PAGE_SIZE))
-		return -EINVAL;
-	return chunk_commit(file->private_data, args.addr, args.length);
+	chunk_commit(file->private_data, &job, 1);
+	if (args.flags & CHUNK_COMMIT_POPULATE)
+		chunk_populate(&job, 1);
+	return job.err;
 }
 
 static int ioctl_decommit(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_range args;
+	struct chunk_job job;
+	int err = get_args(&args, sizeof(args), arg);
+
+	if (!err && args.flags & ~CHUNK_DECOMMIT_LOCKED)
+		err = -EINVAL;
+	if (!err)
+		err = range_job(&job, args.addr, args.length, PAGE_SIZE);
+	if (err)
+		return err;
+	chunk_decommit(file->private_data, &job, 1,
+		       args.flags & CHUNK_DECOMMIT_LOCKED);
+	return job.err;
+}
+
+/**
+ * struct batch - part of a batch at work
+ * @ops:  as the user has them
+ * @jobs: those of them that are well-formed
+ * @of:   which operation each job is of
+ */
+struct batch {
+	struct chunk_ioc_op ops[CHUNK_JOBS];
+	struct chunk_job jobs[CHUNK_JOBS];
+	u8 of[CHUNK_JOBS];
+};
+
+static const u32 batch_flags[] = {
+	[CHUNK_BATCH_ALLOC] = CHUNK_ALLOC_POPULATE,
+	[CHUNK_BATCH_DEALLOC] = 0,
+	[CHUNK_BATCH_COMMIT] = CHUNK_COMMIT_POPULATE,
+	[CHUNK_BATCH_DECOMMIT] = CHUNK_DECOMMIT_LOCKED,
+};
+
+static int batch_job(struct chunk_job *job, const struct chunk_ioc_op *op,
+		     u32 what)
+{
+	if (what != CHUNK_BATCH_ALLOC && op->alignment)
+		return -EINVAL;
+	if (what != CHUNK_BATCH_DEALLOC && op->type)
+		return -EINVAL;
+	switch (what) {
+	case CHUNK_BATCH_ALLOC:
+		return alloc_job(job, op->length, op->alignment);
+	case CHUNK_BATCH_DEALLOC:
+		return dealloc_job(job, op->addr, op->length, op->type);
+	default:
+		return range_job(job, op->addr, op->length, PAGE_SIZE);
+	}
+}
+
+static void batch_do(struct file *file, struct batch *batch, unsigned int nr,
+		     const struct chunk_ioc_batch *args)
+{
+	struct chunk_context *context = file->private_data;
+
+	switch (args->what) {
+	case CHUNK_BATCH_ALLOC:
+		do_alloc(file, batch->jobs, nr, args->flags);
+		break;
+	case CHUNK_BATCH_DEALLOC:
+		chunk_dealloc(context, batch->jobs, nr);
+		break;
+	case CHUNK_BATCH_COMMIT:
+		chunk_commit(context, batch->jobs, nr);
+		if (args->flags & CHUNK_COMMIT_POPULATE)
+			chunk_populate(batch->jobs, nr);
+		break;
+	case CHUNK_BATCH_DECOMMIT:
+		chunk_decommit(context, batch->jobs, nr, args->flags);
+		break;
+	}
+}
+
+/* A caller who cannot be told what it was given is given nothing. */
+static void batch_undo(struct file *file, struct batch *batch, unsigned int nr,
+		       u32 what)
+{
+	unsigned int i;
+
+	if (what != CHUNK_BATCH_ALLOC)
+		return;
+	for (i = 0; i < nr; i++) {
+		if (!batch->jobs[i].err)
+			chunk_dealloc(file->private_data, &batch->jobs[i], 1);
+	}
+}
+
+/* The @nr operations at @uops; adds to @done. -EFAULT: none of them is done */
+static int batch_part(struct file *file, struct batch *batch,
+		      struct chunk_ioc_op __user *uops, unsigned int nr,
+		      const struct chunk_ioc_batch *args, u32 *done)
+{
+	size_t bytes = nr * sizeof(*uops);
+	unsigned int i, jobs = 0, good = 0;
+
+	/* Written back at once, so that what is done can be told. */
+	if (copy_from_user(batch->ops, uops, bytes) ||
+	    copy_to_user(uops, batch->ops, bytes))
+		return -EFAULT;
+	for (i = 0; i < nr; i++) {
+		struct chunk_ioc_op *op = &batch->ops[i];
+
+		if (args->what == CHUNK_BATCH_ALLOC)
+			op->addr = 0;
+		op->error = -batch_job(&batch->jobs[jobs], op, args->what);
+		if (!op->error)
+			batch->of[jobs++] = i;
+	}
+	batch_do(file, batch, jobs, args);
+	for (i = 0; i < jobs; i++) {
+		struct chunk_ioc_op *op = &batch->ops[batch->of[i]];
+
+		op->error = -batch->jobs[i].err;
+		good += !op->error;
+		if (args->what == CHUNK_BATCH_ALLOC && !op->error)
+			op->addr = batch->jobs[i].addr;
+	}
+	if (copy_to_user(uops, batch->ops, bytes)) {
+		batch_undo(file, batch, jobs, args->what);
+		return -EFAULT;
+	}
+	*done += good;
+	return 0;
+}
+
+static int ioctl_batch(struct file *file, void __user *arg)
+{
+	struct chunk_ioc_batch __user *uargs = arg;
+	struct chunk_ioc_op __user *uops;
+	struct chunk_ioc_batch args;
+	struct batch *batch;
+	u32 done = 0, at;
 	int err = get_args(&args, sizeof(args), arg);
 
 	if (err)
 		return err;
-	if ((args.flags & ~CHUNK_DECOMMIT_LOCKED) ||
-	    !range_ok(args.addr, args.length, PAGE_SIZE))
+	if (args.what >= ARRAY_SIZE(batch_flags) ||
+	    args.flags & ~batch_flags[args.what] || args.pad ||
+	    !args.count || args.count > CHUNK_BATCH_MAX)
 		return -EINVAL;
-	return chunk_decommit(file->private_data, args.addr, args.length,
-			      args.flags & CHUNK_DECOMMIT_LOCKED);
+	if (put_user(0U, &uargs->done))
+		return -EFAULT;
+	batch = kmalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
+	if (!batch)
+		return -ENOMEM;
+	uops = u64_to_user_ptr(args.ops);
+	for (at = 0; at < args.count && !err; at += CHUNK_JOBS) {
+		err = batch_part(file, batch, uops + at,
+				 min_t(u32, args.count - at, CHUNK_JOBS), &args,
+				 &done);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	kfree(batch);
+	/* Part of it may be done although there was an error later. */
+	if (put_user(done, &uargs->done))
+		return -EFAULT;
+	return err;
 }
 
 static int ioctl_lookup(struct file *file, void __user *arg)
@@ -256,6 +471,8 @@ long chunk_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ioctl_limit(file, uarg);
 	case CHUNK_IOC_STATS:
 		return ioctl_stats(file, uarg);
+	case CHUNK_IOC_BATCH:
+		return ioctl_batch(file, uarg);
 	default:
 		return -ENOTTY;
 	}

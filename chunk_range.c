@@ -133,20 +133,8 @@ static int change_mapped(struct change *change, int mapped)
 	return err;
 }
 
-/**
- * chunk_commit() - make pages of live extents accessible
- * @context: the context, of current->mm
- * @addr:    first byte, page-aligned
- * @size:    bytes, page-aligned
- *
- * Looks at mappings, which takes mmap_lock, only where they were tampered with.
- *
- * Context: may sleep; no lock held.
- * Return: 0; -ENOENT if part of the range is not live; -ESTALE if part of it
- * is not mapped any more; -ENOMEM; -EINTR after a fatal signal.
- */
-int chunk_commit(struct chunk_context *context, unsigned long addr,
-		 unsigned long size)
+static int commit_one(struct chunk_context *context, unsigned long addr,
+		      unsigned long size)
 {
 	struct change change = {
 		.context = context,
@@ -176,37 +164,73 @@ int chunk_commit(struct chunk_context *context, unsigned long addr,
 }
 
 /**
- * chunk_decommit() - make pages of live extents trap, and free their memory
+ * chunk_commit() - make pages of live extents accessible
  * @context: the context, of current->mm
- * @addr:    first byte, page-aligned
- * @size:    bytes, page-aligned
- * @locked:  also where they are mlocked
+ * @jobs:    ranges: first byte and size in bytes, page-aligned. @err is set to
+ *           0; -ENOENT if part of the range is not live; -ESTALE if part of it
+ *           is not mapped any more; -ENOMEM; -EINTR after a fatal signal
+ * @nr:      how many, up to CHUNK_JOBS
+ *
+ * Looks at mappings, which takes mmap_lock, only where they were tampered with.
  *
  * Context: may sleep; no lock held.
- * Return: 0; -ENOENT if part of the range is not live; -ESTALE if part of it
- * is not mapped any more; -EINVAL if part of it is mlocked and may not be;
- * -ENOMEM; -EINTR after a fatal signal.
  */
-int chunk_decommit(struct chunk_context *context, unsigned long addr,
-		   unsigned long size, bool locked)
+void chunk_commit(struct chunk_context *context, struct chunk_job *jobs,
+		  unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		jobs[i].err = commit_one(context, jobs[i].addr, jobs[i].size);
+}
+
+static void decommit_one(struct chunk_context *context, struct chunk_job *job,
+			 bool locked)
 {
 	struct change change = {
 		.context = context,
-		.addr = addr,
-		.end = addr + size,
+		.addr = job->addr,
+		.end = job->addr + job->size,
 		.commit = false,
 	};
-	struct vm_area_struct *vma;
-	int err;
 
+	job->err = chunk_check_mapped(context, job->addr, job->size, locked,
+				      &job->vma);
+	job->err = change_mapped(&change, job->err);
+}
+
+/**
+ * chunk_decommit() - make pages of live extents trap, and free their memory
+ * @context: the context, of current->mm
+ * @jobs:    ranges: first byte and size in bytes, page-aligned. @err is set to
+ *           0; -ENOENT if part of the range is not live; -ESTALE if part of it
+ *           is not mapped any more; -EINVAL if part of it is mlocked and may
+ *           not be; -ENOMEM; -EINTR after a fatal signal
+ * @nr:      how many, up to CHUNK_JOBS
+ * @locked:  also where they are mlocked
+ *
+ * Context: may sleep; no lock held.
+ */
+void chunk_decommit(struct chunk_context *context, struct chunk_job *jobs,
+		    unsigned int nr, bool locked)
+{
+	bool any = false;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		jobs[i].err = -EINTR;
 	if (mmap_read_lock_killable(context->mm))
-		return -EINTR;
-	err = chunk_check_mapped(context, addr, size, locked, &vma);
-	err = change_mapped(&change, err);
-	if (!err) {
+		return;
+	for (i = 0; i < nr; i++) {
+		decommit_one(context, &jobs[i], locked);
+		any |= !jobs[i].err;
+	}
+	if (any)
 		chunk_fault_wait();
-		chunk_zap(context, addr, size, vma);
+	for (i = 0; i < nr; i++) {
+		if (!jobs[i].err)
+			chunk_zap(context, jobs[i].addr, jobs[i].size,
+				  jobs[i].vma);
 	}
 	mmap_read_unlock(context->mm);
-	return err;
 }

@@ -164,6 +164,31 @@ struct chunk_context {
 	atomic_long_t traps;
 };
 
+/* The most extents that one call of chunk_alloc() or the like deals with. */
+#define CHUNK_JOBS	32
+
+/**
+ * struct chunk_job - one of several things to be done by one call
+ * @addr:      first byte
+ * @size:      bytes
+ * @alignment: bytes, for chunk_alloc()
+ * @err:       what came of it: 0 or a negative error number
+ * @extent:    for chunk_dealloc() itself: the extent, once retired
+ * @region:    its region, with a reference
+ * @room:      how much of it may be kept for reuse
+ * @vma:       for chunk_decommit() itself: the mapping, if it is only one
+ */
+struct chunk_job {
+	unsigned long addr;
+	unsigned long size;
+	unsigned long alignment;
+	int err;
+	struct chunk_extent *extent;
+	struct chunk_region *region;
+	size_t room;
+	struct vm_area_struct *vma;
+};
+
 /* chunkmod.c */
 unsigned long chunk_max_recycle_limit(void);
 unsigned long chunk_default_grow(void);
@@ -191,20 +216,34 @@ void chunk_context_stats(struct chunk_context *context,
 void chunk_context_lookup(struct chunk_context *context,
 			  struct chunk_ioc_lookup *lookup);
 
-/* chunk_alloc.c */
-int chunk_alloc(struct chunk_context *context, struct file *file,
-		unsigned long size, unsigned long alignment,
-		unsigned long *addr);
-int chunk_dealloc(struct chunk_context *context, unsigned long addr,
-		  unsigned long size);
+/* chunk_free.c */
+void chunk_free_forget(struct chunk_context *context,
+		       struct chunk_extent *extent);
+void chunk_free_put(struct chunk_context *context, struct chunk_tree *tree,
+		    struct chunk_extent *extent, struct chunk_extent **spares);
+void chunk_free_reserve(struct chunk_context *context,
+			struct chunk_extent *extent,
+			struct chunk_extent **spares);
+void chunk_free_unmap(struct chunk_context *context, unsigned long addr);
 unsigned long chunk_recycle_limit(struct chunk_context *context);
 int chunk_set_limit(struct chunk_context *context, unsigned long limit);
 
+/* chunk_alloc.c */
+void chunk_alloc(struct chunk_context *context, struct file *file,
+		 struct chunk_job *jobs, unsigned int nr);
+
+/* chunk_dealloc.c */
+void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
+		   unsigned int nr);
+
 /* chunk_range.c */
-int chunk_commit(struct chunk_context *context, unsigned long addr,
-		 unsigned long size);
-int chunk_decommit(struct chunk_context *context, unsigned long addr,
-		   unsigned long size, bool locked);
+void chunk_commit(struct chunk_context *context, struct chunk_job *jobs,
+		  unsigned int nr);
+void chunk_decommit(struct chunk_context *context, struct chunk_job *jobs,
+		    unsigned int nr, bool locked);
+
+/* chunk_populate.c */
+void chunk_populate(struct chunk_job *jobs, unsigned int nr);
 
 /* chunk_ioctl.c */
 long chunk_ioctl(struct file *file, unsigned int cmd, unsigned long arg);

@@ -527,8 +527,10 @@ static void unknown_flags(struct kunit *test)
 	for (bit = 1; bit; bit <<= 1) {
 		KUNIT_EXPECT_EQ(test, -EINVAL,
 				call_word(d, CHUNK_IOC_ALLOC, CHUNK_SIZE,
-					  CHUNK_SIZE, bit, 4));
-		KUNIT_EXPECT_EQ(test, -EINVAL,
+					  CHUNK_SIZE,
+					  bit | 2 * CHUNK_ALLOC_POPULATE, 4));
+		KUNIT_EXPECT_EQ(test, bit == CHUNK_COMMIT_POPULATE ? 0 :
+				-EINVAL,
 				call_word(d, CHUNK_IOC_COMMIT, addr, PAGE_SIZE,
 					  bit, 4));
 		KUNIT_EXPECT_EQ(test, bit == CHUNK_DECOMMIT_LOCKED ? 0 :

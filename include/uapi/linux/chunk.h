@@ -117,10 +117,16 @@ struct chunk_ioc_configure {
 	__u64 grow;
 };
 
+/*
+ * CHUNK_IOC_ALLOC: all pages are present and writable when the call returns,
+ * which is cheaper than a fault on each; it fails with ENOMEM if they cannot be.
+ */
+#define CHUNK_ALLOC_POPULATE	(1U << 0)
+
 /**
  * struct chunk_ioc_alloc - CHUNK_IOC_ALLOC: a live, committed, zero extent
  * @size:      size of the structure
- * @flags:     0
+ * @flags:     CHUNK_ALLOC_*
  * @length:    bytes, a non-zero multiple of CHUNK_SIZE
  * @alignment: bytes, a power of two, at least CHUNK_SIZE
  * @addr:      out: the extent's first byte
@@ -150,10 +156,16 @@ struct chunk_ioc_dealloc {
 /* CHUNK_IOC_DECOMMIT: also where pages are mlocked, as MADV_DONTNEED_LOCKED */
 #define CHUNK_DECOMMIT_LOCKED	(1U << 0)
 
+/*
+ * CHUNK_IOC_COMMIT: make all pages present and writable as well. If that fails,
+ * with ENOMEM, the range is committed and perhaps partly present.
+ */
+#define CHUNK_COMMIT_POPULATE	(1U << 0)
+
 /**
  * struct chunk_ioc_range - CHUNK_IOC_COMMIT, CHUNK_IOC_DECOMMIT
  * @size:   size of the structure
- * @flags:  COMMIT: 0. DECOMMIT: CHUNK_DECOMMIT_*
+ * @flags:  COMMIT: CHUNK_COMMIT_*. DECOMMIT: CHUNK_DECOMMIT_*
  * @addr:   first byte, a multiple of the page size
  * @length: bytes, a non-zero multiple of the page size
  *
@@ -244,6 +256,56 @@ struct chunk_ioc_stats {
 	__u64 traps;
 };
 
+/* CHUNK_IOC_BATCH: what to do with each element */
+#define CHUNK_BATCH_ALLOC	0
+#define CHUNK_BATCH_DEALLOC	1
+#define CHUNK_BATCH_COMMIT	2
+#define CHUNK_BATCH_DECOMMIT	3
+
+/* The most elements of one batch. */
+#define CHUNK_BATCH_MAX		65536
+
+/**
+ * struct chunk_ioc_op - one element of a batch, as of the single call
+ * @addr:      ALLOC: out, the extent's first byte, or 0. Else the first byte
+ * @length:    bytes
+ * @alignment: ALLOC: bytes. Else 0
+ * @type:      DEALLOC: CHUNK_TYPE_*. Else 0
+ * @error:     out: 0, or the error number that the single call would fail with
+ */
+struct chunk_ioc_op {
+	__u64 addr;
+	__u64 length;
+	__u64 alignment;
+	__u32 type;
+	__u32 error;
+};
+
+/**
+ * struct chunk_ioc_batch - CHUNK_IOC_BATCH: many calls of one kind in one
+ * @size:  size of the structure
+ * @what:  CHUNK_BATCH_*
+ * @flags: as of the single call, for all elements
+ * @count: number of elements, 1 to CHUNK_BATCH_MAX
+ * @ops:   address of an array of struct chunk_ioc_op, readable and writable
+ * @done:  out: how many elements succeeded
+ * @pad:   0
+ *
+ * Each element succeeds or fails by itself, in order; the call succeeds even if
+ * all of them fail. Where it fails itself, with EFAULT because part of the array
+ * is not accessible or with EINTR, the elements before have their results, and
+ * @done counts them, unless it is not accessible.
+ */
+struct chunk_ioc_batch {
+	__u32 size;
+	__u32 what;
+	__u32 flags;
+	__u32 count;
+	__u64 ops;
+	__u32 done;
+	__u32 pad;
+};
+
 #define CHUNK_IOC_MAGIC		0xC4
 
 /* The size is in the structure, not in the number, so that it can grow. */
@@ -256,5 +318,6 @@ struct chunk_ioc_stats {
 #define CHUNK_IOC_LOOKUP	_IO(CHUNK_IOC_MAGIC, 6)
 #define CHUNK_IOC_LIMIT		_IO(CHUNK_IOC_MAGIC, 7)
 #define CHUNK_IOC_STATS		_IO(CHUNK_IOC_MAGIC, 8)
+#define CHUNK_IOC_BATCH		_IO(CHUNK_IOC_MAGIC, 9)
 
 #endif /* _UAPI_LINUX_CHUNK_H */

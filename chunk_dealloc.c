@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Taking extents back.
+ *
+ * An extent that is given back is in no tree and not in the registry until its
+ * memory is freed, so that nobody can be handed it before. Its node travels
+ * with it: neither giving back nor an exact fit allocates anything.
+ */
+#include <linux/mm.h>
+
+#include "chunk_module.h"
+
+/* Find and retire a live extent, and reserve room for what is to be kept. */
+static void begin_one(struct chunk_context *context, struct chunk_job *job)
+{
+	struct chunk_extent *extent;
+
+	lockdep_assert_held(&context->lock);
+	extent = chunk_radix_lookup(&context->live, job->addr);
+	if (!extent || !extent->live) {
+		job->err = -ENOENT;
+		return;
+	}
+	if (extent->addr != job->addr || extent->size != job->size) {
+		job->err = -EINVAL;
+		return;
+	}
+	job->err = 0;
+	job->extent = extent;
+	job->region = extent->owner;
+	chunk_region_get(job->region);
+	chunk_context_retire(context, extent);
+	chunk_region_close(job->region, job->addr, job->size);
+	job->room = chunk_tree_reserve(&context->recycled, job->size);
+	context->counts.deallocs++;
+}
+
+/* Whether anything was retired */
+static bool begin(struct chunk_context *context, struct chunk_job *jobs,
+		  unsigned int nr)
+{
+	bool any = false;
+	unsigned int i;
+
+	spin_lock(&context->lock);
+	for (i = 0; i < nr; i++) {
+		begin_one(context, &jobs[i]);
+		any |= !jobs[i].err;
+	}
+	spin_unlock(&context->lock);
+	return any;
+}
+
+/* How many of the jobs, from the first on, are about adjoining extents */
+static unsigned int adjoining(const struct chunk_job *jobs, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 1; i < nr; i++) {
+		if (jobs[i].err ||
+		    jobs[i].addr != jobs[i - 1].addr + jobs[i - 1].size)
+			break;
+	}
+	return i;
+}
+
+/* Free the memory of retired extents, of those that adjoin at once. */
+static void zap(struct chunk_context *context, struct chunk_job *jobs,
+		unsigned int nr)
+{
+	struct vm_area_struct *vma;
+	unsigned int i, run;
+
+	for (i = 0; i < nr; i += run) {
+		unsigned long addr = jobs[i].addr, size = jobs[i].size;
+
+		run = 1;
+		if (jobs[i].err)
+			continue;
+		run = adjoining(jobs + i, nr - i);
+		size = jobs[i + run - 1].addr + jobs[i + run - 1].size - addr;
+		if (run > 1 &&
+		    chunk_check_mapped(context, addr, size, true, &vma)) {
+			run = 1;
+			size = jobs[i].size;
+		}
+		if (run == 1 &&
+		    chunk_check_mapped(context, addr, size, true, &vma))
+			jobs[i].err = -ESTALE;
+		chunk_zap(context, addr, size, vma);
+	}
+}
+
+/*
+ * Put a free extent into the trees: @room bytes, which are reserved, to be
+ * recycled, and the rest in reserve. A cut takes a node from @spares; without
+ * one all of it goes in reserve. Returns what is recycled.
+ */
+static size_t divide(struct chunk_context *context, struct chunk_extent *extent,
+		     size_t room, struct chunk_extent **spares)
+{
+	struct chunk_extent *rest = NULL;
+
+	/* The limit may have been lowered since. */
+	chunk_tree_unreserve(&context->recycled, room);
+	room = chunk_tree_reserve(&context->recycled, room);
+	if (room == extent->size) {
+		chunk_free_put(context, &context->recycled, extent, spares);
+		return room;
+	}
+	if (room)
+		rest = chunk_spare_pop(spares);
+	if (!rest) {
+		chunk_tree_unreserve(&context->recycled, room);
+		chunk_free_reserve(context, extent, spares);
+		return 0;
+	}
+	*rest = *extent;
+	rest->addr += room;
+	rest->size -= room;
+	extent->size = room;
+	chunk_free_put(context, &context->recycled, extent, spares);
+	chunk_free_reserve(context, rest, spares);
+	return room;
+}
+
+/*
+ * A retired extent, whose memory is free, becomes available, or is forgotten
+ * if its mapping is gone.
+ */
+static void end_one(struct chunk_context *context, struct chunk_job *job,
+		    struct chunk_extent **spares)
+{
+	lockdep_assert_held(&context->lock);
+	if (!job->region->vmas)
+		job->err = -ESTALE;
+	if (job->err) {
+		chunk_tree_unreserve(&context->recycled, job->room);
+		context->mapped -= job->size;
+		chunk_spare_push(spares, job->extent);
+		job->room = job->size;
+	} else {
+		job->room = divide(context, job->extent, job->room, spares);
+	}
+}
+
+static void end(struct chunk_context *context, struct chunk_job *jobs,
+		unsigned int nr)
+{
+	struct chunk_extent *spares = NULL;
+	struct chunk_extent *node;
+	unsigned int i;
+
+	/* To cut an extent at the limit takes a node, but goes without. */
+	for (i = 0; i < nr; i++) {
+		if (!jobs[i].extent || !jobs[i].room ||
+		    jobs[i].room == jobs[i].size)
+			continue;
+		node = chunk_extent_new();
+		if (node)
+			chunk_spare_push(&spares, node);
+	}
+	spin_lock(&context->lock);
+	for (i = 0; i < nr; i++) {
+		if (jobs[i].extent)
+			end_one(context, &jobs[i], &spares);
+	}
+	chunk_nodes_keep(context, &spares);
+	spin_unlock(&context->lock);
+	chunk_nodes_free(spares);
+}
+
+/**
+ * chunk_dealloc() - take extents back
+ * @context: the context, of current->mm
+ * @jobs:    first byte and size in bytes of live extents. @err is set to 0;
+ *           -ENOENT if nothing is live there; -EINVAL if it is not that extent;
+ *           -ESTALE if the extent was not mapped any more, and is forgotten;
+ *           -EINTR after a fatal signal
+ * @nr:      how many, up to CHUNK_JOBS
+ *
+ * Frees their memory. Keeps as much of them for reuse as the limit allows.
+ *
+ * Context: may sleep; no lock held.
+ */
+void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
+		   unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		jobs[i].extent = NULL;
+		jobs[i].err = -EINTR;
+	}
+	if (mmap_read_lock_killable(context->mm))
+		return;
+	if (begin(context, jobs, nr)) {
+		chunk_fault_wait();
+		zap(context, jobs, nr);
+		end(context, jobs, nr);
+	}
+	mmap_read_unlock(context->mm);
+	for (i = 0; i < nr; i++) {
+		if (!jobs[i].extent)
+			continue;
+		chunk_region_put(jobs[i].region);
+		if (jobs[i].room < jobs[i].size)
+			chunk_free_unmap(context, jobs[i].addr + jobs[i].room);
+	}
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is free: kept for reuse, held in reserve, or returned to the system.
+ *
+ * The recycle limit bounds what is kept for reuse. What is given back beyond it
+ * is unmapped where that splits no mapping, that is at the edge of one; in the
+ * middle it goes in reserve, which holds address space but no memory, until its
+ * neighbours have gone too. So freeing never costs a mapping.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+
+#include "chunk_module.h"
+
+/**
+ * chunk_free_forget() - drop an extent whose address space is not ours any more
+ * @context: the context
+ * @extent:  in no tree and not registered; freed
+ *
+ * Context: takes context->lock.
+ */
+void chunk_free_forget(struct chunk_context *context,
+		       struct chunk_extent *extent)
+{
+	spin_lock(&context->lock);
+	context->mapped -= extent->size;
+	spin_unlock(&context->lock);
+	chunk_extent_free(extent);
+}
+
+/**
+ * chunk_free_put() - put a free extent where room was reserved for it
+ * @context: the context
+ * @tree:    one of its trees
+ * @extent:  in no tree and not registered
+ * @spares:  chain that receives the nodes that coalescing makes superfluous
+ *
+ * Context: context->lock held.
+ */
+void chunk_free_put(struct chunk_context *context, struct chunk_tree *tree,
+		    struct chunk_extent *extent, struct chunk_extent **spares)
+{
+	lockdep_assert_held(&context->lock);
+	/* Address space belongs to one extent at a time. */
+	if (WARN_ON_ONCE(chunk_tree_insert(tree, extent, spares))) {
+		chunk_tree_unreserve(tree, extent->size);
+		context->mapped -= extent->size;
+		chunk_spare_push(spares, extent);
+	}
+}
+
+/**
+ * chunk_free_reserve() - put a free extent in reserve
+ * @context: the context
+ * @extent:  in no tree and not registered
+ * @spares:  chain that receives the nodes that coalescing makes superfluous
+ *
+ * Context: context->lock held.
+ */
+void chunk_free_reserve(struct chunk_context *context,
+			struct chunk_extent *extent,
+			struct chunk_extent **spares)
+{
+	chunk_tree_reserve(&context->reserve, extent->size);
+	chunk_free_put(context, &context->reserve, extent, spares);
+}
+
+/**
+ * chunk_free_unmap() - unmap a reserved extent if that splits no mapping
+ * @context: the context, of current->mm
+ * @addr:    an address in the extent; nothing is done if it is in none
+ *
+ * Context: may sleep; no lock held.
+ */
+void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
+{
+	struct chunk_extent *spares = NULL;
+	struct chunk_extent *extent;
+	struct chunk_region *region;
+
+	/* On a fatal signal the whole address space is about to go. */
+	if (mutex_lock_killable(&context->map_lock))
+		return;
+	mmap_read_lock(context->mm);
+	spin_lock(&context->lock);
+	extent = chunk_tree_find(&context->reserve, addr);
+	if (extent && chunk_at_edge(extent->addr, extent->size)) {
+		chunk_tree_remove(&context->reserve, extent);
+		region = extent->owner;
+		chunk_region_get(region);
+	} else {
+		extent = NULL;
+	}
+	spin_unlock(&context->lock);
+	mmap_read_unlock(context->mm);
+	if (!extent)
+		goto unlock;
+
+	if (chunk_unmap(context, extent->addr, extent->size)) {
+		chunk_free_forget(context, extent);
+	} else {
+		spin_lock(&context->lock);
+		chunk_free_reserve(context, extent, &spares);
+		spin_unlock(&context->lock);
+		chunk_nodes_free(spares);
+	}
+	chunk_region_put(region);
+unlock:
+	mutex_unlock(&context->map_lock);
+}
+
+/**
+ * chunk_recycle_limit() - how much may be kept for reuse
+ * @context: the context
+ *
+ * Return: bytes.
+ */
+unsigned long chunk_recycle_limit(struct chunk_context *context)
+{
+	return READ_ONCE(context->recycled.limit);
+}
+
+/**
+ * chunk_set_limit() - change how much may be kept for reuse
+ * @context: the context, of current->mm
+ * @limit:   bytes
+ *
+ * What is kept beyond it is released.
+ *
+ * Context: may sleep; no lock held.
+ * Return: 0, or -ENOMEM with nothing changed.
+ */
+int chunk_set_limit(struct chunk_context *context, unsigned long limit)
+{
+	/* Only the last extent released may have to be cut. */
+	struct chunk_extent *spares = chunk_extent_new();
+	struct chunk_extent *extent;
+	unsigned long addr;
+
+	if (!spares)
+		return -ENOMEM;
+	spares->next = NULL;
+	spin_lock(&context->lock);
+	WRITE_ONCE(context->recycled.limit, limit);
+	while (!chunk_tree_evict(&context->recycled, &spares, &extent)) {
+		addr = extent->addr;
+		chunk_free_reserve(context, extent, &spares);
+		spin_unlock(&context->lock);
+		chunk_free_unmap(context, addr);
+		spin_lock(&context->lock);
+	}
+	spin_unlock(&context->lock);
+	chunk_nodes_free(spares);
+	return 0;
+}
