@@ -180,20 +180,20 @@ static int grow(struct chunk_context *context, struct file *file,
 	return err;
 }
 
-/* Get what an allocation lacked; 0: try again */
+/* Get what an allocation lacked; 0: try again, unless @err is 0: it is done */
 static int provide(struct chunk_context *context, struct file *file,
 		   struct chunk_job *job, unsigned long grown)
 {
-	int err = job->err;
+	int err;
 
-	if (err == -EAGAIN)
-		err = job->err = alloc_checked(context, job);
-	if (err == -ENOBUFS)
+	if (job->err == -EAGAIN)
+		job->err = alloc_checked(context, job);
+	if (job->err == -ENOBUFS)
 		err = chunk_nodes_refill(context);
-	else if (err == -ENOENT)
+	else if (job->err == -ENOENT)
 		err = grow(context, file, job->size, job->alignment, grown);
 	else
-		return err;
+		return job->err;
 	if (!err && fatal_signal_pending(current))
 		err = -EINTR;
 	if (err)
