@@ -1,277 +1,383 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the chunk layer costs, in retired instructions for each operation, user
- * and kernel: the system calls of the original (mozjemalloc) against the device.
+ * Measures every row in every way, and prints CSV: row, way, figure, value.
  *
- * Counts nothing itself. In a virtual machine with -icount shift=0 an
- * instruction takes a nanosecond, so the clock is the counter: see "make bench".
+ * Each round of a scenario is a process of its own, so that no other leaves it
+ * mappings or free extents; of several the median counts.
  */
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdint.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/chunk.h>
+#include "bench.h"
 
-#define MIB	(1UL << 20)
-#define OPS	1000
-#define TOUCHED	64
-#define PAGE	4096UL
-#define PAGES	(MIB / PAGE)
+#define MOST_ROUNDS	9
+#define HOLDER		(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
-#define PRIVATE	(MAP_PRIVATE | MAP_ANONYMOUS)
-#define RW	(PROT_READ | PROT_WRITE)
-
-static int device;
-
-static void check(const char *what, int failed)
-{
-	if (!failed)
-		return;
-	perror(what);
-	exit(1);
-}
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-/* The original: try, and if it is not aligned map more and trim. */
-static void *original_fresh(size_t size, size_t alignment)
-{
-	size_t more = size + alignment - PAGE, lead;
-	char *addr = mmap(NULL, size, RW, PRIVATE, -1, 0);
-
-	check("mmap", addr == MAP_FAILED);
-	if (!((uintptr_t)addr & (alignment - 1)))
-		return addr;
-	munmap(addr, size);
-	addr = mmap(NULL, more, RW, PRIVATE, -1, 0);
-	check("mmap", addr == MAP_FAILED);
-	lead = -(uintptr_t)addr & (alignment - 1);
-	if (lead)
-		munmap(addr, lead);
-	if (more - lead - size)
-		munmap(addr + lead + size, more - lead - size);
-	return addr + lead;
-}
-
-static void original_replace(void *addr, size_t size, int prot)
-{
-	check("mmap", mmap(addr, size, prot, PRIVATE | MAP_FIXED, -1, 0) ==
-		      MAP_FAILED);
-}
-
-static void original_decommit(void *addr, size_t size)
-{
-	original_replace(addr, size, PROT_NONE);
-}
-
-static void original_commit(void *addr, size_t size)
-{
-	original_replace(addr, size, RW);
-}
-
-static void *device_fresh(size_t size, size_t alignment)
-{
-	struct chunk_ioc_alloc args = {
-		.size = sizeof(args),
-		.length = size,
-		.alignment = alignment,
-	};
-
-	check("CHUNK_IOC_ALLOC", ioctl(device, CHUNK_IOC_ALLOC, &args));
-	return (void *)(uintptr_t)args.addr;
-}
-
-static void device_dealloc(void *addr, size_t size)
-{
-	struct chunk_ioc_dealloc args = {
-		.size = sizeof(args),
-		.addr = (uintptr_t)addr,
-		.length = size,
-	};
-
-	check("CHUNK_IOC_DEALLOC", ioctl(device, CHUNK_IOC_DEALLOC, &args));
-}
-
-static void device_range(unsigned int command, void *addr, size_t size)
-{
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.addr = (uintptr_t)addr,
-		.length = size,
-	};
-
-	check("CHUNK_IOC_*COMMIT", ioctl(device, command, &args));
-}
-
-static void device_decommit(void *addr, size_t size)
-{
-	device_range(CHUNK_IOC_DECOMMIT, addr, size);
-}
-
-static void device_commit(void *addr, size_t size)
-{
-	device_range(CHUNK_IOC_COMMIT, addr, size);
-}
-
-/**
- * struct way - one way to do it
- * @name:     for the table
- * @fresh:    get memory that was never used
- * @take:     use again what was given back
- * @give:     give back
- * @decommit: pages
- * @commit:   pages
- */
-struct way {
-	const char *name;
-	void *(*fresh)(size_t size, size_t alignment);
-	void (*take)(void *addr, size_t size);
-	void (*give)(void *addr, size_t size);
-	void (*decommit)(void *addr, size_t size);
-	void (*commit)(void *addr, size_t size);
+static const struct way *const ways[] = {
+	&way_original, &way_jemalloc, &way_mmap, &way_guarded, &way_huge,
+	&way_ioctl,
 };
 
-static void device_take(void *addr, size_t size)
-{
-	(void)addr;
-	device_fresh(size, MIB);
-}
+#define WAYS	(sizeof(ways) / sizeof(*ways))
 
-static const struct way ways[] = {
-	{ "original", original_fresh, original_commit, original_decommit,
-	  original_decommit, original_commit },
-	{ "device", device_fresh, device_take, device_dealloc,
-	  device_decommit, device_commit },
+static const struct scenario *const scenarios[] = {
+	chunk_scenarios, extent_scenarios, page_scenarios, touch_scenarios,
+	batch_scenarios, arena_scenarios,
 };
 
-#define WAYS	(sizeof(ways) / sizeof(ways[0]))
+#define LISTS	(sizeof(scenarios) / sizeof(*scenarios))
 
-enum row {
-	FRESH, FRESH_4, GIVE, TAKE, GIVE_TOUCHED, PAGE_DECOMMIT, PAGE_COMMIT,
-	WRITE_FAULT, READ_FAULT, ROWS,
+static const char usage[] =
+	"Usage: bench [OPTION...] [ROW...]\n"
+	"Measures what a chunk layer's operations cost, and prints CSV. What it\n"
+	"says of instructions is true only in a virtual machine that counts\n"
+	"them: see \"make bench\".\n"
+	"\n"
+	"  -l, --list           the rows, and the ways\n"
+	"  -w, --way WAY        only this way\n"
+	"  -i, --instructions   only these, not what takes tracepoints to count\n"
+	"  -t, --threads        instead: two threads, one faulting\n"
+	"  -p, --profile DIR    one ROW, one WAY, for a tracer: see run --help\n"
+	"  -h, --help           this text\n";
+
+/* What a child shall do, as its arguments say. */
+struct task {
+	const struct scenario *scenario;
+	const struct way *way;
+	bool events;
 };
 
-static const char *const row_names[ROWS] = {
-	[FRESH] = "fresh 1 MiB chunk, 1 MiB aligned",
-	[FRESH_4] = "fresh 1 MiB chunk, 4 MiB aligned",
-	[GIVE] = "dealloc + decommit, untouched, alternate chunks",
-	[TAKE] = "recycle (take + commit)",
-	[GIVE_TOUCHED] = "dealloc + decommit, fully touched",
-	[PAGE_DECOMMIT] = "decommit one touched page in 1 MiB",
-	[PAGE_COMMIT] = "commit one page in 1 MiB",
-	[WRITE_FAULT] = "first touch of a page, write",
-	[READ_FAULT] = "first touch of a page, read",
-};
-
-static uint64_t results[ROWS][WAYS];
-static char *chunks[OPS];
-
-static void touch(char *chunk, size_t from, size_t step)
+static const struct scenario *find_scenario(enum row row)
 {
-	for (size_t page = from; page < PAGES; page += step)
-		((volatile char *)chunk)[page * PAGE] = 1;
+	for (size_t i = 0; i < LISTS; i++)
+		for (const struct scenario *s = scenarios[i]; s->run; s++)
+			if (s->first <= row && row <= s->last)
+				return s;
+	return NULL;
 }
 
-static void measure_chunks(const struct way *way, size_t column)
+static const struct way *find_way(const char *key)
 {
-	uint64_t start = now();
-
-	for (size_t i = 0; i < OPS; i++)
-		chunks[i] = way->fresh(MIB, MIB);
-	results[FRESH][column] = (now() - start) / OPS;
-
-	start = now();
-	for (size_t i = 0; i < OPS; i += 2)
-		way->give(chunks[i], MIB);
-	results[GIVE][column] = (now() - start) / (OPS / 2);
-
-	start = now();
-	for (size_t i = 0; i < OPS; i += 2)
-		way->take(chunks[i], MIB);
-	results[TAKE][column] = (now() - start) / (OPS / 2);
-
-	for (size_t i = 0; i < TOUCHED; i++)
-		touch(chunks[2 * i + 1], 0, 1);
-	start = now();
-	for (size_t i = 0; i < TOUCHED; i++)
-		way->give(chunks[2 * i + 1], MIB);
-	results[GIVE_TOUCHED][column] = (now() - start) / TOUCHED;
-
-	start = now();
-	for (size_t i = 0; i < OPS; i++)
-		way->fresh(MIB, 4 * MIB);
-	results[FRESH_4][column] = (now() - start) / OPS;
-}
-
-static void measure_pages(const struct way *way, size_t column)
-{
-	char *chunk = way->fresh(MIB, MIB);
-	uint64_t start;
-
-	madvise(chunk, MIB, MADV_NOHUGEPAGE);
-	touch(chunk, 0, PAGES);
-	start = now();
-	touch(chunk, 1, 1);
-	results[WRITE_FAULT][column] = (now() - start) / (PAGES - 1);
-
-	start = now();
-	for (size_t page = 0; page < PAGES; page += 2)
-		way->decommit(chunk + page * PAGE, PAGE);
-	results[PAGE_DECOMMIT][column] = (now() - start) / (PAGES / 2);
-	start = now();
-	for (size_t page = 0; page < PAGES; page += 2)
-		way->commit(chunk + page * PAGE, PAGE);
-	results[PAGE_COMMIT][column] = (now() - start) / (PAGES / 2);
-
-	start = now();
-	for (size_t page = 0; page < PAGES; page += 2)
-		(void)((volatile char *)chunk)[page * PAGE];
-	results[READ_FAULT][column] = (now() - start) / (PAGES / 2);
-}
-
-static void print_table(void)
-{
-	printf("| instructions for each operation |");
 	for (size_t i = 0; i < WAYS; i++)
-		printf(" %s |", ways[i].name);
-	printf("\n| --- | ---: | ---: |\n");
-	for (size_t row = 0; row < ROWS; row++) {
-		printf("| %s |", row_names[row]);
-		for (size_t i = 0; i < WAYS; i++)
-			printf(" %llu |", (unsigned long long)results[row][i]);
-		printf("\n");
+		if (!strcmp(ways[i]->key, key))
+			return ways[i];
+	fprintf(stderr, "bench: no way %s (see --list)\n", key);
+	exit(2);
+}
+
+static enum row find_row(const char *key)
+{
+	for (int row = 0; row < ROWS; row++)
+		if (!strcmp(rows[row].key, key))
+			return row;
+	fprintf(stderr, "bench: no row %s (see --list)\n", key);
+	exit(2);
+}
+
+/*
+ * The best case of all that maps: new mappings go below one another, and those
+ * before are aligned. So fill the holes that libraries leave, and start at a
+ * multiple of 4 MiB.
+ */
+static void settle(void)
+{
+	uintptr_t at;
+
+	for (int i = 0; i < 64; i++)
+		check("mmap", mmap(NULL, MIB, PROT_NONE, HOLDER, -1, 0) ==
+			      MAP_FAILED);
+	at = (uintptr_t)mmap(NULL, 4 * MIB, PROT_NONE, HOLDER, -1, 0);
+	check("munmap", munmap((void *)at, 4 * MIB));
+	at &= ~(4 * MIB - 1);
+	check("mmap", mmap((void *)at, 4 * MIB, PROT_NONE, HOLDER, -1, 0) !=
+		      (void *)at);
+}
+
+/* In the child: measure, and tell the parent. */
+static int be_child(char **argv)
+{
+	const struct way *way = find_way(argv[2]);
+
+	settle();
+	if (!way->start())
+		return 2;
+	meter_prepare(atoi(argv[3]));
+	find_scenario(find_row(argv[1]))->run(way);
+	check("pipe", write(atoi(argv[4]), measured, sizeof(measured)) !=
+		      sizeof(measured));
+	return 0;
+}
+
+static void exec_self(const struct way *way, char **argv)
+{
+	if (way->option)
+		check("setenv", setenv("CHUNK_OPTIONS", way->option, 1));
+	execv("/proc/self/exe", argv);
+	check("exec", true);
+}
+
+static void exec_child(const struct task *task, int out)
+{
+	char events[2] = { '0' + task->events }, fd[20];
+	char *argv[] = {
+		"--measure", (char *)rows[task->scenario->first].key,
+		(char *)task->way->key, events, fd, NULL,
+	};
+
+	snprintf(fd, sizeof(fd), "%d", out);
+	exec_self(task->way, argv);
+}
+
+/*
+ * By executing the program again, so that libchunk reads its options anew.
+ * Returns the child's status.
+ */
+static int run(const struct task *task, struct figures result[ROWS])
+{
+	size_t size = sizeof(measured), got = 0;
+	int ends[2], status;
+	ssize_t some;
+	pid_t child;
+
+	check("pipe", pipe(ends));
+	child = fork();
+	check("fork", child < 0);
+	if (!child)
+		exec_child(task, ends[1]);
+	close(ends[1]);
+	while ((some = read(ends[0], (char *)result + got, size - got)) > 0)
+		got += some;
+	close(ends[0]);
+	check("wait", waitpid(child, &status, 0) != child);
+	if (WIFEXITED(status) && WEXITSTATUS(status))
+		return WEXITSTATUS(status);
+	return status || got != size;
+}
+
+static double per_operation(const struct figures *f, enum figure figure)
+{
+	return (double)f->values[figure] / f->operations;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void print(const struct task *task, enum row row, enum figure figure,
+		  double value)
+{
+	printf("%s,%s,%s,%.6g\n", rows[row].key, task->way->key,
+	       figure_keys[figure], value);
+	fflush(stdout);
+}
+
+static void print_median(const struct task *task, enum row row, int rounds,
+			 struct figures results[][ROWS])
+{
+	double values[MOST_ROUNDS];
+
+	for (int i = 0; i < rounds; i++)
+		values[i] = per_operation(&results[i][row], INSTRUCTIONS);
+	qsort(values, rounds, sizeof(*values), compare);
+	print(task, row, INSTRUCTIONS, values[rounds / 2]);
+	if (!rows[row].total)
+		return;
+	print(task, row, COMPLETED, results[0][row].values[COMPLETED]);
+	print(task, row, TRAPPING, results[0][row].values[TRAPPING]);
+}
+
+static void print_events(const struct task *task, enum row row,
+			 const struct figures *f)
+{
+	for (enum figure figure = FAULTS; figure < MAPPINGS; figure++)
+		print(task, row, figure, per_operation(f, figure));
+	print(task, row, MAPPINGS, rows[row].total ?
+				   f->values[MAPPINGS] :
+				   per_operation(f, MAPPINGS));
+}
+
+/* Returns whether it worked. */
+static bool measure(struct task task, bool events)
+{
+	static struct figures results[MOST_ROUNDS][ROWS];
+	const struct scenario *s = task.scenario;
+	int status;
+
+	for (int round = 0; round < s->rounds; round++) {
+		status = run(&task, results[round]);
+		if (status)
+			return status == 2;
+	}
+	for (enum row row = s->first; row <= s->last; row++)
+		if (results[0][row].operations)
+			print_median(&task, row, s->rounds, results);
+	if (!events)
+		return true;
+	task.events = true;
+	if (run(&task, results[0]))
+		return false;
+	for (enum row row = s->first; row <= s->last; row++)
+		if (results[0][row].operations)
+			print_events(&task, row, &results[0][row]);
+	return true;
+}
+
+static bool wanted(const struct scenario *s, char **keys)
+{
+	if (!*keys)
+		return true;
+	for (; *keys; keys++)
+		if (find_scenario(find_row(*keys)) == s)
+			return true;
+	return false;
+}
+
+/* Returns whether all of it worked. */
+static bool measure_list(const struct scenario *s, char **keys,
+			 const struct way *only, bool events)
+{
+	bool good = true;
+
+	for (; s->run; s++) {
+		if (!wanted(s, keys))
+			continue;
+		for (size_t i = 0; i < WAYS; i++) {
+			struct task task = { s, ways[i], false };
+
+			if ((only && only != ways[i]) ||
+			    (s->can && !s->can(ways[i])))
+				continue;
+			fprintf(stderr, "bench: %s: %s\n", rows[s->first].key,
+				ways[i]->title);
+			if (measure(task, events))
+				continue;
+			fprintf(stderr, "bench: error: %s fails: %s\n",
+				ways[i]->title, rows[s->first].key);
+			good = false;
+		}
+	}
+	return good;
+}
+
+static int list(void)
+{
+	for (int row = 0; row < ROWS; row++)
+		printf("row,%s,%s\n", rows[row].key, rows[row].title);
+	for (size_t i = 0; i < WAYS; i++)
+		printf("way,%s,%s\n", ways[i]->key, ways[i]->title);
+	return 0;
+}
+
+/* Not measured, but watched from outside */
+static int profile(const char *key, const struct way *way,
+		   const char *directory)
+{
+	enum row row = find_row(key);
+	const struct scenario *s = find_scenario(row);
+	FILE *file;
+	char path[500];
+
+	if ((s->can && !s->can(way)) || !way->start()) {
+		fprintf(stderr, "bench: %s has no %s\n", way->title, key);
+		return 2;
+	}
+	meter_profile(row, directory);
+	s->run(way);
+	snprintf(path, sizeof(path), "%s/operations", directory);
+	file = fopen(path, "w");
+	check(path, !file);
+	fprintf(file, "%llu\n",
+		(unsigned long long)measured[row].operations);
+	fclose(file);
+	return 0;
+}
+
+/* libchunk's options are read at its start, so start again with them. */
+static void set_options(const struct way *way, char **argv)
+{
+	const char *options = getenv("CHUNK_OPTIONS");
+
+	if (way->option && (!options || strcmp(options, way->option)))
+		exec_self(way, argv);
+}
+
+struct request {
+	const struct way *way;
+	const char *profile;
+	bool list;
+	bool threads;
+	bool events;
+};
+
+static void parse(int argc, char **argv, struct request *request)
+{
+	static const struct option options[] = {
+		{ "list", no_argument, NULL, 'l' },
+		{ "way", required_argument, NULL, 'w' },
+		{ "instructions", no_argument, NULL, 'i' },
+		{ "threads", no_argument, NULL, 't' },
+		{ "profile", required_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "lw:itp:h", options, NULL)) >= 0) {
+		switch (c) {
+		case 'l':
+			request->list = true;
+			break;
+		case 'w':
+			request->way = find_way(optarg);
+			break;
+		case 'i':
+			request->events = false;
+			break;
+		case 't':
+			request->threads = true;
+			break;
+		case 'p':
+			request->profile = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
+		default:
+			fputs(usage, stderr);
+			exit(2);
+		}
 	}
 }
 
 int main(int argc, char **argv)
 {
-	struct chunk_ioc_limit limit = { .size = sizeof(limit), .limit = -1 };
+	struct request request = { .events = true };
+	bool good = true;
 
-	if (argc > 1) {
-		printf("usage: %s\nPrints what chunk operations cost. Run it by \"make bench\".\n",
-		       argv[0]);
-		return strcmp(argv[1], "--help") ? 2 : 0;
+	if (argc == 5 && !strcmp(argv[0], "--measure"))
+		return be_child(argv);
+	parse(argc, argv, &request);
+	if (request.list)
+		return list();
+	if (request.threads || request.profile) {
+		if (!request.way || (request.profile && optind + 1 != argc)) {
+			fputs(usage, stderr);
+			return 2;
+		}
+		set_options(request.way, argv);
+		return request.threads ? threads_run(request.way) :
+		       profile(argv[optind], request.way, request.profile);
 	}
-	device = open(CHUNK_DEVICE_PATH, O_RDWR | O_CLOEXEC);
-	check(CHUNK_DEVICE_PATH, device < 0);
-	check("CHUNK_IOC_LIMIT", ioctl(device, CHUNK_IOC_LIMIT, &limit));
-	for (size_t i = 0; i < WAYS; i++) {
-		measure_chunks(&ways[i], i);
-		measure_pages(&ways[i], i);
-	}
-	print_table();
-	return 0;
+	for (size_t i = 0; i < LISTS; i++)
+		good &= measure_list(scenarios[i], argv + optind, request.way,
+				     request.events);
+	return !good;
 }

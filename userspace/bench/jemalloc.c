@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+/*
+ * jemalloc 5.3: its default extent hooks, called as its arenas call them. They
+ * may decline: what is not unmapped is retained, and what is not decommitted is
+ * purged. What is retained its arenas find again by themselves.
+ */
+#include <jemalloc/jemalloc.h>
+
+#include "bench.h"
+
+static extent_hooks_t *hooks;
+
+static bool start(void)
+{
+	size_t size = sizeof(hooks);
+
+	return !mallctl("arena.0.extent_hooks", &hooks, &size, NULL, 0);
+}
+
+static void *fresh(size_t size, size_t alignment)
+{
+	bool zero = true, committed = true;
+
+	return hooks->alloc(hooks, NULL, size, alignment, &zero, &committed, 0);
+}
+
+static bool decommit(void *addr, size_t size)
+{
+	if (!hooks->decommit || hooks->decommit(hooks, addr, size, 0, size, 0))
+		check("purge_forced",
+		      hooks->purge_forced(hooks, addr, size, 0, size, 0));
+	return true;
+}
+
+/* Declined where decommit was: then there is nothing to do. */
+static void commit(void *addr, size_t size)
+{
+	if (hooks->commit)
+		hooks->commit(hooks, addr, size, 0, size, 0);
+}
+
+static void *take(void *addr, size_t size)
+{
+	commit(addr, size);
+	return addr;
+}
+
+static bool give(void *addr, size_t size)
+{
+	if (!hooks->dalloc || hooks->dalloc(hooks, addr, size, true, 0))
+		decommit(addr, size);
+	return true;
+}
+
+const struct way way_jemalloc = {
+	.key = "jemalloc",
+	.title = "jemalloc 5.3",
+	.start = start,
+	.fresh = fresh,
+	.take = take,
+	.give = give,
+	.decommit = decommit,
+	.commit = commit,
+};

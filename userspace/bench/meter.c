@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Counting. Instructions are the clock's nanoseconds, in a virtual machine with
+ * -icount shift=0. What takes tracepoints is counted in another run: tracing is
+ * instructions too. And in a third kind of run nothing is counted, but a tracer
+ * outside is told when to watch.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+
+#include "bench.h"
+#include "events.h"
+
+const char *const figure_keys[FIGURES] = {
+	[INSTRUCTIONS] = "instructions",
+	[FAULTS] = "faults",
+	[CALLS] = "syscalls",
+	[WRITE_LOCKS] = "write_locks",
+	[MAPPINGS] = "mappings",
+	[COMPLETED] = "completed",
+	[TRAPPING] = "trapping",
+};
+
+struct figures measured[ROWS];
+
+static bool counting_events;
+static int calls = -1, locks = -1;
+static int64_t before[FIGURES], overhead[FIGURES];
+
+static const char *profile_directory;
+static enum row profile_row = ROWS;
+
+/**
+ * check() - end the program where something went wrong
+ * @what:   what it was, for perror()
+ * @failed: did it?
+ */
+void check(const char *what, bool failed)
+{
+	if (!failed)
+		return;
+	perror(what);
+	exit(1);
+}
+
+/**
+ * touch() - write to each page
+ * @at:   the first
+ * @size: of all, in bytes
+ */
+void touch(char *at, size_t size)
+{
+	for (size_t i = 0; i < size; i += PAGE)
+		((volatile char *)at)[i] = 1;
+}
+
+/**
+ * no_huge_pages() - for the rest of this process
+ *
+ * By prctl, since madvise() makes mappings of its own.
+ */
+void no_huge_pages(void)
+{
+	check("PR_SET_THP_DISABLE", prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
+}
+
+/**
+ * traps() - would reading a byte of one's own raise a signal?
+ * @addr: where
+ */
+bool traps(const void *addr)
+{
+	char byte;
+	struct iovec here = { &byte, 1 }, there = { (void *)addr, 1 };
+
+	return process_vm_readv(getpid(), &here, 1, &there, 1, 0) != 1;
+}
+
+static int64_t count_mappings(void)
+{
+	static char buffer[1 << 16];
+	FILE *file = fopen("/proc/self/maps", "r");
+	int64_t count = 0;
+	size_t got;
+
+	check("/proc/self/maps", !file);
+	while ((got = fread(buffer, 1, sizeof(buffer), file)))
+		for (size_t i = 0; i < got; i++)
+			count += buffer[i] == '\n';
+	fclose(file);
+	return count;
+}
+
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static int64_t count_faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+/*
+ * Where the tracer begins and ends: it knows their addresses. Not inlined, and
+ * not alike, or they would become one.
+ */
+void meter_watch(void);
+void meter_unwatch(void);
+
+__attribute__((noinline)) void meter_watch(void)
+{
+	__asm__ volatile("nop" : : : "memory");
+}
+
+__attribute__((noinline)) void meter_unwatch(void)
+{
+	__asm__ volatile("nop; nop" : : : "memory");
+}
+
+static void tell_tracer(const char *name, const char *answer)
+{
+	char path[500], wanted[500];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", profile_directory, name);
+	snprintf(wanted, sizeof(wanted), "%s/%s", profile_directory, answer);
+	file = fopen(path, "w");
+	check(path, !file);
+	fclose(file);
+	while (access(wanted, F_OK))
+		usleep(100000);
+}
+
+/**
+ * meter_prepare() - before anything is measured
+ * @events: count what takes tracepoints; instructions mean nothing then
+ *
+ * What measuring itself costs is found by measuring nothing.
+ */
+void meter_prepare(bool events)
+{
+	counting_events = events;
+	if (events) {
+		calls = event_open("raw_syscalls/sys_enter", NULL);
+		locks = event_open("mmap_lock/mmap_lock_acquire_returned",
+				   "write==1 && success==1");
+	}
+	memset(overhead, 0, sizeof(overhead));
+	for (int i = 0; i < 3; i++) {
+		memset(measured, 0, sizeof(measured));
+		meter_start(0);
+		meter_stop(0, 1);
+	}
+	memcpy(overhead, measured[0].values, sizeof(overhead));
+	memset(measured, 0, sizeof(measured));
+}
+
+/**
+ * meter_profile() - have a row watched from outside
+ * @row:       which
+ * @directory: where to leave word
+ */
+void meter_profile(enum row row, const char *directory)
+{
+	profile_row = row;
+	profile_directory = directory;
+}
+
+/**
+ * meter_scale() - how often to do something
+ * @count: to measure it
+ *
+ * Return: @count, or less where each instruction is watched.
+ */
+size_t meter_scale(size_t count)
+{
+	return profile_row == ROWS || count < 64 ? count : 64;
+}
+
+/**
+ * meter_start() - count from here
+ * @row: for which row
+ */
+void meter_start(enum row row)
+{
+	if (row == profile_row) {
+		tell_tracer("ready", "go");
+		meter_watch();
+		return;
+	}
+	if (counting_events) {
+		before[MAPPINGS] = count_mappings();
+		before[FAULTS] = count_faults();
+		before[WRITE_LOCKS] = event_read(locks);
+		before[CALLS] = event_read(calls);
+	}
+	before[INSTRUCTIONS] = now();
+}
+
+static void count(struct figures *f, enum figure figure, int64_t value)
+{
+	f->values[figure] += value - before[figure] - overhead[figure];
+}
+
+/**
+ * meter_stop() - count until here; adds up if done more than once
+ * @row:        for which row
+ * @operations: how many were done
+ */
+void meter_stop(enum row row, uint64_t operations)
+{
+	struct figures *f = &measured[row];
+
+	if (row == profile_row) {
+		meter_unwatch();
+		f->operations = operations;
+		tell_tracer("done", "off");
+		profile_row = ROWS;
+		return;
+	}
+	count(f, INSTRUCTIONS, now());
+	f->operations += operations;
+	if (!counting_events)
+		return;
+	count(f, CALLS, event_read(calls));
+	count(f, WRITE_LOCKS, event_read(locks));
+	count(f, FAULTS, count_faults());
+	count(f, MAPPINGS, count_mappings());
+}
+
+/**
+ * meter_note() - what only the scenario knows
+ * @row:    of which row
+ * @figure: what
+ * @value:  how much
+ */
+void meter_note(enum row row, enum figure figure, int64_t value)
+{
+	measured[row].values[figure] = value;
+}
