@@ -23,7 +23,7 @@ help:
 #: make kunit        the KUnit suites, on the debug kernel
 #: make bench        instructions for each operation, in a virtual machine, to
 #:                   build/bench (ROWS="fresh recycle" for some of them;
-#:                   PROFILE=recycle: where they go; more:
+#:                   WAY=guarded; PROFILE=recycle: where they go; more:
 #:                   userspace/bench/run --help)
 #: make bench-check  fail where they are 5 % more than in docs/bench
 #: make bench-save   measure all, and put that into docs/bench
@@ -78,7 +78,8 @@ check:
 
 bench:
 	@kunit/deps python3
-	@userspace/bench/run --kernel $(KERNEL) $(if $(PROFILE),--profile $(PROFILE)) $(ROWS)
+	@userspace/bench/run --kernel $(KERNEL) $(if $(WAY),--way $(WAY)) \
+		$(if $(PROFILE),--profile $(PROFILE)) $(ROWS)
 
 bench-save:
 	@kunit/deps python3
