@@ -32,15 +32,17 @@ static void untake(struct chunk_context *context, struct chunk_extent *extent,
  * What is kept for reuse first, then what is mapped ahead. -ENOBUFS: there are
  * too few spare nodes.
  */
-static int take(struct chunk_context *context, unsigned long size,
-		unsigned long alignment, struct chunk_extent **out,
-		bool *recycled)
+static inline int take(struct chunk_context *context, unsigned long size,
+		       unsigned long alignment, struct chunk_extent **out,
+		       bool *recycled)
 {
 	int err;
 
 	lockdep_assert_held(&context->lock);
-	err = chunk_tree_take(&context->recycled, size, alignment,
-			      &context->spares, out);
+	err = -ENOENT;
+	if (context->recycled.bytes >= size)
+		err = chunk_tree_take(&context->recycled, size, alignment,
+				      &context->spares, out);
 	*recycled = err != -ENOENT;
 	if (err == -ENOENT)
 		err = chunk_tree_take(&context->reserve, size, alignment,

@@ -285,19 +285,16 @@ static int map_reserved(struct file *file, unsigned long size,
 int chunk_map_grow(struct chunk_context *context, struct file *file,
 		   unsigned long size, unsigned long alignment)
 {
-	unsigned long ahead = min(READ_ONCE(context->mapped) / CHUNK_GROW_PART,
-				  CHUNK_GROW_MAX);
+	unsigned long ahead = min(READ_ONCE(context->mapped), CHUNK_GROW_MAX);
 	unsigned long step = max(READ_ONCE(context->grow), size);
-	unsigned long steps[] = {
-		max(round_down(ahead, CHUNK_SIZE), step), step, size,
-	};
+	unsigned long steps[] = { max(ahead, step), step, size };
 	int err = -ENOMEM;
 	int i;
 
 	lockdep_assert_held(&context->map_lock);
 	context->charge_max = step;
-	/* What does not fit a page table of its own cannot become cheap. */
-	alignment = max(alignment, PMD_SIZE);
+	/* Large pieces of what begins where the registry's nodes do are cheap. */
+	alignment = max(alignment, CHUNK_GROW_ALIGNMENT);
 	WRITE_ONCE(context->mapper, current);
 	for (i = 0; i < ARRAY_SIZE(steps) && err && err != -EINTR; i++) {
 		if (!i || steps[i] < steps[i - 1])

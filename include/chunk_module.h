@@ -65,9 +65,9 @@
 /* What is kept for reuse unless asked otherwise: as much as mozjemalloc does. */
 #define CHUNK_RECYCLE_LIMIT	(128 * CHUNK_SIZE)
 
-/* How much is mapped ahead: this part of what there is, up to the maximum. */
-#define CHUNK_GROW_PART		2
+/* As much as there is, is mapped ahead, but no more than this. */
 #define CHUNK_GROW_MAX		(16384 * CHUNK_SIZE)
+#define CHUNK_GROW_ALIGNMENT	(64 * CHUNK_SIZE)
 
 /**
  * struct chunk_region - address space from one mmap
