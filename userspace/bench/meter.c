@@ -117,15 +117,12 @@ static int64_t count_faults(void)
  * Where the tracer begins and ends: it knows their addresses. Not inlined, and
  * not alike, or they would become one.
  */
-void meter_watch(void);
-void meter_unwatch(void);
-
-__attribute__((noinline)) void meter_watch(void)
+static __attribute__((noinline, noclone)) void meter_watch(void)
 {
 	__asm__ volatile("nop" : : : "memory");
 }
 
-__attribute__((noinline)) void meter_unwatch(void)
+static __attribute__((noinline, noclone)) void meter_unwatch(void)
 {
 	__asm__ volatile("nop; nop" : : : "memory");
 }
@@ -210,9 +207,9 @@ void meter_start(enum row row)
 	before[INSTRUCTIONS] = now();
 }
 
-static void count(struct figures *f, enum figure figure, int64_t value)
+static void count(struct figures *f, enum figure kind, int64_t value)
 {
-	f->values[figure] += value - before[figure] - overhead[figure];
+	f->values[kind] += value - before[kind] - overhead[kind];
 }
 
 /**
@@ -244,10 +241,10 @@ void meter_stop(enum row row, uint64_t operations)
 /**
  * meter_note() - what only the scenario knows
  * @row:    of which row
- * @figure: what
+ * @kind:  what
  * @value:  how much
  */
-void meter_note(enum row row, enum figure figure, int64_t value)
+void meter_note(enum row row, enum figure kind, int64_t value)
 {
-	measured[row].values[figure] = value;
+	measured[row].values[kind] = value;
 }
