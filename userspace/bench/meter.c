@@ -241,7 +241,7 @@ void meter_stop(enum row row, uint64_t operations)
 /**
  * meter_note() - what only the scenario knows
  * @row:    of which row
- * @kind:  what
+ * @kind:   what
  * @value:  how much
  */
 void meter_note(enum row row, enum figure kind, int64_t value)

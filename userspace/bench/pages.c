@@ -32,8 +32,8 @@ static void run_pages(const struct way *way)
 
 static void run_million(const struct way *way)
 {
-	char *memory = way->fresh(2 * MILLION / PAGES * MIB, MIB);
-	size_t pages = MILLION / PAGES * PAGES, done, trapping = 0;
+	char *memory = way->fresh((2 * MILLION / PAGES + 1) * MIB, MIB);
+	size_t pages = meter_scale(MILLION), done, trapping = 0;
 
 	check("fresh", !memory);
 	meter_start(PAGES_1E6);
