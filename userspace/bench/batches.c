@@ -2,7 +2,7 @@
 /* Scenarios: many operations in one call. */
 #include "bench.h"
 
-#define BATCHES	8
+#define BATCHES	32
 
 static bool can(const struct way *way)
 {

@@ -4,9 +4,14 @@
 
 #include "bench.h"
 
-#define CHUNKS	1000
+/*
+ * So many that the kernel gets around to freeing, after a grace period, what the
+ * operations left: else chance says what of it is counted.
+ */
+#define CHUNKS	8000
+#define ALIGNED	1000
 #define TOUCHED	32
-#define BIG	16
+#define BIG	256
 
 static char *chunks[CHUNKS];
 
@@ -51,7 +56,7 @@ static void run_untouched(const struct way *way)
 
 static void run_aligned(const struct way *way)
 {
-	size_t count = meter_scale(CHUNKS);
+	size_t count = meter_scale(ALIGNED);
 
 	meter_start(FRESH_4M);
 	get(way, count, MIB, 4 * MIB);
@@ -60,9 +65,11 @@ static void run_aligned(const struct way *way)
 
 static void run_big(const struct way *way)
 {
+	size_t count = meter_scale(BIG);
+
 	meter_start(FRESH_64M);
-	get(way, BIG, 64 * MIB, MIB);
-	meter_stop(FRESH_64M, BIG);
+	get(way, count, 64 * MIB, MIB);
+	meter_stop(FRESH_64M, count);
 }
 
 static void get_touched(const struct way *way, size_t size)

@@ -4,8 +4,8 @@
 
 #define FEW	1000UL
 #define MANY	1000000UL
-#define SINGLES	500UL
-#define TOUCHED	32
+#define SINGLES	2000UL
+#define TOUCHED	64
 
 static char *chunks[2 * (MANY + SINGLES) + BATCH];
 

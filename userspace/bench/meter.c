@@ -10,8 +10,11 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <linux/membarrier.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "bench.h"
@@ -149,6 +152,9 @@ static void tell_tracer(const char *name, const char *answer)
  */
 void meter_prepare(bool events)
 {
+	/* What processes before have left is freed after a grace period. */
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	usleep(30000);
 	counting_events = events;
 	if (events) {
 		calls = event_open("raw_syscalls/sys_enter", NULL);

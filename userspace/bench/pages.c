@@ -2,7 +2,7 @@
 /* Scenarios: single pages of a chunk. */
 #include "bench.h"
 
-#define CHUNKS		4
+#define CHUNKS		16
 #define MILLION		1000000UL
 #define SAMPLE		16
 

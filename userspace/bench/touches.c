@@ -2,7 +2,7 @@
 /* Scenarios: pages that become present, one by one or all at once. */
 #include "bench.h"
 
-#define CHUNKS	8
+#define CHUNKS	32
 #define BIG	(16 * MIB)
 
 /* The first page of two megabytes is touched before: it needs a page table. */
