@@ -99,6 +99,11 @@ static unsigned int alloc_fast(struct chunk_context *context,
 	struct chunk_extent *spares = NULL;
 	unsigned int done;
 
+	/* What may be unmapped, and must be zapped. */
+	if (context->huge) {
+		jobs->err = -EAGAIN;
+		return 0;
+	}
 	spin_lock(&context->lock);
 	for (done = 0; done < nr; done++) {
 		jobs[done].err = alloc_locked(context, &jobs[done], &spares);
@@ -140,6 +145,9 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 		chunk_region_put(region);
 		return -EAGAIN;
 	}
+	/* Nobody owns it, but anybody could have written to it. */
+	if (context->huge)
+		chunk_zap(context, extent->addr, extent->size, vma);
 	err = chunk_radix_store(&context->live, extent, GFP_KERNEL);
 	spin_lock(&context->lock);
 	if (err) {

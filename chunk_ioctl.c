@@ -96,14 +96,18 @@ static int ioctl_configure(struct file *file, void __user *arg)
 	    !IS_ALIGNED(args.grow, CHUNK_SIZE) ||
 	    args.backing > CHUNK_BACKING_HUGE)
 		return -EINVAL;
-	if (args.backing != CHUNK_BACKING_GUARDED)
+	if (args.backing == CHUNK_BACKING_HUGE &&
+	    !(chunk_caps() & CHUNK_CAP_HUGE))
 		return -EOPNOTSUPP;
 
 	spin_lock(&context->lock);
-	if (context->configured)
+	if (context->configured) {
 		err = -EBUSY;
-	else if (args.grow)
-		WRITE_ONCE(context->grow, args.grow);
+	} else {
+		WRITE_ONCE(context->huge, args.backing == CHUNK_BACKING_HUGE);
+		if (args.grow)
+			WRITE_ONCE(context->grow, args.grow);
+	}
 	spin_unlock(&context->lock);
 	return err;
 }
