@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* libchunk: without the module, and with it. */
-#include <fcntl.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <chunk.h>
-#include <linux/chunk.h>
 
 #include "bench.h"
 
@@ -19,24 +15,6 @@ static bool start(void)
 static bool start_guarded(void)
 {
 	return start() && !strcmp(chunk_backend(), "device");
-}
-
-static bool has_huge(void)
-{
-	struct chunk_ioc_info info = { .size = sizeof(info) };
-	int fd = open(CHUNK_DEVICE_PATH, O_RDWR | O_CLOEXEC);
-	bool has;
-
-	if (fd < 0)
-		return false;
-	has = !ioctl(fd, CHUNK_IOC_INFO, &info) && info.caps & CHUNK_CAP_HUGE;
-	close(fd);
-	return has;
-}
-
-static bool start_huge(void)
-{
-	return has_huge() && start_guarded();
 }
 
 static void *fresh(size_t size, size_t alignment)
@@ -88,14 +66,5 @@ const struct way way_guarded = {
 	.option = "backend:device",
 	.module = true,
 	.start = start_guarded,
-	CALLS_OF_LIBCHUNK
-};
-
-const struct way way_huge = {
-	.key = "huge",
-	.title = "libchunk, device, huge",
-	.option = "backend:device,backing:huge",
-	.module = true,
-	.start = start_huge,
 	CALLS_OF_LIBCHUNK
 };
