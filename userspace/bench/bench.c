@@ -294,8 +294,7 @@ static int profile(const char *key, const struct way *way,
 	snprintf(path, sizeof(path), "%s/operations", directory);
 	file = fopen(path, "w");
 	check(path, !file);
-	fprintf(file, "%llu\n",
-		(unsigned long long)measured[row].operations);
+	fprintf(file, "%llu\n", (unsigned long long)meter_profiled());
 	fclose(file);
 	return 0;
 }

@@ -149,6 +149,7 @@ void meter_profile(enum row row, const char *directory);
 void meter_start(enum row row);
 void meter_stop(enum row row, uint64_t operations);
 void meter_note(enum row row, enum figure kind, int64_t value);
+uint64_t meter_profiled(void);
 size_t meter_scale(size_t count);
 
 int threads_run(const struct way *way);

@@ -38,6 +38,8 @@ static int64_t before[FIGURES], overhead[FIGURES];
 
 static const char *profile_directory;
 static enum row profile_row = ROWS;
+static bool profiling;
+static uint64_t profiled;
 
 /**
  * check() - end the program where something went wrong
@@ -172,14 +174,23 @@ void meter_prepare(bool events)
 }
 
 /**
- * meter_profile() - have a row watched from outside
+ * meter_profile() - have a row watched from outside, the first time it is done
  * @row:       which
  * @directory: where to leave word
  */
 void meter_profile(enum row row, const char *directory)
 {
+	profiling = true;
 	profile_row = row;
 	profile_directory = directory;
+}
+
+/**
+ * meter_profiled() - how many operations were watched
+ */
+uint64_t meter_profiled(void)
+{
+	return profiled;
 }
 
 /**
@@ -190,7 +201,7 @@ void meter_profile(enum row row, const char *directory)
  */
 size_t meter_scale(size_t count)
 {
-	return profile_row == ROWS || count < 64 ? count : 64;
+	return profiling && count > 64 ? 64 : count;
 }
 
 /**
@@ -229,7 +240,7 @@ void meter_stop(enum row row, uint64_t operations)
 
 	if (row == profile_row) {
 		meter_unwatch();
-		f->operations = operations;
+		profiled = operations;
 		tell_tracer("done", "off");
 		profile_row = ROWS;
 		return;
