@@ -21,7 +21,8 @@
 /**
  * struct chunk_caps - what differs between systems; constant after the start
  * @page_size:      the granularity of everything, in bytes
- * @partial_unmap:  @unmap takes any part of mappings, not only whole ones
+ * @partial_unmap:  @unmap takes any part of mappings, not only one whole one;
+ *                  without it single chunks are recycled and nothing else
  * @zero_on_commit: what was decommitted reads as zero when it is committed,
  *                  unless @decommit failed
  */
