@@ -22,6 +22,8 @@ help:
 #:                   TIMEOUT=seconds OUT=directory (more: kunit/vm --help)
 #: make kunit        the KUnit suites, on the debug kernel
 #: make bench        instructions for each operation, in a virtual machine
+#: make bench-native libchunk without the module against the original's system
+#:                   calls, wall clock, here (ROUNDS=200)
 #: make lint         checkpatch, sparse, W=1, shellcheck
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
@@ -76,6 +78,11 @@ bench:
 	@$(MAKE) -s -C userspace bench
 	@kunit/vm --kernel $(KERNEL) --icount -- userspace/build/bench/bench
 
+bench-native:
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) >&2
+	@$(MAKE) -s -C userspace libchunk >&2
+	@$(MAKE) -s -C userspace bench-native
+
 lint:
 	@kunit/lint
 
@@ -87,5 +94,5 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench modules libchunk tests jemalloc vm kunit run check lint clean distclean
+.PHONY: help deps bench bench-native modules libchunk tests jemalloc vm kunit run check lint clean distclean
 .DEFAULT_GOAL := help

@@ -23,10 +23,11 @@ static bool is_aligned(const char *addr, size_t alignment)
 static void *take(size_t size, size_t alignment)
 {
 	struct chunk_ahead *ahead = &chunk_state.ahead;
-	char *at = ahead->addr + ahead->size - size;
+	char *at;
 
 	if (ahead->size < size)
 		return NULL;
+	at = ahead->addr + ahead->size - size;
 	if (!is_aligned(at, alignment)) {
 		at = ahead->addr;
 		if (!is_aligned(at, alignment))
@@ -45,14 +46,15 @@ static void *take(size_t size, size_t alignment)
  */
 static size_t surplus(size_t size, size_t alignment)
 {
-	size_t half = chunk_state.counts.live_bytes / 2;
+	size_t there = chunk_state.ahead.size;
+	size_t most = chunk_state.counts.live_bytes / 2;
 
 	if (chunk_state.ahead.useless || size & (alignment - 1) ||
-	    chunk_state.ahead.size >= size)
+	    there >= size)
 		return 0;
-	if (half > AHEAD_MAX)
-		half = AHEAD_MAX;
-	return half < size ? 0 : half & ~(alignment - 1);
+	if (most > AHEAD_MAX)
+		most = AHEAD_MAX;
+	return most < there + size ? 0 : (most - there) & ~(alignment - 1);
 }
 
 /* Context: chunk_lock() held. */
@@ -73,7 +75,7 @@ static void *keep_ahead(char *addr, size_t mapped, size_t size,
 
 	chunk_lock();
 	old = chunk_state.ahead;
-	if (addr + mapped == old.addr &&
+	if (old.size && addr + mapped == old.addr &&
 	    is_aligned(old.addr + old.size, alignment)) {
 		mapped += old.size;
 		old.size = 0;

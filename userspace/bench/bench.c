@@ -19,14 +19,13 @@
 
 #include <linux/chunk.h>
 
+#include "original.h"
+
 #define MIB	(1UL << 20)
 #define OPS	1000
 #define TOUCHED	64
 #define PAGE	4096UL
 #define PAGES	(MIB / PAGE)
-
-#define PRIVATE	(MAP_PRIVATE | MAP_ANONYMOUS)
-#define RW	(PROT_READ | PROT_WRITE)
 
 static int device;
 
@@ -44,42 +43,6 @@ static uint64_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-/* The original: try, and if it is not aligned map more and trim. */
-static void *original_fresh(size_t size, size_t alignment)
-{
-	size_t more = size + alignment - PAGE, lead;
-	char *addr = mmap(NULL, size, RW, PRIVATE, -1, 0);
-
-	check("mmap", addr == MAP_FAILED);
-	if (!((uintptr_t)addr & (alignment - 1)))
-		return addr;
-	munmap(addr, size);
-	addr = mmap(NULL, more, RW, PRIVATE, -1, 0);
-	check("mmap", addr == MAP_FAILED);
-	lead = -(uintptr_t)addr & (alignment - 1);
-	if (lead)
-		munmap(addr, lead);
-	if (more - lead - size)
-		munmap(addr + lead + size, more - lead - size);
-	return addr + lead;
-}
-
-static void original_replace(void *addr, size_t size, int prot)
-{
-	check("mmap", mmap(addr, size, prot, PRIVATE | MAP_FIXED, -1, 0) ==
-		      MAP_FAILED);
-}
-
-static void original_decommit(void *addr, size_t size)
-{
-	original_replace(addr, size, PROT_NONE);
-}
-
-static void original_commit(void *addr, size_t size)
-{
-	original_replace(addr, size, RW);
 }
 
 static void *device_fresh(size_t size, size_t alignment)
@@ -151,7 +114,7 @@ static void device_take(void *addr, size_t size)
 }
 
 static const struct way ways[] = {
-	{ "original", original_fresh, original_commit, original_decommit,
+	{ "original", original_map, original_commit, original_decommit,
 	  original_decommit, original_commit },
 	{ "device", device_fresh, device_take, device_dealloc,
 	  device_decommit, device_commit },

@@ -14,7 +14,6 @@
  * what is recycled; chunks that are recycled are committed. mmap and munmap are
  * raw calls there, too. prctl() is made whether or not the kernel knows names.
  */
-#define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

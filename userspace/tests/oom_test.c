@@ -218,6 +218,47 @@ static void no_mapping_left(void)
 	expect_stats_consistent();
 }
 
+/* In a process of its own: whether the kernel's guards are in use */
+static bool have_guards(void)
+{
+	const char *options = getenv("CHUNK_OPTIONS");
+	void *page = mmap(NULL, page_size(), PROT_READ,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool have = !madvise(page, page_size(), 102 /* GUARD_INSTALL */);
+
+	munmap(page, page_size());
+	return have && !(options && strstr(options, "guard:off"));
+}
+
+/* Some chunks are retired by a mapping, some otherwise, and then are one. */
+static void recycled_without_a_mapping(void)
+{
+	bool guards = have_guards();
+	char *row, *place;
+	size_t size;
+
+	row = adjoining_chunks(5);
+	fill(row, 5 * MIB, 1);
+	dealloc_mib(row + 3 * MIB, 1);
+	size = use_up_mappings(&place);
+	dealloc_mib(row + MIB, 1);
+	expect_equal(resident_bytes(row + MIB, MIB), 0);
+	if (guards || on_device()) {
+		expect_trap(row + MIB);
+		expect_trap(row + 2 * MIB - page_size());
+	}
+	expect(is_filled(row, MIB, 1));
+	expect(is_filled(row + 2 * MIB, MIB, 1 + 2 * MIB));
+	expect(munmap(place, size) == 0);
+	dealloc_mib(row, 1);
+	dealloc_mib(row + 2 * MIB, 1);
+	dealloc_mib(row + 4 * MIB, 1);
+	expect_equal((uintptr_t)alloc_mib(5), (uintptr_t)row);
+	expect(is_zero(row, 5 * MIB));
+	touch(row, 5 * MIB);
+	expect_stats_consistent();
+}
+
 /* A limit hit at the very first call, and lifted later. */
 static void at_the_first_call(void)
 {
@@ -262,6 +303,7 @@ static const struct tap_case cases[] = {
 	{ "commit under RLIMIT_DATA", commit_fails },
 	{ "recycling under RLIMIT_DATA loses nothing", recycling_fails },
 	{ "no mapping left", no_mapping_left },
+	{ "recycling without a mapping left", recycled_without_a_mapping },
 	{ "RLIMIT_AS at the first call", at_the_first_call },
 	{ "RLIMIT_AS at every point", at_every_point },
 };

@@ -13,7 +13,6 @@
  *
  * Nothing here may allocate: it is called by the allocator.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>

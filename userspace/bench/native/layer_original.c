@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The original: its system calls, and for whole traces its policy: best fit, 128
+ * MiB kept for reuse, the tail of what does not fit any more unmapped. Its trees
+ * are libchunk's here, and it keeps no registry, which is in its favour.
+ */
+#include "../original.h"
+#include "chunk_tree.h"
+#include "layer.h"
+
+#define RECYCLE_LIMIT	(128 * MIB)
+#define NODES		4096
+
+static struct chunk_tree tree;
+static struct chunk_extent nodes[NODES];
+static struct chunk_extent *spares;
+
+static bool start(void)
+{
+	chunk_tree_init(&tree, RECYCLE_LIMIT);
+	for (size_t i = 0; i < NODES; i++)
+		chunk_spare_push(&spares, &nodes[i]);
+	return true;
+}
+
+static void *original_alloc(size_t size, size_t alignment)
+{
+	struct chunk_extent *extent;
+	void *addr;
+
+	if (chunk_tree_take(&tree, size, alignment, &spares, &extent))
+		return original_map(size, alignment);
+	addr = (void *)extent->addr;
+	chunk_spare_push(&spares, extent);
+	original_commit(addr, size);
+	return addr;
+}
+
+static void original_dealloc(void *addr, size_t size)
+{
+	size_t room = chunk_tree_reserve(&tree, size);
+	struct chunk_extent *extent;
+
+	if (room < size)
+		original_unmap((char *)addr + room, size - room);
+	if (!room)
+		return;
+	original_decommit(addr, room);
+	extent = chunk_spare_pop(&spares);
+	if (!extent)
+		fail("original: too many free extents");
+	extent->addr = (uintptr_t)addr;
+	extent->size = room;
+	extent->owner = NULL;
+	extent->type = ZEROED_CHUNK;
+	chunk_tree_insert(&tree, extent, &spares);
+}
+
+static void clear(void)
+{
+	struct chunk_extent *extent;
+
+	while ((extent = chunk_tree_first(&tree))) {
+		chunk_tree_remove(&tree, extent);
+		original_unmap((void *)extent->addr, extent->size);
+		chunk_spare_push(&spares, extent);
+	}
+}
+
+const struct layer layer_original = {
+	.name = "original",
+	.start = start,
+	.fresh = original_map,
+	.give = original_decommit,
+	.take = original_commit,
+	.decommit = original_decommit,
+	.commit = original_commit,
+	.alloc = original_alloc,
+	.dealloc = original_dealloc,
+	.clear = clear,
+	.unmap = original_unmap,
+};
