@@ -4,7 +4,7 @@
  * MiB kept for reuse, the tail of what does not fit any more unmapped. Its trees
  * are libchunk's here, and it keeps no registry, which is in its favour.
  */
-#include "../original.h"
+#include "../mozjemalloc.h"
 #include "chunk_tree.h"
 #include "layer.h"
 
@@ -23,20 +23,41 @@ static bool start(void)
 	return true;
 }
 
-static void *original_alloc(size_t size, size_t alignment)
+static void *fresh(size_t size, size_t alignment)
+{
+	void *addr = original_map(size, alignment);
+
+	if (!addr)
+		fail("original: mmap");
+	return addr;
+}
+
+static void decommit(void *addr, size_t size)
+{
+	if (!original_decommit(addr, size))
+		fail("original: decommit");
+}
+
+static void commit(void *addr, size_t size)
+{
+	if (!original_commit(addr, size))
+		fail("original: commit");
+}
+
+static void *alloc(size_t size, size_t alignment)
 {
 	struct chunk_extent *extent;
 	void *addr;
 
 	if (chunk_tree_take(&tree, size, alignment, &spares, &extent))
-		return original_map(size, alignment);
+		return fresh(size, alignment);
 	addr = (void *)extent->addr;
 	chunk_spare_push(&spares, extent);
-	original_commit(addr, size);
+	commit(addr, size);
 	return addr;
 }
 
-static void original_dealloc(void *addr, size_t size)
+static void dealloc(void *addr, size_t size)
 {
 	size_t room = chunk_tree_reserve(&tree, size);
 	struct chunk_extent *extent;
@@ -45,7 +66,7 @@ static void original_dealloc(void *addr, size_t size)
 		original_unmap((char *)addr + room, size - room);
 	if (!room)
 		return;
-	original_decommit(addr, room);
+	decommit(addr, room);
 	extent = chunk_spare_pop(&spares);
 	if (!extent)
 		fail("original: too many free extents");
@@ -70,13 +91,13 @@ static void clear(void)
 const struct layer layer_original = {
 	.name = "original",
 	.start = start,
-	.fresh = original_map,
-	.give = original_decommit,
-	.take = original_commit,
-	.decommit = original_decommit,
-	.commit = original_commit,
-	.alloc = original_alloc,
-	.dealloc = original_dealloc,
+	.fresh = fresh,
+	.give = decommit,
+	.take = commit,
+	.decommit = decommit,
+	.commit = commit,
+	.alloc = alloc,
+	.dealloc = dealloc,
 	.clear = clear,
 	.unmap = original_unmap,
 };

@@ -16,13 +16,12 @@
  */
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "original.h"
+#include "mozjemalloc.h"
 
 #ifndef PR_SET_VMA
 #define PR_SET_VMA		0x53564d41
@@ -43,43 +42,19 @@ static void *map(void *addr, size_t size, int prot, int flags,
 {
 	long got = syscall(SYS_MMAP, addr, size, prot, PRIVATE | flags, -1, 0L);
 
-	if (got == -1) {
-		perror("original: mmap");
-		exit(1);
-	}
+	if (got == -1)
+		return NULL;
 	prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, got, size, name);
 	return (void *)got;
 }
 
-/**
- * original_unmap() - return address space
- * @addr: first byte, page-aligned
- * @size: bytes, page-aligned
- */
-void original_unmap(void *addr, size_t size)
-{
-	if (syscall(SYS_munmap, addr, size)) {
-		perror("original: munmap");
-		exit(1);
-	}
-}
-
-/**
- * original_map() - a fresh mapping at a multiple of an alignment
- * @size:      bytes, a multiple of the page size
- * @alignment: bytes, a power of two, at least the page size
- *
- * Return: its address; where there is none the program ends.
- */
-void *original_map(size_t size, size_t alignment)
+static void *map_and_trim(size_t size, size_t alignment)
 {
 	size_t more = size + alignment - sysconf(_SC_PAGESIZE), lead;
-	char *addr = map(NULL, size, RW, 0, "jemalloc");
+	char *addr = map(NULL, more, RW, 0, "jemalloc");
 
-	if (!((uintptr_t)addr & (alignment - 1)))
-		return addr;
-	original_unmap(addr, size);
-	addr = map(NULL, more, RW, 0, "jemalloc");
+	if (!addr)
+		return NULL;
 	lead = -(uintptr_t)addr & (alignment - 1);
 	if (lead)
 		original_unmap(addr, lead);
@@ -89,21 +64,55 @@ void *original_map(size_t size, size_t alignment)
 }
 
 /**
+ * original_map() - a fresh mapping at a multiple of an alignment
+ * @size:      bytes, a multiple of the page size
+ * @alignment: bytes, a power of two, at least the page size
+ *
+ * Return: its address, or NULL.
+ */
+void *original_map(size_t size, size_t alignment)
+{
+	void *addr = map(NULL, size, RW, 0, "jemalloc");
+
+	if (!addr || !((uintptr_t)addr & (alignment - 1)))
+		return addr;
+	original_unmap(addr, size);
+	return map_and_trim(size, alignment);
+}
+
+/**
+ * original_unmap() - return address space
+ * @addr: first byte, page-aligned
+ * @size: bytes, page-aligned
+ *
+ * A failure is none of the caller's business.
+ */
+void original_unmap(void *addr, size_t size)
+{
+	if (syscall(SYS_munmap, addr, size))
+		perror("munmap");
+}
+
+/**
  * original_decommit() - free memory, and make accesses trap
  * @addr: first byte, page-aligned
  * @size: bytes, page-aligned
+ *
+ * Return: false where the original crashes.
  */
-void original_decommit(void *addr, size_t size)
+bool original_decommit(void *addr, size_t size)
 {
-	map(addr, size, PROT_NONE, MAP_FIXED, "jemalloc-decommitted");
+	return map(addr, size, PROT_NONE, MAP_FIXED, "jemalloc-decommitted");
 }
 
 /**
  * original_commit() - make memory accessible again; it is zero
  * @addr: first byte, page-aligned
  * @size: bytes, page-aligned
+ *
+ * Return: false when out of memory.
  */
-void original_commit(void *addr, size_t size)
+bool original_commit(void *addr, size_t size)
 {
-	map(addr, size, RW, MAP_FIXED, "jemalloc");
+	return map(addr, size, RW, MAP_FIXED, "jemalloc");
 }
