@@ -35,13 +35,13 @@ static void *fresh(size_t size, size_t alignment)
 static void decommit(void *addr, size_t size)
 {
 	if (!original_decommit(addr, size))
-		fail("original: decommit");
+		fail("original: mmap(PROT_NONE)");
 }
 
 static void commit(void *addr, size_t size)
 {
 	if (!original_commit(addr, size))
-		fail("original: commit");
+		fail("original: mmap(MAP_FIXED)");
 }
 
 static void *alloc(size_t size, size_t alignment)
