@@ -21,6 +21,10 @@ void *alloc_mib(size_t mib);
 void dealloc_mib(void *chunk, size_t mib);
 char *adjoining_chunks(size_t count);
 
+unsigned int rounds(unsigned int count);
+void need_limit(int resource);
+bool emulator_survives(void (*run)(void *), void *arg);
+
 uint64_t random_seed(void);
 uint64_t random_next(uint64_t *state);
 size_t random_below(uint64_t *state, size_t bound);
