@@ -111,8 +111,10 @@ static void bounded(void)
 /* Without a call: none would succeed. */
 static void serves(void)
 {
-	size_t count = get_some_ahead() / MIB;
+	size_t count;
 
+	need_limit(RLIMIT_AS);
+	count = get_some_ahead() / MIB;
 	limit_to(0);
 	for (size_t i = 0; i < count; i++) {
 		char *chunk = alloc_mib(1);
@@ -127,8 +129,10 @@ static void serves(void)
 
 static void given_up_when_short(void)
 {
-	size_t there = get_some_ahead();
+	size_t there;
 
+	need_limit(RLIMIT_AS);
+	there = get_some_ahead();
 	limit_to(MIB);
 	fill(alloc_mib(there / MIB + 1), there + MIB, 1);
 	expect_equal(ahead(), 0);
@@ -244,10 +248,12 @@ static void threads(void)
 /* There is no room to map more than that and trim it. */
 static void aligned_without_more(void)
 {
-	char *first = chunk_alloc(MIB, 4 * MIB, false), *second;
+	char *first, *second;
 
 	if (on_device())
 		tap_skip("the module finds aligned places by itself");
+	need_limit(RLIMIT_AS);
+	first = chunk_alloc(MIB, 4 * MIB, false);
 	limit_to(MIB);
 	second = chunk_alloc(MIB, 4 * MIB, false);
 	expect(second);
