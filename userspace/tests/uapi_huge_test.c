@@ -32,7 +32,7 @@ static int huge_open(void)
 }
 
 /* A figure of the mapping that contains an address, from smaps, in bytes */
-static size_t smaps(const void *addr, const char *name)
+static size_t mapping_figure(const void *addr, const char *name)
 {
 	FILE *file = fopen("/proc/self/smaps", "r");
 	unsigned long start, end, kib;
@@ -75,10 +75,10 @@ static void huge_pages(void)
 	extent = device_alloc(fd, 8 * HUGE_PAGE, HUGE_PAGE);
 	/* Written first: what was read is small. */
 	fill(extent, 8 * HUGE_PAGE, 1);
-	expect(smaps(extent, "AnonHugePages") >= 8 * HUGE_PAGE);
+	expect(mapping_figure(extent, "AnonHugePages") >= 8 * HUGE_PAGE);
 	expect(is_filled(extent, 8 * HUGE_PAGE, 1));
 	expect_equal(device_dealloc(fd, extent, 8 * HUGE_PAGE), 0);
-	expect_equal(smaps(extent, "AnonHugePages"), 0);
+	expect_equal(mapping_figure(extent, "AnonHugePages"), 0);
 	expect_consistent(fd);
 }
 
@@ -104,7 +104,7 @@ static void decommitted_is_zero(void)
 	fill(extent, 2 * HUGE_PAGE, 1);
 	expect_equal(device_decommit(fd, extent + MIB, MIB), 0);
 	expect_equal(device_stats(fd).decommitted_bytes, MIB);
-	expect(smaps(extent, "Rss") <= 2 * HUGE_PAGE - MIB);
+	expect(mapping_figure(extent, "Rss") <= 2 * HUGE_PAGE - MIB);
 	expect(is_zero(extent + MIB, MIB));
 	expect(is_filled(extent, MIB, 1));
 	expect(is_filled(extent + 2 * MIB, 2 * MIB, 1 + 2 * MIB));
