@@ -27,6 +27,8 @@ help:
 #:                   userspace/bench/run --help)
 #: make bench-check  fail where they are 5 % more than in docs/bench
 #: make bench-save   measure all, and put that into docs/bench
+#: make bench-native libchunk without the module against the original's system
+#:                   calls, wall clock, here (ROUNDS=200)
 #: make lint         checkpatch, sparse, W=1, shellcheck
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
@@ -89,6 +91,11 @@ bench-check:
 	@kunit/deps python3
 	@userspace/bench/run --kernel $(KERNEL) --check $(ROWS)
 
+bench-native:
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) >&2
+	@$(MAKE) -s -C userspace libchunk >&2
+	@$(MAKE) -s -C userspace bench-native
+
 lint:
 	@kunit/lint
 
@@ -100,5 +107,5 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench bench-save bench-check modules libchunk tests jemalloc vm kunit run check lint clean distclean
+.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc vm kunit run check lint clean distclean
 .DEFAULT_GOAL := help

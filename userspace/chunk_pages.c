@@ -39,14 +39,16 @@ static void check_range(const char *call, const void *addr, size_t size,
  *
  * Where the system cannot, for lack of mappings, the memory is freed, and a line
  * on stderr says that the address space is lost.
+ *
+ * Return: whether it was returned.
  */
-void chunk_unmap_or_report(const char *call, void *addr, size_t size)
+bool chunk_unmap_or_report(const char *call, void *addr, size_t size)
 {
 	struct chunk_line line = { 0 };
 	int err = chunk_os.unmap(addr, size);
 
 	if (!err)
-		return;
+		return true;
 	chunk_os.decommit(addr, size);
 	chunk_line_text(&line, "libchunk: ");
 	chunk_line_text(&line, call);
@@ -57,6 +59,7 @@ void chunk_unmap_or_report(const char *call, void *addr, size_t size)
 	chunk_line_text(&line, "): ");
 	chunk_line_error(&line, -err);
 	chunk_line_write(&line);
+	return false;
 }
 
 /* Cut an aligned piece out of a larger mapping. */
@@ -73,6 +76,30 @@ static void *trim(char *addr, size_t mapped, size_t size, size_t alignment)
 	return addr + lead;
 }
 
+/*
+ * Where the last mapping is that was cut out of a larger one. Where addresses
+ * are handed out from the top down there is most likely room below it, and one
+ * call does for three or more.
+ */
+static atomic_uintptr_t last_cut;
+
+static void remember(void *addr)
+{
+	atomic_store_explicit(&last_cut, (uintptr_t)addr, memory_order_relaxed);
+}
+
+static void *map_below_last(size_t size, size_t alignment)
+{
+	uintptr_t last = atomic_load_explicit(&last_cut, memory_order_relaxed);
+	uintptr_t at = (last - size) & ~(alignment - 1);
+	void *addr;
+
+	if (last <= size || !at || chunk_os.map((void *)at, size, &addr))
+		return NULL;
+	remember(addr);
+	return addr;
+}
+
 /* A mapping so large that an aligned one fits in, and that one alone is kept */
 static void *map_larger(size_t size, size_t alignment)
 {
@@ -83,13 +110,20 @@ static void *map_larger(size_t size, size_t alignment)
 
 	if (more < size)
 		return NULL;
+	addr = map_below_last(size, alignment);
+	if (addr)
+		return addr;
 	for (tries = 0; tries < PLACE_TRIES; tries++) {
 		if (chunk_os.map(NULL, more, &addr))
 			return NULL;
-		if (chunk_os.caps.partial_unmap)
-			return trim(addr, more, size, alignment);
+		if (chunk_os.caps.partial_unmap) {
+			addr = trim(addr, more, size, alignment);
+			remember(addr);
+			return addr;
+		}
 		/* Another thread may take the place in between. */
-		chunk_unmap_or_report("chunk_alloc", addr, more);
+		if (!chunk_unmap_or_report("chunk_alloc", addr, more))
+			return NULL;
 		at = ((uintptr_t)addr + alignment - 1) & ~(alignment - 1);
 		if (!chunk_os.map((void *)at, size, &addr))
 			return addr;
@@ -237,7 +271,8 @@ static void purge_untrapped(const struct piece *piece)
 		chunk_unlock();
 		if (!run)
 			return;
-		chunk_os.purge((void *)at, run);
+		if (chunk_os.purge((void *)at, run))
+			memset((void *)at, 0, run);
 		at += run;
 	}
 }

@@ -21,7 +21,8 @@
 /**
  * struct chunk_caps - what differs between systems; constant after the start
  * @page_size:      the granularity of everything, in bytes
- * @partial_unmap:  @unmap takes any part of mappings, not only whole ones
+ * @partial_unmap:  @unmap takes any part of mappings, not only one whole one;
+ *                  without it single chunks are recycled and nothing else
  * @zero_on_commit: what was decommitted reads as zero when it is committed,
  *                  unless @decommit failed
  */
@@ -45,9 +46,17 @@ struct chunk_caps {
  *               contents. -ENOMEM
  * @decommit:    the memory is freed and any access traps. -ENOMEM: it is freed,
  *               but the system cannot make it trap
+ * @retire:      @decommit for whole extents kept for reuse, none of which need
+ *               be committed in parts, or NULL: @decommit does
+ * @revive:      @commit for what @retire was done to, or NULL as that is
+ * @untouched:   does fresh memory at @addr take up nothing before it is touched,
+ *               so that more than is needed may be mapped? NULL: no
  * @purge:       the memory is freed and reads as zero. An error: it is not
  * @map_forked:  memory of @size bytes that reads as zero in the child after each
  *               fork, or NULL; ready before @start
+ * @process:     a number, not 0, that no parent of this process has; asked for
+ *               on each call where there is no @map_forked. NULL where processes
+ *               do not fork
  * @wait:        sleep while @word is @value, or less long
  * @wake:        wake one who waits on @word
  * @option:      a setting from outside, constant, or NULL
@@ -61,8 +70,12 @@ struct chunk_os {
 	int (*unmap)(void *addr, size_t size);
 	int (*commit)(void *addr, size_t size);
 	int (*decommit)(void *addr, size_t size);
+	int (*retire)(void *addr, size_t size);
+	int (*revive)(void *addr, size_t size);
+	bool (*untouched)(void *addr);
 	int (*purge)(void *addr, size_t size);
 	void *(*map_forked)(size_t *size);
+	unsigned int (*process)(void);
 	void (*wait)(atomic_uint *word, unsigned int value);
 	void (*wake)(atomic_uint *word);
 	const char *(*option)(const char *name);

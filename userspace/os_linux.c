@@ -7,6 +7,7 @@
  * but splits a mapping, and there are only so many: where no more can be had the
  * memory is freed all the same, and -ENOMEM says that it does not trap.
  */
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@
 
 #include "os.h"
 #include "os_linux.h"
+#include "os_low.h"
 
 /* Newer than the C library's headers. */
 #ifndef MADV_GUARD_INSTALL
@@ -39,12 +41,21 @@
 static bool have_guards;
 static bool have_names;
 
+/* Emulators take MADV_DONTNEED for a hint. */
+static bool purge_ignored;
+
 /* In /proc/PID/maps; some kernels keep the pointer. */
 static const char name_used[] = "chunk";
 static const char name_decommitted[] = "chunk-decommitted";
 
 /* Was anything ever made PROT_NONE? Then commit must look for it. */
 static atomic_bool used_none;
+
+/* Was anything retired otherwise than by PROT_NONE? Then revival must see to it. */
+static atomic_bool retired_otherwise;
+
+/* Is memory charged when it is mapped rather than when it is touched? */
+static bool strict;
 
 /**
  * chunk_sys_mmap() - map anonymous memory
@@ -57,11 +68,7 @@ static atomic_bool used_none;
  */
 long chunk_sys_mmap(void *addr, size_t size, int prot, int flags)
 {
-#ifdef SYS_mmap2
-	return sys(SYS_mmap2, addr, size, prot, flags, -1, 0);
-#else
-	return sys(SYS_mmap, addr, size, prot, flags, -1, 0L);
-#endif
+	return chunk_abi_mmap(addr, size, prot, flags);
 }
 
 /**
@@ -82,13 +89,6 @@ int chunk_sys_madvise(void *addr, size_t size, int advice)
 	return err;
 }
 
-/* 32-bit systems made since 2038 came into sight lack the old call. */
-#ifdef SYS_futex
-#define SYS_FUTEX	SYS_futex
-#else
-#define SYS_FUTEX	SYS_futex_time64
-#endif
-
 static bool failed(long addr)
 {
 	return addr < 0 && addr >= -4095;
@@ -108,18 +108,42 @@ void chunk_linux_name(void *addr, size_t size, const char *name)
 		sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, addr, size, name);
 }
 
+static long map_near(void *hint, size_t size)
+{
+	return chunk_sys_mmap(hint, size, RW, PRIVATE);
+}
+
+static void unmap_quietly(void *addr, size_t size)
+{
+	sys(SYS_munmap, addr, size);
+}
+
+static struct chunk_low low = {
+	.map = map_near,
+	.unmap = unmap_quietly,
+	CHUNK_LOW_HINTS,
+};
+
+static long map_at(void *addr, size_t size)
+{
+	long got;
+
+	if (!chunk_low_holds(&low, addr, size))
+		return -ENOMEM;
+	/* Where the flag is unknown the address is a hint. */
+	got = chunk_sys_mmap(addr, size, RW, PRIVATE | MAP_FIXED_NOREPLACE);
+	if (failed(got) || (void *)got == addr)
+		return got;
+	unmap_quietly((void *)got, size);
+	return -EEXIST;
+}
+
 static int linux_map(void *addr, size_t size, void **out)
 {
-	/* Where the flag is unknown the address is a hint. */
-	long got = chunk_sys_mmap(addr, size, RW,
-				  PRIVATE | (addr ? MAP_FIXED_NOREPLACE : 0));
+	long got = addr ? map_at(addr, size) : chunk_low_map(&low, size);
 
 	if (failed(got))
 		return got;
-	if (addr && (void *)got != addr) {
-		sys(SYS_munmap, got, size);
-		return -EEXIST;
-	}
 	*out = (void *)got;
 	chunk_linux_name(*out, size, name_used);
 	return 0;
@@ -147,12 +171,39 @@ int chunk_linux_purge(void *addr, size_t size)
 	return err;
 }
 
+static int linux_purge(void *addr, size_t size)
+{
+	long got;
+
+	if (!purge_ignored)
+		return chunk_linux_purge(addr, size);
+	got = chunk_sys_mmap(addr, size, RW, PRIVATE | MAP_FIXED);
+	if (failed(got))
+		return got;
+	chunk_linux_name(addr, size, name_used);
+	return 0;
+}
+
 /* Free memory that nobody needs any more, locked or not. */
 static void discard(void *addr, size_t size)
 {
-	if (chunk_linux_purge(addr, size) &&
-	    !sys(SYS_munlock, addr, size))
-		chunk_linux_purge(addr, size);
+	if (linux_purge(addr, size) && !sys(SYS_munlock, addr, size))
+		linux_purge(addr, size);
+}
+
+/*
+ * By a mapping that was never touched, which is what merges with its neighbours.
+ * Without MAP_NORESERVE, which would keep it apart from them when it is made
+ * accessible again.
+ */
+static int replace_by_none(void *addr, size_t size)
+{
+	long got = chunk_sys_mmap(addr, size, PROT_NONE, PRIVATE | MAP_FIXED);
+
+	if (failed(got))
+		return got;
+	chunk_linux_name(addr, size, name_decommitted);
+	return 0;
 }
 
 /**
@@ -160,23 +211,15 @@ static void discard(void *addr, size_t size)
  * @addr: first byte
  * @size: bytes
  *
- * Without MAP_NORESERVE, which would keep the mapping apart from its neighbours
- * when it is made accessible again.
- *
  * Return: 0, or -ENOMEM with the memory freed but accessible.
  */
 int chunk_linux_none(void *addr, size_t size)
 {
-	long got;
-
 	atomic_store_explicit(&used_none, true, memory_order_relaxed);
-	got = chunk_sys_mmap(addr, size, PROT_NONE, PRIVATE | MAP_FIXED);
-	if (failed(got)) {
-		discard(addr, size);
-		return -ENOMEM;
-	}
-	chunk_linux_name(addr, size, name_decommitted);
-	return 0;
+	if (!replace_by_none(addr, size))
+		return 0;
+	discard(addr, size);
+	return -ENOMEM;
 }
 
 static int linux_decommit(void *addr, size_t size)
@@ -202,6 +245,51 @@ static int linux_commit(void *addr, size_t size)
 	return err ? -ENOMEM : 0;
 }
 
+/*
+ * A guard is written for each page, in page tables that may have to be made for
+ * it: of whole chunks that takes longer than to replace a mapping, and again
+ * when they are removed. And there are never more mappings than free extents.
+ */
+static int linux_retire(void *addr, size_t size)
+{
+	if (!replace_by_none(addr, size))
+		return 0;
+	atomic_store_explicit(&retired_otherwise, true, memory_order_relaxed);
+	return linux_decommit(addr, size);
+}
+
+static int linux_revive(void *addr, size_t size)
+{
+	int err = 0;
+
+	if (have_guards && atomic_load_explicit(&retired_otherwise,
+						memory_order_relaxed))
+		err = chunk_sys_madvise(addr, size, MADV_GUARD_REMOVE);
+	if (!err)
+		err = sys(SYS_mprotect, addr, size, RW);
+	if (err)
+		return -ENOMEM;
+	chunk_linux_name(addr, size, name_used);
+	return 0;
+}
+
+/* Memory that is locked is there from the start. */
+static bool linux_untouched(void *addr)
+{
+	unsigned char present;
+
+	return !strict &&
+	       !sys(SYS_mincore, addr, chunk_os.caps.page_size, &present) &&
+	       !(present & 1);
+}
+
+/* Emulators say yes to any advice, and then ignore it. */
+static bool wipes(void *page, size_t size)
+{
+	return chunk_sys_madvise(page, size, -1) == -EINVAL &&
+	       !chunk_sys_madvise(page, size, MADV_WIPEONFORK);
+}
+
 /* In any order, by any thread: nothing is known yet. */
 static void *linux_map_forked(size_t *size)
 {
@@ -210,10 +298,15 @@ static void *linux_map_forked(size_t *size)
 	*size = sysconf(_SC_PAGESIZE);
 	if (linux_map(NULL, *size, &page))
 		return NULL;
-	if (!chunk_sys_madvise(page, *size, MADV_WIPEONFORK))
+	if (wipes(page, *size))
 		return page;
 	linux_unmap(page, *size);
 	return NULL;
+}
+
+static unsigned int linux_process(void)
+{
+	return getpid();
 }
 
 static void linux_wait(atomic_uint *word, unsigned int value)
@@ -254,23 +347,49 @@ static void linux_complain(const char *text, size_t length)
 	}
 }
 
-/* Only trying tells: guards are refused for many reasons. */
+/* Only the kernel can look without being killed. */
+static bool traps(void *page)
+{
+	return sys(SYS_uname, page) == -EFAULT;
+}
+
+/* Only trying tells: much is refused, and some success is a pretence. */
 static void probe(bool guards)
 {
 	size_t size = chunk_os.caps.page_size;
+	atomic_char *byte;
 	void *page;
 
 	if (linux_map(NULL, size, &page))
 		return;
 	have_names = !sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, page,
 			  size, name_used);
+	byte = page;
+	atomic_store(byte, 1);
+	purge_ignored = !chunk_linux_purge(page, size) && atomic_load(byte);
 	have_guards = guards &&
-		      !chunk_sys_madvise(page, size, MADV_GUARD_INSTALL);
+		      !chunk_sys_madvise(page, size, MADV_GUARD_INSTALL) &&
+		      traps(page);
 	linux_unmap(page, size);
+}
+
+/* Overcommit mode 2: then what is mapped ahead others may lack. */
+static bool overcommit_is_strict(void)
+{
+	char mode = 0;
+	long fd = sys(SYS_openat, AT_FDCWD, "/proc/sys/vm/overcommit_memory",
+		      O_RDONLY | O_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	sys(SYS_read, fd, &mode, 1);
+	sys(SYS_close, fd);
+	return mode == '2';
 }
 
 static void linux_start(bool guards)
 {
+	strict = overcommit_is_strict();
 	chunk_os.caps = (struct chunk_caps) {
 		.page_size = sysconf(_SC_PAGESIZE),
 		.partial_unmap = true,
@@ -286,8 +405,12 @@ struct chunk_os chunk_os = {
 	.unmap = linux_unmap,
 	.commit = linux_commit,
 	.decommit = linux_decommit,
-	.purge = chunk_linux_purge,
+	.retire = linux_retire,
+	.revive = linux_revive,
+	.untouched = linux_untouched,
+	.purge = linux_purge,
 	.map_forked = linux_map_forked,
+	.process = linux_process,
 	.wait = linux_wait,
 	.wake = linux_wake,
 	.option = linux_option,

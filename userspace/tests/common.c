@@ -4,6 +4,10 @@
 #include <string.h>
 #include <time.h>
 
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
 #include "common.h"
 
 /**
@@ -100,4 +104,64 @@ char *adjoining_chunks(size_t count)
 		expect_equal((uintptr_t)alloc_mib(1),
 			     (uintptr_t)first + i * MIB);
 	return first;
+}
+
+/**
+ * rounds() - how often to repeat what is only repeated
+ * @count: where there is time
+ *
+ * Return: at least 1, and less where TEST_FEWER says by what to divide.
+ */
+unsigned int rounds(unsigned int count)
+{
+	const char *text = getenv("TEST_FEWER");
+	unsigned int divisor = text ? strtoul(text, NULL, 10) : 1;
+
+	return divisor > 1 ? count / divisor + 1 : count;
+}
+
+static void map_beyond(void *arg)
+{
+	int resource = *(int *)arg;
+	struct rlimit limit;
+
+	expect(getrlimit(resource, &limit) == 0);
+	limit.rlim_cur = MIB;
+	expect(setrlimit(resource, &limit) == 0);
+	if (mmap(NULL, 8 * MIB, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
+		_exit(1);
+}
+
+/**
+ * need_limit() - skip the case unless this system obeys a resource limit
+ * @resource: RLIMIT_AS or RLIMIT_DATA
+ *
+ * Emulators of programs accept any and obey none: they would be hit themselves.
+ */
+void need_limit(int resource)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, map_beyond, &resource);
+	if (outcome.status)
+		tap_skip("mmap goes beyond RLIMIT_%s here",
+			 resource == RLIMIT_AS ? "AS" : "DATA");
+}
+
+/**
+ * emulator_survives() - does something end well that has no libchunk in it?
+ * @run: what; in a child
+ * @arg: passed to it
+ *
+ * Return: false if it does not, and this is an emulator.
+ */
+bool emulator_survives(void (*run)(void *), void *arg)
+{
+	struct tap_outcome outcome;
+
+	if (!getenv("TAP_UNDER"))
+		return true;
+	tap_child(&outcome, run, arg);
+	return !outcome.status;
 }

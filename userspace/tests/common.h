@@ -22,4 +22,8 @@ void *alloc_mib(size_t mib);
 void dealloc_mib(void *chunk, size_t mib);
 char *adjoining_chunks(size_t count);
 
+unsigned int rounds(unsigned int count);
+void need_limit(int resource);
+bool emulator_survives(void (*run)(void *), void *arg);
+
 #endif /* COMMON_H */

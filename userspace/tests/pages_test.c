@@ -100,7 +100,9 @@ static void impossible_demands(void)
 	size_t page = page_size();
 
 	expect(!pages_map((void *)-page, page));
-	expect(!pages_map((void *)(UINTPTR_MAX / 2 + 1), page));
+	/* 32-bit machines may have that one. */
+	expect(!pages_map((void *)(UINTPTR_MAX / 2 + 1), page) ||
+	       sizeof(void *) < 8);
 	expect(!pages_map(NULL, SIZE_MAX / page * page));
 	expect(!pages_map(NULL, SIZE_MAX / 2 / page * page));
 }
@@ -165,10 +167,18 @@ static void unmap_what_cannot_be(void *arg)
 	expect(alloc_mib(1));
 }
 
+static void unmap_raw(void *arg)
+{
+	(void)arg;
+	expect(munmap((void *)-page_size(), page_size()) == -1);
+}
+
 static void failure_is_reported(void)
 {
 	struct tap_outcome outcome;
 
+	if (!emulator_survives(unmap_raw, NULL))
+		tap_skip("the emulator dies of munmap at the top");
 	tap_child(&outcome, unmap_what_cannot_be, NULL);
 	tap_note("stderr: %s", outcome.text);
 	expect_equal(outcome.status, 0);

@@ -102,6 +102,7 @@ void tap_join_at(const char *file, int line, pid_t child);
 #define tap_join(child)	tap_join_at(__FILE__, __LINE__, child)
 
 void tap_child(struct tap_outcome *outcome, void (*run)(void *), void *arg);
+noreturn void tap_become(char *const argv[], char *const environment[]);
 void tap_exec(struct tap_outcome *outcome, char *const argv[],
 	      char *const environment[]);
 
