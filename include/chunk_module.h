@@ -89,6 +89,7 @@
  *             unnoticed, since the backing is huge; context->lock
  * @start:     first byte, a multiple of CHUNK_SIZE (invariant)
  * @chunks:    size in chunks (invariant)
+ * @read_next: where a read fault would be the next in a row; a hint, no lock
  * @nr_leaves: leaves there are; context->lock
  * @gone:      a bit for each chunk: wholly decommitted
  * @leaves:    for each run of CHUNK_LEAF_CHUNKS chunks a bitmap of pages, or
@@ -104,6 +105,7 @@ struct chunk_region {
 	bool holed;
 	unsigned long start;
 	unsigned long chunks;
+	unsigned long read_next;
 	unsigned long nr_leaves;
 	unsigned long *gone;
 	unsigned long *leaves[];
