@@ -189,7 +189,9 @@ struct chunk_context {
  * @size:      bytes
  * @alignment: bytes, for chunk_alloc()
  * @err:       what came of it: 0 or a negative error number
- * @extent:    for chunk_dealloc() itself: the extent, once retired
+ * @extent:    for chunk_alloc() and chunk_dealloc() themselves: the extent, once
+ *             taken or retired
+ * @recycled:  for chunk_alloc(): it was kept for reuse
  * @region:    its region, with a reference
  * @room:      how much of it may be kept for reuse
  * @vma:       for chunk_decommit() itself: the mapping, if it is only one
@@ -200,6 +202,7 @@ struct chunk_job {
 	unsigned long alignment;
 	int err;
 	struct chunk_extent *extent;
+	bool recycled;
 	struct chunk_region *region;
 	size_t room;
 	struct vm_area_struct *vma;
