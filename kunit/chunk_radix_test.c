@@ -348,26 +348,29 @@ static void no_memory(struct kunit *test)
 #define ONES	200
 
 /* So many chunks in one node, then leaps from node to node, and back again */
-static void make_ones(struct kunit *test, struct chunk_extent **extents)
+static struct chunk_extent **make_ones(struct kunit *test)
 {
+	struct chunk_extent **extents;
 	unsigned long chunk = 1000;
 	int i;
 
+	extents = kunit_kcalloc(test, ONES, sizeof(*extents), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, extents);
 	for (i = 0; i < ONES; i++) {
 		extents[i] = extent_at(test, chunk, 1);
 		chunk += i < 60 ? 1 : i % 3 ? 2 : 1UL << (i % 20);
 		if (i == 150)
 			chunk = 5;
 	}
+	return extents;
 }
 
 static void many_ones(struct kunit *test)
 {
-	struct chunk_extent *extents[ONES];
+	struct chunk_extent **extents = make_ones(test);
 	unsigned long from;
 	int i;
 
-	make_ones(test, extents);
 	KUNIT_ASSERT_EQ(test, (unsigned int)ONES,
 			chunk_radix_store_ones(test->priv, extents, ONES,
 					       GFP_NOWAIT));
@@ -385,12 +388,12 @@ static void many_ones(struct kunit *test)
 /* Those before memory ran out are registered, and no others. */
 static void ones_without_memory(struct kunit *test)
 {
-	struct chunk_extent *extents[ONES];
+	struct chunk_extent **extents;
 	unsigned int nth, done = 0, i;
 
 	if (!chunk_fail_ready())
 		kunit_skip(test, "failslab is not prepared: see kunit/run");
-	make_ones(test, extents);
+	extents = make_ones(test);
 	for (nth = 1; nth < 1000 && done < ONES; nth++) {
 		chunk_fail_from(nth);
 		done = chunk_radix_store_ones(test->priv, extents, ONES,
