@@ -40,7 +40,8 @@
  *                       that .mmap and ->close know them from the user's; and
  *                       commits of the huge backing, of which each frees what
  *                       it finds decommitted
- *   mmap_lock
+ *   mmap_lock, or in a fault the lock of one VMA, which excludes fork, split
+ *                       and unmapping of that VMA as well
  *   source page lock    held from before the fault handler looks at the state
  *                       until the page is mapped: see chunk_fault.c
  *   context->lock       spinlock: trees, registry, lists, counters, and writing
