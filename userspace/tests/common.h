@@ -25,7 +25,6 @@ char *adjoining_chunks(size_t count);
 
 unsigned int rounds(unsigned int count);
 void need_limit(int resource);
-size_t use_up_mappings(char **place);
 void need_no_mappings(void);
 bool emulator_survives(void (*run)(void *), void *arg);
 
