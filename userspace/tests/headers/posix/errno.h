@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What POSIX declares, and nothing else: for building, not for running. */
-extern int *posix_errno(void);
+int *posix_errno(void);
 #define errno	(*posix_errno())
 
 #define EPERM	1
