@@ -15,3 +15,4 @@ int *posix_errno(void);
 #define ESTALE	10
 #define EPROTO	11
 #define EBADF	12
+#define EOPNOTSUPP	13
