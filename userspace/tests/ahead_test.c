@@ -194,7 +194,7 @@ static void random_requests(void)
 	size_t sizes[CHUNKS] = { 0 };
 
 	chunk_set_recycle_limit(0);
-	for (size_t i = 0; i < 3000; i++) {
+	for (size_t i = 0; i < rounds(3000); i++) {
 		size_t at = random_below(&random, CHUNKS);
 		size_t alignment = MIB << random_below(&random, 4);
 
@@ -222,7 +222,7 @@ static void random_requests(void)
 
 static void *allocate(void *seed)
 {
-	for (size_t i = 0; i < 200; i++) {
+	for (size_t i = 0; i < rounds(200); i++) {
 		char *chunk = alloc_mib(1 + i % 3);
 
 		expect(is_zero(chunk, page_size()));
