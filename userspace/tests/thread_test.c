@@ -8,7 +8,7 @@
 
 #define THREADS		12
 #define SLOTS		12
-#define ROUNDS		400
+#define ROUNDS		rounds(400)
 
 static void in_threads(size_t count, void *(*run)(void *))
 {
