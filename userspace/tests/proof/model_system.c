@@ -4,6 +4,8 @@
  * which it may change the device's mappings. See model.h.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <sys/mman.h>
@@ -323,23 +325,53 @@ static void op_fork(struct model *m)
 	check_some(m, 2);
 }
 
-/* The mappings outlive the descriptor, and stay what they are. */
+/* All that is still mapped of the device, free address space too */
+static void unmap_device(void)
+{
+	static struct { unsigned long start, end; } ranges[4096];
+	FILE *maps = fopen("/proc/self/maps", "r");
+	size_t count = 0;
+	char line[512];
+
+	expect(maps);
+	while (count < TAP_COUNT(ranges) && fgets(line, sizeof(line), maps)) {
+		if (!strstr(line, CHUNK_DEVICE_PATH))
+			continue;
+		expect(sscanf(line, "%lx-%lx", &ranges[count].start,
+			      &ranges[count].end) == 2);
+		count++;
+	}
+	fclose(maps);
+	while (count--)
+		expect(munmap((void *)ranges[count].start, ranges[count].end -
+			      ranges[count].start) == 0);
+}
+
+/* The mappings outlive the descriptors, and stay what they are. */
 static void op_close(struct model *m)
 {
-	unsigned int owner = below(m, CONTEXTS);
-
-	check_stats(m, owner);
-	close(m->context[owner].fd);
+	for (unsigned int i = 0; i < CONTEXTS; i++) {
+		check_stats(m, i);
+		close(m->context[i].fd);
+	}
 	check_some(m, 4);
+	check_squatters(m);
 	for (size_t i = 0; i < EXTENTS; i++) {
 		struct extent *e = &m->extent[i];
 
-		if (!e->addr || e->owner != owner)
+		if (!e->addr)
 			continue;
 		expect(munmap(e->addr, e->pages * PAGE) == 0);
 		drop_extent(m, e);
 	}
-	open_context(m, owner);
+	for (size_t i = 0; i < SQUATTERS; i++) {
+		if (m->squatter[i].addr)
+			expect(munmap(m->squatter[i].addr, PAGE) == 0);
+		m->squatter[i].addr = NULL;
+	}
+	unmap_device();
+	for (unsigned int i = 0; i < CONTEXTS; i++)
+		open_context(m, i);
 }
 
 const struct operation system_operations[] = {
