@@ -89,6 +89,7 @@ static int alloc_locked(struct chunk_context *context,
 	}
 	publish(context, extent, recycled);
 	job->addr = extent->addr;
+	job->recycled = recycled;
 	return 0;
 }
 
@@ -155,6 +156,7 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 	} else {
 		publish(context, extent, recycled);
 		job->addr = extent->addr;
+		job->recycled = recycled;
 	}
 	spin_unlock(&context->lock);
 	chunk_nodes_free(spares);

@@ -189,6 +189,7 @@ struct chunk_context {
  * @size:      bytes
  * @alignment: bytes, for chunk_alloc()
  * @err:       what came of it: 0 or a negative error number
+ * @recycled:  by chunk_alloc(): it had been kept for reuse
  * @extent:    for chunk_dealloc() itself: the extent, once retired
  * @region:    its region, with a reference
  * @room:      how much of it may be kept for reuse
@@ -199,6 +200,7 @@ struct chunk_job {
 	unsigned long size;
 	unsigned long alignment;
 	int err;
+	bool recycled;
 	struct chunk_extent *extent;
 	struct chunk_region *region;
 	size_t room;
@@ -252,6 +254,7 @@ void chunk_alloc(struct chunk_context *context, struct file *file,
 /* chunk_dealloc.c */
 void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
 		   unsigned int nr);
+void chunk_alloc_undo(struct chunk_context *context, struct chunk_job *job);
 
 /* chunk_range.c */
 void chunk_commit(struct chunk_context *context, struct chunk_job *jobs,

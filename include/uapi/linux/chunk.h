@@ -22,7 +22,8 @@
  * were zero; a longer one is accepted if what the kernel does not know is zero,
  * else the call fails with E2BIG. Pads and unknown flags must be zero.
  *
- * Errors. A call that fails has changed nothing, except as said for ESTALE.
+ * Errors. A call that fails has changed nothing, except as said for ESTALE; but
+ * address space mapped for it may stay in reserve or be kept for reuse.
  *
  * EFAULT      the argument, or part of it, is not accessible
  * E2BIG       the structure is longer than known here, and not zero there
