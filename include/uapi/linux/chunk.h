@@ -231,7 +231,8 @@ struct chunk_ioc_limit {
  * @live_bytes:        in live extents
  * @live_extents:      number of live extents
  * @decommitted_bytes: decommitted pages of live extents
- * @recycled_bytes:    in extents kept for reuse, never above @recycle_limit
+ * @recycled_bytes:    in extents kept for reuse, never above @recycle_limit but
+ *                     for moments after that was lowered
  * @recycle_limit:     see CHUNK_IOC_LIMIT
  * @reserved_bytes:    mapped ahead or given back, not counted as recycled;
  *                     holds no memory
