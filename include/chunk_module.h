@@ -192,7 +192,7 @@ struct chunk_context {
  * @err:       what came of it: 0 or a negative error number
  * @extent:    for chunk_alloc() and chunk_dealloc() themselves: the extent, once
  *             taken or retired
- * @recycled:  for chunk_alloc(): it was kept for reuse
+ * @recycled:  by chunk_alloc(): it had been kept for reuse
  * @region:    its region, with a reference
  * @room:      how much of it may be kept for reuse
  * @vma:       for chunk_decommit() itself: the mapping, if it is only one
@@ -256,6 +256,7 @@ void chunk_alloc(struct chunk_context *context, struct file *file,
 /* chunk_dealloc.c */
 void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
 		   unsigned int nr);
+void chunk_alloc_undo(struct chunk_context *context, struct chunk_job *job);
 
 /* chunk_range.c */
 void chunk_commit(struct chunk_context *context, struct chunk_job *jobs,
