@@ -29,6 +29,10 @@ help:
 #: make bench-save   measure all, and put that into docs/bench
 #: make bench-native libchunk without the module against the original's system
 #:                   calls, wall clock, here (ROUNDS=200)
+#: make check-sanitize  libchunk's tests under AddressSanitizer and
+#:                   UndefinedBehaviorSanitizer, ThreadSanitizer and valgrind
+#:                   (TOOLS="address" for some of them; more:
+#:                   userspace/tests/sanitize --help)
 #: make lint         checkpatch, sparse, W=1, shellcheck
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
@@ -36,9 +40,11 @@ help:
 
 BUILD_DEPS := gcc libc6-dev make
 JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
+# Sanitizers come with gcc; libc6-dbg is valgrind's.
+WATCH_DEPS := libc6-dbg valgrind
 
 deps:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) bc binutils bison busybox-static ca-certificates \
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison busybox-static ca-certificates \
 		flex gcc-12 gnuplot-nox kmod libelf-dev lz4 perl python3 qemu-system-x86 shellcheck \
 		sparse xz-utils
 
@@ -96,6 +102,10 @@ bench-native:
 	@$(MAKE) -s -C userspace libchunk >&2
 	@$(MAKE) -s -C userspace bench-native
 
+check-sanitize:
+	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@userspace/tests/sanitize $(TOOLS)
+
 lint:
 	@kunit/lint
 
@@ -107,5 +117,5 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc vm kunit run check lint clean distclean
+.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc vm kunit run check check-sanitize lint clean distclean
 .DEFAULT_GOAL := help
