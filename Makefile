@@ -30,9 +30,12 @@ help:
 #: make bench-native libchunk without the module against the original's system
 #:                   calls, wall clock, here (ROUNDS=200)
 #: make check-sanitize  libchunk's tests under AddressSanitizer and
-#:                   UndefinedBehaviorSanitizer, ThreadSanitizer and valgrind
-#:                   (TOOLS="address" for some of them; more:
-#:                   userspace/tests/sanitize --help)
+#:                   UndefinedBehaviorSanitizer, ThreadSanitizer and valgrind,
+#:                   and some runs of the fuzzer (TOOLS="address" for some of
+#:                   them; more: userspace/tests/sanitize --help)
+#: make fuzz         the engine against random calls and a model, for DURATION=600
+#:                   seconds
+#: make coverage     which lines of libchunk and the engine the tests never run
 #: make lint         checkpatch, sparse, W=1, shellcheck
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
@@ -41,7 +44,7 @@ help:
 BUILD_DEPS := gcc libc6-dev make
 JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
 # Sanitizers come with gcc; libc6-dbg is valgrind's.
-WATCH_DEPS := libc6-dbg valgrind
+WATCH_DEPS := clang gcovr libc6-dbg libclang-rt-14-dev llvm valgrind
 
 deps:
 	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison busybox-static ca-certificates \
@@ -106,6 +109,15 @@ check-sanitize:
 	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
 	@userspace/tests/sanitize $(TOOLS)
 
+DURATION ?= 600
+fuzz:
+	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@$(MAKE) -s -C userspace/tests/fuzz fuzz DURATION=$(DURATION)
+
+coverage:
+	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@userspace/tests/coverage
+
 lint:
 	@kunit/lint
 
@@ -117,5 +129,5 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc vm kunit run check check-sanitize lint clean distclean
+.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc vm kunit run check check-sanitize fuzz coverage lint clean distclean
 .DEFAULT_GOAL := help
