@@ -40,7 +40,8 @@
  *                       that .mmap and ->close know them from the user's; and
  *                       commits of the huge backing, of which each frees what
  *                       it finds decommitted
- *   mmap_lock
+ *   mmap_lock, or in a fault the lock of one VMA, which excludes fork, split
+ *                       and unmapping of that VMA as well
  *   source page lock    held from before the fault handler looks at the state
  *                       until the page is mapped: see chunk_fault.c
  *   context->lock       spinlock: trees, registry, lists, counters, and writing
@@ -89,6 +90,7 @@
  *             unnoticed, since the backing is huge; context->lock
  * @start:     first byte, a multiple of CHUNK_SIZE (invariant)
  * @chunks:    size in chunks (invariant)
+ * @read_next: where a read fault would be the next in a row; a hint, no lock
  * @nr_leaves: leaves there are; context->lock
  * @gone:      a bit for each chunk: wholly decommitted
  * @leaves:    for each run of CHUNK_LEAF_CHUNKS chunks a bitmap of pages, or
@@ -104,6 +106,7 @@ struct chunk_region {
 	bool holed;
 	unsigned long start;
 	unsigned long chunks;
+	unsigned long read_next;
 	unsigned long nr_leaves;
 	unsigned long *gone;
 	unsigned long *leaves[];
@@ -187,7 +190,9 @@ struct chunk_context {
  * @size:      bytes
  * @alignment: bytes, for chunk_alloc()
  * @err:       what came of it: 0 or a negative error number
- * @extent:    for chunk_dealloc() itself: the extent, once retired
+ * @extent:    for chunk_alloc() and chunk_dealloc() themselves: the extent, once
+ *             taken or retired
+ * @recycled:  by chunk_alloc(): it had been kept for reuse
  * @region:    its region, with a reference
  * @room:      how much of it may be kept for reuse
  * @vma:       for chunk_decommit() itself: the mapping, if it is only one
@@ -198,6 +203,7 @@ struct chunk_job {
 	unsigned long alignment;
 	int err;
 	struct chunk_extent *extent;
+	bool recycled;
 	struct chunk_region *region;
 	size_t room;
 	struct vm_area_struct *vma;
@@ -250,6 +256,7 @@ void chunk_alloc(struct chunk_context *context, struct file *file,
 /* chunk_dealloc.c */
 void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
 		   unsigned int nr);
+void chunk_alloc_undo(struct chunk_context *context, struct chunk_job *job);
 
 /* chunk_range.c */
 void chunk_commit(struct chunk_context *context, struct chunk_job *jobs,

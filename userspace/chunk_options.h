@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "chunk.h"
+
 enum chunk_backend_option {
 	BACKEND_AUTO,
 	BACKEND_DEVICE,
@@ -14,12 +16,14 @@ enum chunk_backend_option {
 /**
  * struct chunk_options - what CHUNK_OPTIONS says
  * @backend:       backend:device|mmap|auto; what to take chunks from
+ * @backing:       backing:guarded|huge; what the memory of chunks is
  * @recycle_limit: recycle_limit:SIZE; bytes
  * @guards:        guard:on|off; guard decommitted pages without splitting
  *                 mappings, where the kernel can
  */
 struct chunk_options {
 	enum chunk_backend_option backend;
+	enum chunk_backing backing;
 	size_t recycle_limit;
 	bool guards;
 };

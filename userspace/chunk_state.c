@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "chunk_base.h"
+#include "chunk_configure.h"
 #include "chunk_mutex.h"
 #include "chunk_report.h"
 #include "chunk_state.h"
@@ -66,6 +67,7 @@ static int device_open(void)
 		return err;
 	if (chunk_state.limit != RECYCLE_LIMIT)
 		chunk_device.limit(chunk_state.limit);
+	chunk_configure_context();
 	chunk_state.device = ++chunk_state.contexts;
 	return 0;
 }
@@ -78,12 +80,14 @@ static void state_start(void)
 	options->backend = BACKEND_AUTO;
 	options->recycle_limit = RECYCLE_LIMIT;
 	options->guards = true;
+	options->backing = GUARDED_BACKING;
 	chunk_options_read(options);
 	chunk_os.start(options->guards);
 	/* A child may find the beginnings of its parent's start. */
 	chunk_base_reset();
 	chunk_device.close();
 	chunk_state.limit = options->recycle_limit;
+	chunk_state.backing = options->backing;
 	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
 	chunk_radix_init(&chunk_state.live);
 	chunk_track_init(&chunk_state.pages);
