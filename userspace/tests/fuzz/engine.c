@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chunk_base.h"
 #include "chunk_radix.h"
 #include "chunk_tree_check.h"
+#include "engine.h"
 #include "engine_model.h"
 
 #define NODES	(2 * SPACE)
@@ -24,9 +26,6 @@ do {									\
 		abort();						\
 	}								\
 } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-void *chunk_base_node(size_t size);
 
 static struct chunk_tree tree;
 static struct chunk_radix radix;
@@ -78,17 +77,25 @@ static size_t count_chain(const struct chunk_extent *chain)
 	return count;
 }
 
+/* Where windows of the registry meet, and at both ends of the address space */
+static uintptr_t first_chunk(void)
+{
+	static const uint64_t firsts[] = {
+		1, 4096 - SPACE / 2, 4096 * 64 - SPACE / 3, 0x7f0000000,
+		UINT64_MAX,
+	};
+	uint64_t first = firsts[below(sizeof(firsts) / sizeof(*firsts))];
+	uintptr_t most = (UINTPTR_MAX >> CHUNK_TREE_SHIFT) + 1 - SPACE;
+
+	return first < most ? first : most;
+}
+
 static void reset(void)
 {
-	static const uintptr_t firsts[] = {
-		1, 4096 - SPACE / 2, (UINTPTR_MAX >> CHUNK_TREE_SHIFT) + 1 -
-		SPACE, 0x7f0000000, 4096 * 64 - SPACE / 3,
-	};
-
 	memset(arena, 0, arena_used);
 	arena_used = 0;
 	memset(&model, 0, sizeof(model));
-	model.first = firsts[below(sizeof(firsts) / sizeof(*firsts))];
+	model.first = first_chunk();
 	chunk_tree_init(&tree, SIZE_MAX);
 	chunk_radix_init(&radix);
 	spares = NULL;
