@@ -31,6 +31,8 @@ help:
 #: make bench-save   measure all, and put that into docs/bench
 #: make bench-native libchunk without the module against the original's system
 #:                   calls, wall clock, here (ROUNDS=200)
+#: make install      the library, headers, chunk.pc and the manual, to PREFIX=
+#:                   (/usr/local; DESTDIR= in front of it); make uninstall
 #: make lint         checkpatch, sparse, W=1, shellcheck
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
@@ -41,8 +43,8 @@ JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
 
 deps:
 	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) bc binutils bison busybox-static ca-certificates \
-		flex gcc-12 gnuplot-nox kmod libelf-dev lz4 perl python3 qemu-system-x86 shellcheck \
-		sparse xz-utils $$(userspace/tests/arch --packages)
+		flex g++ gcc-12 gnuplot-nox kmod libelf-dev lz4 mandoc perl pkg-config python3 \
+		qemu-system-x86 shellcheck sparse xz-utils $$(userspace/tests/arch --packages)
 
 modules:
 	@kunit/deps $(BUILD_DEPS)
@@ -102,6 +104,12 @@ bench-native:
 	@$(MAKE) -s -C userspace libchunk >&2
 	@$(MAKE) -s -C userspace bench-native
 
+install: jemalloc
+	$(MAKE) -C userspace install
+
+uninstall:
+	$(MAKE) -C userspace uninstall
+
 lint:
 	@kunit/lint
 
@@ -113,5 +121,5 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc vm kunit run check check-arch lint clean distclean
+.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc vm kunit run check check-arch install uninstall lint clean distclean
 .DEFAULT_GOAL := help
