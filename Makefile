@@ -13,8 +13,6 @@ help:
 #: make run          build all, boot a virtual machine, show what chunks do
 #: make check        every test: ends with "N passed, N failed"
 #:                   (STEPS="lint kunit ..." for some of them)
-#: make check-arch   libchunk built for other machines and systems, its tests run
-#:                   there: by the kernel or qemu-user (ARCHES="s390x musl ...")
 #: make modules      chunk.ko for the running kernel, or for KDIR=...
 #: make libchunk     the user-space library
 #: make tests        its tests, which make check runs
@@ -33,6 +31,13 @@ help:
 #:                   calls, wall clock, here (ROUNDS=200)
 #: make install      the library, headers, chunk.pc and the manual, to PREFIX=
 #:                   (/usr/local; DESTDIR= in front of it); make uninstall
+#: make check-sanitize  libchunk's tests under AddressSanitizer and
+#:                   UndefinedBehaviorSanitizer, ThreadSanitizer and valgrind,
+#:                   and some runs of the fuzzer (TOOLS="address" for some of
+#:                   them; more: userspace/tests/sanitize --help)
+#: make fuzz         the engine against random calls and a model, for DURATION=600
+#:                   seconds
+#: make coverage     which lines of libchunk and the engine the tests never run
 #: make lint         checkpatch, sparse, W=1, shellcheck
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
@@ -40,11 +45,14 @@ help:
 
 BUILD_DEPS := gcc libc6-dev make
 JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
+# Sanitizers come with gcc; libc6-dbg is valgrind's.
+WATCH_DEPS := clang gcovr libc6-dbg libclang-rt-14-dev llvm valgrind
 
 deps:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) bc binutils bison busybox-static ca-certificates \
-		flex g++ gcc-12 gnuplot-nox kmod libelf-dev lz4 mandoc perl pkg-config python3 \
-		qemu-system-x86 shellcheck sparse xz-utils $$(userspace/tests/arch --packages)
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
+		busybox-static ca-certificates flex g++ gcc-12 gnuplot-nox kmod libelf-dev \
+		lz4 mandoc perl pkg-config python3 qemu-system-x86 shellcheck sparse xz-utils \
+		$$(userspace/tests/arch --packages)
 
 modules:
 	@kunit/deps $(BUILD_DEPS)
@@ -82,10 +90,6 @@ check:
 	@kunit/deps python3
 	@kunit/check $(STEPS)
 
-check-arch:
-	@kunit/deps $$(userspace/tests/arch --packages)
-	@nice userspace/tests/arch $(ARCHES)
-
 bench:
 	@kunit/deps python3
 	@userspace/bench/run --kernel $(KERNEL) $(if $(WAY),--way $(WAY)) \
@@ -110,6 +114,19 @@ install: jemalloc
 uninstall:
 	$(MAKE) -C userspace uninstall
 
+check-sanitize:
+	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@userspace/tests/sanitize $(TOOLS)
+
+DURATION ?= 600
+fuzz:
+	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@$(MAKE) -s -C userspace/tests/fuzz fuzz DURATION=$(DURATION)
+
+coverage:
+	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@userspace/tests/coverage
+
 lint:
 	@kunit/lint
 
@@ -121,5 +138,7 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc vm kunit run check check-arch install uninstall lint clean distclean
+.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc \
+	vm kunit run check check-arch check-sanitize fuzz coverage install uninstall lint \
+	clean distclean
 .DEFAULT_GOAL := help
