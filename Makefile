@@ -13,6 +13,8 @@ help:
 #: make run          build all, boot a virtual machine, show what chunks do
 #: make check        every test: ends with "N passed, N failed"
 #:                   (STEPS="lint kunit ..." for some of them)
+#: make check-arch   libchunk built for other machines and systems, its tests run
+#:                   there: by the kernel or qemu-user (ARCHES="s390x musl ...")
 #: make modules      chunk.ko for the running kernel, or for KDIR=...
 #: make libchunk     the user-space library
 #: make tests        its tests, which make check runs
@@ -89,6 +91,10 @@ run:
 check:
 	@kunit/deps python3
 	@kunit/check $(STEPS)
+
+check-arch:
+	@kunit/deps $$(userspace/tests/arch --packages)
+	@nice userspace/tests/arch $(ARCHES)
 
 bench:
 	@kunit/deps python3
