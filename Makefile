@@ -13,6 +13,8 @@ help:
 #: make run          build all, boot a virtual machine, show what chunks do
 #: make check        every test: ends with "N passed, N failed"
 #:                   (STEPS="lint kunit ..." for some of them)
+#: make check-arch   libchunk built for other machines and systems, its tests run
+#:                   there: by the kernel or qemu-user (ARCHES="s390x musl ...")
 #: make modules      chunk.ko for the running kernel, or for KDIR=...
 #: make libchunk     the user-space library
 #: make tests        its tests, which make check runs
@@ -29,6 +31,8 @@ help:
 #: make bench-save   measure all, and put that into docs/bench
 #: make bench-native libchunk without the module against the original's system
 #:                   calls, wall clock, here (ROUNDS=200)
+#: make install      the library, headers, chunk.pc and the manual, to PREFIX=
+#:                   (/usr/local; DESTDIR= in front of it); make uninstall
 #: make check-sanitize  libchunk's tests under AddressSanitizer and
 #:                   UndefinedBehaviorSanitizer, ThreadSanitizer and valgrind,
 #:                   and some runs of the fuzzer (TOOLS="address" for some of
@@ -47,9 +51,10 @@ JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
 WATCH_DEPS := clang gcovr libc6-dbg libclang-rt-14-dev llvm valgrind
 
 deps:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison busybox-static ca-certificates \
-		flex gcc-12 gnuplot-nox kmod libelf-dev lz4 perl python3 qemu-system-x86 shellcheck \
-		sparse xz-utils
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
+		busybox-static ca-certificates flex g++ gcc-12 gnuplot-nox kmod libelf-dev \
+		lz4 mandoc perl pkg-config python3 qemu-system-x86 shellcheck sparse xz-utils \
+		$$(userspace/tests/arch --packages)
 
 modules:
 	@kunit/deps $(BUILD_DEPS)
@@ -87,6 +92,10 @@ check:
 	@kunit/deps python3
 	@kunit/check $(STEPS)
 
+check-arch:
+	@kunit/deps $$(userspace/tests/arch --packages)
+	@nice userspace/tests/arch $(ARCHES)
+
 bench:
 	@kunit/deps python3
 	@userspace/bench/run --kernel $(KERNEL) $(if $(WAY),--way $(WAY)) \
@@ -104,6 +113,12 @@ bench-native:
 	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) >&2
 	@$(MAKE) -s -C userspace libchunk >&2
 	@$(MAKE) -s -C userspace bench-native
+
+install: jemalloc
+	$(MAKE) -C userspace install
+
+uninstall:
+	$(MAKE) -C userspace uninstall
 
 check-sanitize:
 	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
@@ -129,5 +144,7 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc vm kunit run check check-sanitize fuzz coverage lint clean distclean
+.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc \
+	vm kunit run check check-arch check-sanitize fuzz coverage install uninstall lint \
+	clean distclean
 .DEFAULT_GOAL := help
