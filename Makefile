@@ -31,6 +31,15 @@ help:
 #: make bench-save   measure all, and put that into docs/bench
 #: make bench-native libchunk without the module against the original's system
 #:                   calls, wall clock, here (ROUNDS=200)
+#: make install      the library, headers, chunk.pc and the manual, to PREFIX=
+#:                   (/usr/local; DESTDIR= in front of it); make uninstall
+#: make check-sanitize  libchunk's tests under AddressSanitizer and
+#:                   UndefinedBehaviorSanitizer, ThreadSanitizer and valgrind,
+#:                   and some runs of the fuzzer (TOOLS="address" for some of
+#:                   them; more: userspace/tests/sanitize --help)
+#: make fuzz         the engine against random calls and a model, for DURATION=600
+#:                   seconds
+#: make coverage     which lines of libchunk and the engine the tests never run
 #: make lint         checkpatch, sparse, W=1, shellcheck
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
@@ -38,11 +47,14 @@ help:
 
 BUILD_DEPS := gcc libc6-dev make
 JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
+# Sanitizers come with gcc; libc6-dbg is valgrind's.
+WATCH_DEPS := clang gcovr libc6-dbg libclang-rt-14-dev llvm valgrind
 
 deps:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) bc binutils bison busybox-static ca-certificates \
-		flex gcc-12 gnuplot-nox kmod libelf-dev lz4 perl python3 qemu-system-x86 shellcheck \
-		sparse xz-utils $$(userspace/tests/arch --packages)
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
+		busybox-static ca-certificates flex g++ gcc-12 gnuplot-nox kmod libelf-dev \
+		lz4 mandoc perl pkg-config python3 qemu-system-x86 shellcheck sparse xz-utils \
+		$$(userspace/tests/arch --packages)
 
 modules:
 	@kunit/deps $(BUILD_DEPS)
@@ -102,6 +114,25 @@ bench-native:
 	@$(MAKE) -s -C userspace libchunk >&2
 	@$(MAKE) -s -C userspace bench-native
 
+install: jemalloc
+	$(MAKE) -C userspace install
+
+uninstall:
+	$(MAKE) -C userspace uninstall
+
+check-sanitize:
+	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@userspace/tests/sanitize $(TOOLS)
+
+DURATION ?= 600
+fuzz:
+	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@$(MAKE) -s -C userspace/tests/fuzz fuzz DURATION=$(DURATION)
+
+coverage:
+	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@userspace/tests/coverage
+
 lint:
 	@kunit/lint
 
@@ -113,5 +144,7 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc vm kunit run check check-arch lint clean distclean
+.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc \
+	vm kunit run check check-arch check-sanitize fuzz coverage install uninstall lint \
+	clean distclean
 .DEFAULT_GOAL := help

@@ -24,6 +24,7 @@ void dealloc_mib(void *chunk, size_t mib);
 char *adjoining_chunks(size_t count);
 
 unsigned int rounds(unsigned int count);
+unsigned int stride(unsigned int step);
 void need_limit(int resource);
 void need_no_mappings(void);
 bool emulator_survives(void (*run)(void *), void *arg);

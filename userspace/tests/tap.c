@@ -316,6 +316,10 @@ static bool judge(const struct tap_case *test, size_t number)
 	pid_t child;
 	ssize_t got;
 
+	if (tap_excused(test->name, reason, sizeof(reason))) {
+		result("ok %zu - %s # SKIP %s", number, test->name, reason);
+		return true;
+	}
 	if (pipe(ends))
 		abort();
 	child = fork();
@@ -356,6 +360,7 @@ static void help(const char *program, const char *about)
 	puts("  -l, --list   print the names only\n");
 	printf("TAP_TIMEOUT: seconds until a case counts as hanging (%d)\n",
 	       SECONDS);
+	puts("TAP_SKIPS: a file of lines \"PROGRAM | CASE | REASON\" to skip");
 }
 
 static bool wanted(const char *name, char **parts)

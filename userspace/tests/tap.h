@@ -97,6 +97,8 @@ do {									\
 			    tap_l, tap_r);				\
 } while (0)
 
+bool tap_excused(const char *name, char *reason, size_t size);
+
 pid_t tap_fork(void);
 void tap_join_at(const char *file, int line, pid_t child);
 #define tap_join(child)	tap_join_at(__FILE__, __LINE__, child)
