@@ -19,6 +19,7 @@ help:
 #: make libchunk     the user-space library
 #: make tests        its tests, which make check runs
 #: make jemalloc     libchunk-jemalloc.so, to be preloaded, and its tests
+#: make adapters     the tests of those for mimalloc and mozjemalloc
 #: make vm CMD='...' run a command in a virtual machine with the module loaded;
 #:                   KERNEL=6.1 FLAVOUR=stock|debug ICOUNT=1 MEM=2G CPUS=2
 #:                   TIMEOUT=seconds OUT=directory (more: kunit/vm --help)
@@ -47,11 +48,12 @@ help:
 
 BUILD_DEPS := gcc libc6-dev make
 JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
+MIMALLOC_DEPS := libmimalloc-dev
 # Sanitizers come with gcc; libc6-dbg is valgrind's.
 WATCH_DEPS := clang gcovr libc6-dbg libclang-rt-14-dev llvm valgrind
 
 deps:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(MIMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
 		busybox-static ca-certificates flex g++ gcc-12 gnuplot-nox kmod libelf-dev \
 		lz4 mandoc perl pkg-config python3 qemu-system-x86 shellcheck sparse xz-utils \
 		$$(userspace/tests/arch --packages)
@@ -72,6 +74,11 @@ jemalloc: libchunk
 	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS)
 	$(MAKE) -C userspace jemalloc
 	$(MAKE) -C userspace/jemalloc/tests programs
+
+adapters: libchunk
+	@kunit/deps $(BUILD_DEPS) $(MIMALLOC_DEPS)
+	$(MAKE) -C userspace/mimalloc programs
+	$(MAKE) -C userspace/mozjemalloc programs
 
 export CMD
 vm:
@@ -144,7 +151,7 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc \
+.PHONY: help adapters deps bench bench-save bench-check bench-native modules libchunk tests jemalloc \
 	vm kunit run check check-arch check-sanitize fuzz coverage install uninstall lint \
 	clean distclean
 .DEFAULT_GOAL := help
