@@ -95,7 +95,7 @@ struct model {
 	struct extent extent[EXTENTS];
 	struct squatter squatter[SQUATTERS];
 	unsigned int next;
-	_Atomic uintptr_t hot[EXTENTS];
+	atomic_uintptr_t hot[EXTENTS];
 	int pagemap;
 	int file;
 };
