@@ -74,7 +74,7 @@ static struct chunk_extent *take_edge(struct chunk_context *context,
 				      unsigned long addr)
 {
 	struct chunk_region *region = NULL;
-	struct vm_area_struct *vma;
+	struct vm_area_struct *vma = NULL;
 	struct chunk_extent *extent;
 	bool holed = false;
 

@@ -40,7 +40,8 @@
  *                       that .mmap and ->close know them from the user's; and
  *                       commits of the huge backing, of which each frees what
  *                       it finds decommitted
- *   mmap_lock
+ *   mmap_lock, or in a fault the lock of one VMA, which excludes fork, split
+ *                       and unmapping of that VMA as well
  *   source page lock    held from before the fault handler looks at the state
  *                       until the page is mapped: see chunk_fault.c
  *   context->lock       spinlock: trees, registry, lists, counters, and writing
@@ -189,8 +190,9 @@ struct chunk_context {
  * @size:      bytes
  * @alignment: bytes, for chunk_alloc()
  * @err:       what came of it: 0 or a negative error number
+ * @extent:    for chunk_alloc() and chunk_dealloc() themselves: the extent, once
+ *             taken or retired
  * @recycled:  by chunk_alloc(): it had been kept for reuse
- * @extent:    for chunk_dealloc() itself: the extent, once retired
  * @region:    its region, with a reference
  * @room:      how much of it may be kept for reuse
  * @vma:       for chunk_decommit() itself: the mapping, if it is only one
@@ -200,8 +202,8 @@ struct chunk_job {
 	unsigned long size;
 	unsigned long alignment;
 	int err;
-	bool recycled;
 	struct chunk_extent *extent;
+	bool recycled;
 	struct chunk_region *region;
 	size_t room;
 	struct vm_area_struct *vma;

@@ -21,7 +21,8 @@ void check_backend(void)
 
 	if (!wanted)
 		tap_skip("TEST_BACKEND is not set");
-	tap_note("chunk_backend() is \"%s\"", chunk_backend());
+	tap_note("chunk_backend() is \"%s\", pages have %zu bytes",
+		 chunk_backend(), page_size());
 	expect(!strcmp(chunk_backend(), wanted));
 }
 
@@ -31,6 +32,16 @@ void check_backend(void)
 bool on_device(void)
 {
 	return !strcmp(chunk_backend(), "device");
+}
+
+/**
+ * plain_posix() - was libchunk built without what only Linux has?
+ *
+ * "run --posix" says so.
+ */
+bool plain_posix(void)
+{
+	return getenv("TEST_POSIX");
 }
 
 /**
@@ -164,4 +175,15 @@ bool emulator_survives(void (*run)(void *), void *arg)
 		return true;
 	tap_child(&outcome, run, arg);
 	return !outcome.status;
+}
+
+/**
+ * need_no_mappings() - skip the case unless a process may go on without any left
+ *
+ * An emulator dies at its next one, which may be in the midst of the case.
+ */
+void need_no_mappings(void)
+{
+	if (getenv("TAP_UNDER"))
+		tap_skip("the emulator needs mappings of its own");
 }

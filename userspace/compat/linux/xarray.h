@@ -35,6 +35,7 @@ struct xarray {
 /* The kernel charges the memory to whoever causes it; here that is us. */
 #define XA_FLAGS_ACCOUNT	0U
 #define XA_PRESENT		0U
+#define XA_CHUNK_SIZE		64UL
 
 void xa_init_flags(struct xarray *xa, gfp_t flags);
 void xa_destroy(struct xarray *xa);
@@ -71,7 +72,14 @@ static inline int xas_error(const struct xa_state *xas)
 	return xas->err;
 }
 
+static inline void xas_set(struct xa_state *xas, uintptr_t index)
+{
+	xas->index = index;
+}
+
 /* Whoever stores has serialised it, and without memory there is none. */
+#define xas_is_node(xas)	((void)(xas), false)
+#define xas_advance(xas, index)	xas_set(xas, index)
 #define xas_lock(xas)		((void)(xas))
 #define xas_unlock(xas)		((void)(xas))
 #define xas_nomem(xas, gfp)	((void)(gfp), false)
