@@ -129,7 +129,8 @@ static void *fault_contested(void *arg)
 /* All of them in one call, one fault after the other until one is refused */
 static void *sweep_contested(void *arg)
 {
-	struct iovec local = { &(char[PAGES]) { 0 }, PAGES }, remote[PAGES];
+	char bytes[PAGES] = { 0 };
+	struct iovec local = { bytes, PAGES }, remote[PAGES];
 	uint64_t state = (uintptr_t)arg;
 
 	while (!atomic_load(&stop)) {
