@@ -12,7 +12,8 @@ help:
 
 #: make run          build all, boot a virtual machine, show what chunks do
 #: make check        every test: ends with "N passed, N failed"
-#:                   (STEPS="lint kunit ..." for some of them)
+#:                   (STEPS="lint kunit ..." for some of them, JOBS=1 for one at
+#:                   a time)
 #: make check-kernels  the module on Debian 6.1, 6.12 and 7.3, stock and debug: a
 #:                   matrix (KERNELS="6.12 7.3" STEPS="build kunit ..." for parts)
 #: make check-arch   libchunk built for other machines and systems, its tests run
@@ -99,12 +100,12 @@ run:
 
 check:
 	@kunit/deps python3
-	@kunit/check $(STEPS)
+	@kunit/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
 
 KERNELS ?= $(shell awk '/^[0-9]/ { print $$1 }' kunit/kernels)
 check-kernels:
 	@kunit/deps python3
-	@nice kunit/check --kernels "$(KERNELS)" $(STEPS)
+	@nice kunit/check --kernels "$(KERNELS)" $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
 
 check-arch:
 	@kunit/deps $$(userspace/tests/arch --packages)
