@@ -112,6 +112,28 @@ static int alloc_device(size_t size, size_t alignment, void **out)
 	return err;
 }
 
+/*
+ * Where a mapping must be unmapped as it was mapped, no extent may be cut or
+ * merged: those of one chunk are kept, each for itself. Their address tells them
+ * apart from all others in the tree; outside of it they are nobody's again.
+ */
+static bool is_keepable(size_t size)
+{
+	return chunk_os.caps.partial_unmap || size == UNIT;
+}
+
+static void *owner_in_tree(const struct chunk_extent *extent)
+{
+	return chunk_os.caps.partial_unmap ? NULL : (void *)extent->addr;
+}
+
+/* Context: chunk_lock() held; the limit's room for it is reserved. */
+static void insert(struct chunk_extent *extent)
+{
+	extent->owner = owner_in_tree(extent);
+	chunk_tree_insert(&chunk_state.recycled, extent, &chunk_state.spares);
+}
+
 /* A free extent in nobody's hands: keep it if there is room, else unmap it. */
 static void put_back(struct chunk_extent *extent)
 {
@@ -122,8 +144,7 @@ static void put_back(struct chunk_extent *extent)
 	chunk_lock();
 	room = chunk_tree_reserve(&chunk_state.recycled, size);
 	if (room == size) {
-		chunk_tree_insert(&chunk_state.recycled, extent,
-				  &chunk_state.spares);
+		insert(extent);
 		chunk_unlock();
 		return;
 	}
@@ -166,7 +187,10 @@ static struct chunk_extent *take_recycled(size_t size, size_t alignment)
 		err = chunk_tree_take(&chunk_state.recycled, size, alignment,
 				      &chunk_state.spares, &extent);
 	chunk_unlock();
-	return err ? NULL : extent;
+	if (err)
+		return NULL;
+	extent->owner = NULL;
+	return extent;
 }
 
 static bool enlist_recycled(struct chunk_extent *extent)
@@ -319,7 +343,7 @@ static size_t keep(struct chunk_extent *extent, size_t room)
 	chunk_state.counts.mapped_bytes -= extent->size - room;
 	extent->size = room;
 	if (room)
-		chunk_tree_insert(tree, extent, &chunk_state.spares);
+		insert(extent);
 	else
 		chunk_spare_push(&chunk_state.spares, extent);
 	return room;
@@ -368,7 +392,7 @@ void chunk_dealloc(void *chunk, size_t size, enum chunk_type type)
 	context = (uintptr_t)extent->owner;
 	if (context)
 		chunk_spare_push(&chunk_state.spares, extent);
-	else
+	else if (is_keepable(size))
 		room = chunk_tree_reserve(&chunk_state.recycled, size);
 	chunk_unlock();
 	if (context)

@@ -10,6 +10,9 @@
  * gives up what cannot be trusted, some address space without memory, and starts
  * that anew. The registry can always be read. The first call of all is no
  * different from a child's first: it finds the page wiped and sets things up.
+ *
+ * Where the system wipes no pages each call asks who it is, and the child's first
+ * does the wiping.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -158,7 +161,34 @@ static struct process *process_get(void)
 	return atomic_load_explicit(&process, memory_order_acquire);
 }
 
-/* The page that is wiped; where there is none, forked children may hang. */
+/*
+ * Who uses process_unwiped: twice the number of the process, and one more while
+ * a thread is wiping it.
+ */
+static atomic_uint unwiped_user;
+
+/* Several threads of a child may come here at once. */
+static void wipe(void)
+{
+	unsigned int me, user;
+
+	if (!chunk_os.process)
+		return;
+	me = 2 * chunk_os.process();
+	while ((user = atomic_load_explicit(&unwiped_user,
+					    memory_order_acquire)) != me) {
+		if (user == me + 1 ||
+		    !atomic_compare_exchange_weak(&unwiped_user, &user, me + 1))
+			continue;
+		atomic_store_explicit(&process_unwiped.lock.state, 0,
+				      memory_order_relaxed);
+		atomic_store_explicit(&process_unwiped.known, false,
+				      memory_order_relaxed);
+		atomic_store_explicit(&unwiped_user, me, memory_order_release);
+	}
+}
+
+/* The page that is wiped in children; where there is none, one that we wipe. */
 static struct process *process_make(void)
 {
 	struct process *none = NULL;
@@ -204,6 +234,8 @@ void chunk_enter(void)
 
 	if (!p)
 		p = process_make();
+	if (p == &process_unwiped)
+		wipe();
 	if (!atomic_load_explicit(&p->known, memory_order_acquire))
 		process_start(p);
 }

@@ -21,7 +21,8 @@
 /**
  * struct chunk_caps - what differs between systems; constant after the start
  * @page_size:      the granularity of everything, in bytes
- * @partial_unmap:  @unmap takes any part of mappings, not only whole ones
+ * @partial_unmap:  @unmap takes any part of mappings, not only one whole one;
+ *                  without it single chunks are recycled and nothing else
  * @zero_on_commit: what was decommitted reads as zero when it is committed,
  *                  unless @decommit failed
  */
@@ -48,6 +49,9 @@ struct chunk_caps {
  * @purge:       the memory is freed and reads as zero. An error: it is not
  * @map_forked:  memory of @size bytes that reads as zero in the child after each
  *               fork, or NULL; ready before @start
+ * @process:     a number, not 0, that no parent of this process has; asked for
+ *               on each call where there is no @map_forked. NULL where processes
+ *               do not fork
  * @wait:        sleep while @word is @value, or less long
  * @wake:        wake one who waits on @word
  * @option:      a setting from outside, constant, or NULL
@@ -63,6 +67,7 @@ struct chunk_os {
 	int (*decommit)(void *addr, size_t size);
 	int (*purge)(void *addr, size_t size);
 	void *(*map_forked)(size_t *size);
+	unsigned int (*process)(void);
 	void (*wait)(atomic_uint *word, unsigned int value);
 	void (*wake)(atomic_uint *word);
 	const char *(*option)(const char *name);

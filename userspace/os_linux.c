@@ -16,6 +16,7 @@
 
 #include "os.h"
 #include "os_linux.h"
+#include "os_low.h"
 
 /* Newer than the C library's headers. */
 #ifndef MADV_GUARD_INSTALL
@@ -39,6 +40,9 @@
 static bool have_guards;
 static bool have_names;
 
+/* Emulators take MADV_DONTNEED for a hint. */
+static bool purge_ignored;
+
 /* In /proc/PID/maps; some kernels keep the pointer. */
 static const char name_used[] = "chunk";
 static const char name_decommitted[] = "chunk-decommitted";
@@ -57,11 +61,7 @@ static atomic_bool used_none;
  */
 long chunk_sys_mmap(void *addr, size_t size, int prot, int flags)
 {
-#ifdef SYS_mmap2
-	return sys(SYS_mmap2, addr, size, prot, flags, -1, 0);
-#else
-	return sys(SYS_mmap, addr, size, prot, flags, -1, 0L);
-#endif
+	return chunk_abi_mmap(addr, size, prot, flags);
 }
 
 /**
@@ -82,13 +82,6 @@ int chunk_sys_madvise(void *addr, size_t size, int advice)
 	return err;
 }
 
-/* 32-bit systems made since 2038 came into sight lack the old call. */
-#ifdef SYS_futex
-#define SYS_FUTEX	SYS_futex
-#else
-#define SYS_FUTEX	SYS_futex_time64
-#endif
-
 static bool failed(long addr)
 {
 	return addr < 0 && addr >= -4095;
@@ -108,18 +101,42 @@ void chunk_linux_name(void *addr, size_t size, const char *name)
 		sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, addr, size, name);
 }
 
+static long map_near(void *hint, size_t size)
+{
+	return chunk_sys_mmap(hint, size, RW, PRIVATE);
+}
+
+static void unmap_quietly(void *addr, size_t size)
+{
+	sys(SYS_munmap, addr, size);
+}
+
+static struct chunk_low low = {
+	.map = map_near,
+	.unmap = unmap_quietly,
+	CHUNK_LOW_HINTS,
+};
+
+static long map_at(void *addr, size_t size)
+{
+	long got;
+
+	if (!chunk_low_holds(&low, addr, size))
+		return -ENOMEM;
+	/* Where the flag is unknown the address is a hint. */
+	got = chunk_sys_mmap(addr, size, RW, PRIVATE | MAP_FIXED_NOREPLACE);
+	if (failed(got) || (void *)got == addr)
+		return got;
+	unmap_quietly((void *)got, size);
+	return -EEXIST;
+}
+
 static int linux_map(void *addr, size_t size, void **out)
 {
-	/* Where the flag is unknown the address is a hint. */
-	long got = chunk_sys_mmap(addr, size, RW,
-				  PRIVATE | (addr ? MAP_FIXED_NOREPLACE : 0));
+	long got = addr ? map_at(addr, size) : chunk_low_map(&low, size);
 
 	if (failed(got))
 		return got;
-	if (addr && (void *)got != addr) {
-		sys(SYS_munmap, got, size);
-		return -EEXIST;
-	}
 	*out = (void *)got;
 	chunk_linux_name(*out, size, name_used);
 	return 0;
@@ -147,12 +164,24 @@ int chunk_linux_purge(void *addr, size_t size)
 	return err;
 }
 
+static int linux_purge(void *addr, size_t size)
+{
+	long got;
+
+	if (!purge_ignored)
+		return chunk_linux_purge(addr, size);
+	got = chunk_sys_mmap(addr, size, RW, PRIVATE | MAP_FIXED);
+	if (failed(got))
+		return got;
+	chunk_linux_name(addr, size, name_used);
+	return 0;
+}
+
 /* Free memory that nobody needs any more, locked or not. */
 static void discard(void *addr, size_t size)
 {
-	if (chunk_linux_purge(addr, size) &&
-	    !sys(SYS_munlock, addr, size))
-		chunk_linux_purge(addr, size);
+	if (linux_purge(addr, size) && !sys(SYS_munlock, addr, size))
+		linux_purge(addr, size);
 }
 
 /**
@@ -202,6 +231,13 @@ static int linux_commit(void *addr, size_t size)
 	return err ? -ENOMEM : 0;
 }
 
+/* Emulators say yes to any advice, and then ignore it. */
+static bool wipes(void *page, size_t size)
+{
+	return chunk_sys_madvise(page, size, -1) == -EINVAL &&
+	       !chunk_sys_madvise(page, size, MADV_WIPEONFORK);
+}
+
 /* In any order, by any thread: nothing is known yet. */
 static void *linux_map_forked(size_t *size)
 {
@@ -210,10 +246,15 @@ static void *linux_map_forked(size_t *size)
 	*size = sysconf(_SC_PAGESIZE);
 	if (linux_map(NULL, *size, &page))
 		return NULL;
-	if (!chunk_sys_madvise(page, *size, MADV_WIPEONFORK))
+	if (wipes(page, *size))
 		return page;
 	linux_unmap(page, *size);
 	return NULL;
+}
+
+static unsigned int linux_process(void)
+{
+	return getpid();
 }
 
 static void linux_wait(atomic_uint *word, unsigned int value)
@@ -254,18 +295,29 @@ static void linux_complain(const char *text, size_t length)
 	}
 }
 
-/* Only trying tells: guards are refused for many reasons. */
+/* Only the kernel can look without being killed. */
+static bool traps(void *page)
+{
+	return sys(SYS_uname, page) == -EFAULT;
+}
+
+/* Only trying tells: much is refused, and some success is a pretence. */
 static void probe(bool guards)
 {
 	size_t size = chunk_os.caps.page_size;
+	atomic_char *byte;
 	void *page;
 
 	if (linux_map(NULL, size, &page))
 		return;
 	have_names = !sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, page,
 			  size, name_used);
+	byte = page;
+	atomic_store(byte, 1);
+	purge_ignored = !chunk_linux_purge(page, size) && atomic_load(byte);
 	have_guards = guards &&
-		      !chunk_sys_madvise(page, size, MADV_GUARD_INSTALL);
+		      !chunk_sys_madvise(page, size, MADV_GUARD_INSTALL) &&
+		      traps(page);
 	linux_unmap(page, size);
 }
 
@@ -286,8 +338,9 @@ struct chunk_os chunk_os = {
 	.unmap = linux_unmap,
 	.commit = linux_commit,
 	.decommit = linux_decommit,
-	.purge = chunk_linux_purge,
+	.purge = linux_purge,
 	.map_forked = linux_map_forked,
+	.process = linux_process,
 	.wait = linux_wait,
 	.wake = linux_wake,
 	.option = linux_option,

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls, past whatever may have replaced libc's functions. */
+/* What the mmap backend lends to the device's and to the adapters. */
 #ifndef OS_LINUX_H
 #define OS_LINUX_H
 
-#include <errno.h>
 #include <stddef.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-/* A raw system call; the result, or a negative error number. */
-#define sys(...)							\
-	({								\
-		long result_ = syscall(__VA_ARGS__);			\
-		result_ == -1 ? -(long)errno : result_;			\
-	})
+#include "sys_linux.h"
 
 long chunk_sys_mmap(void *addr, size_t size, int prot, int flags);
 int chunk_sys_madvise(void *addr, size_t size, int advice);

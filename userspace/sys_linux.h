@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * System calls of Linux, past whatever may have replaced libc's functions.
+ *
+ * This is the one place that asks which machine it is for.
+ */
+#ifndef SYS_LINUX_H
+#define SYS_LINUX_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* A raw system call; the result, or a negative error number. */
+#define sys(...)							\
+	({								\
+		long result_ = syscall(__VA_ARGS__);			\
+		result_ == -1 ? -(long)errno : result_;			\
+	})
+
+/*
+ * chunk_abi_mmap(): private anonymous memory; its address, or a negative error
+ * number. Android's headers for 64-bit Arm have a SYS_mmap2 that no 64-bit kernel
+ * has, so the width decides, and not whether it is defined.
+ */
+#if defined(__s390__)
+#include "sys_linux_block.h"
+#elif defined(__alpha__)
+#include "sys_linux_libc.h"
+#elif __SIZEOF_LONG__ == 4 && defined(SYS_mmap2)
+#include "sys_linux_mmap2.h"
+#else
+#include "sys_linux_mmap.h"
+#endif
+
+/* CHUNK_LOW_HINTS: where to look for low addresses, for struct chunk_low. */
+#if defined(__sparc__) && defined(__arch64__)
+#include "sys_linux_sparc64.h"
+#elif defined(__ia64__)
+#include "sys_linux_ia64.h"
+#else
+#include "sys_linux_anywhere.h"
+#endif
+
+/* 32-bit systems made since 2038 came into sight lack the old call. */
+#ifdef SYS_futex
+#define SYS_FUTEX	SYS_futex
+#else
+#define SYS_FUTEX	SYS_futex_time64
+#endif
+
+#endif /* SYS_LINUX_H */
