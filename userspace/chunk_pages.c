@@ -39,14 +39,16 @@ static void check_range(const char *call, const void *addr, size_t size,
  *
  * Where the system cannot, for lack of mappings, the memory is freed, and a line
  * on stderr says that the address space is lost.
+ *
+ * Return: whether it was returned.
  */
-void chunk_unmap_or_report(const char *call, void *addr, size_t size)
+bool chunk_unmap_or_report(const char *call, void *addr, size_t size)
 {
 	struct chunk_line line = { 0 };
 	int err = chunk_os.unmap(addr, size);
 
 	if (!err)
-		return;
+		return true;
 	chunk_os.decommit(addr, size);
 	chunk_line_text(&line, "libchunk: ");
 	chunk_line_text(&line, call);
@@ -57,6 +59,7 @@ void chunk_unmap_or_report(const char *call, void *addr, size_t size)
 	chunk_line_text(&line, "): ");
 	chunk_line_error(&line, -err);
 	chunk_line_write(&line);
+	return false;
 }
 
 /* Cut an aligned piece out of a larger mapping. */
@@ -89,7 +92,8 @@ static void *map_larger(size_t size, size_t alignment)
 		if (chunk_os.caps.partial_unmap)
 			return trim(addr, more, size, alignment);
 		/* Another thread may take the place in between. */
-		chunk_unmap_or_report("chunk_alloc", addr, more);
+		if (!chunk_unmap_or_report("chunk_alloc", addr, more))
+			return NULL;
 		at = ((uintptr_t)addr + alignment - 1) & ~(alignment - 1);
 		if (!chunk_os.map((void *)at, size, &addr))
 			return addr;
@@ -237,7 +241,8 @@ static void purge_untrapped(const struct piece *piece)
 		chunk_unlock();
 		if (!run)
 			return;
-		chunk_os.purge((void *)at, run);
+		if (chunk_os.purge((void *)at, run))
+			memset((void *)at, 0, run);
 		at += run;
 	}
 }

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+/* An operating system for tests: see fake_os.h. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+
+#include "common.h"
+#include "fake_os.h"
+#include "os.h"
+
+#define ARENA	(512 * MIB)
+#define SMALLEST	4096
+
+/* What a page is; a mapping begins at its first page. */
+enum state { FREE, COMMITTED, DECOMMITTED };
+
+struct fake_os fake = {
+	.page = 65536,
+	.partial = true,
+	.most = ARENA,
+};
+
+static char *arena;
+static unsigned char state[ARENA / SMALLEST];
+static bool is_first[ARENA / SMALLEST + 1];
+
+static size_t pages(size_t bytes)
+{
+	return bytes / fake.page;
+}
+
+static size_t page_of(const void *addr)
+{
+	return ((uintptr_t)addr - (uintptr_t)arena) / fake.page;
+}
+
+static bool in_arena(const void *addr, size_t size)
+{
+	uintptr_t offset = (uintptr_t)addr - (uintptr_t)arena;
+
+	return size && size % fake.page == 0 && offset % fake.page == 0 &&
+	       offset < ARENA && size <= ARENA - offset;
+}
+
+/* Aligned to its size, so that alignments mean something. */
+static void arena_start(void)
+{
+	char *got;
+
+	if (arena)
+		return;
+	got = mmap(NULL, 2 * ARENA, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	expect(got != MAP_FAILED);
+	arena = (char *)(((uintptr_t)got + ARENA - 1) & ~(uintptr_t)(ARENA - 1));
+}
+
+static bool is_all(size_t page, size_t count, enum state is)
+{
+	for (size_t i = 0; i < count; i++)
+		if (state[page + i] != is)
+			return false;
+	return true;
+}
+
+static bool is_mapped(const void *addr, size_t size)
+{
+	if (!in_arena(addr, size))
+		return false;
+	for (size_t i = 0; i < pages(size); i++)
+		if (state[page_of(addr) + i] == FREE)
+			return false;
+	return true;
+}
+
+/* Does this call fail? */
+static bool fails(enum fake_call call, void *addr, size_t size)
+{
+	unsigned long nth = ++fake.calls[call];
+
+	arena_start();
+	if (fake.before)
+		fake.before(call, addr, size);
+	return nth == fake.fail_at[call] ||
+	       (fake.fail_from[call] && nth >= fake.fail_from[call]) ||
+	       (fake.odds && random_below((uint64_t *)&fake.seed, fake.odds) == 0);
+}
+
+/* Pages that hold nothing, readable or not */
+static void renew(char *addr, size_t size, int prot)
+{
+	expect(mmap(addr, size, prot,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		    0) == addr);
+}
+
+static void occupy(char *addr, size_t size)
+{
+	renew(addr, size, PROT_READ | PROT_WRITE);
+	memset(state + page_of(addr), COMMITTED, pages(size));
+	memset(is_first + page_of(addr), 0, pages(size));
+	is_first[page_of(addr)] = true;
+	/* The next one is another's, whatever it was. */
+	if (page_of(addr) + pages(size) < pages(ARENA))
+		is_first[page_of(addr) + pages(size)] = true;
+	fake.mapped += size;
+}
+
+static char *find_place(size_t size)
+{
+	size_t count = pages(size), total = pages(ARENA);
+
+	for (size_t i = 0; i + count <= total; i++) {
+		size_t at = fake.bottom_up ? i : total - count - i;
+
+		if (is_all(at, count, FREE))
+			return arena + at * fake.page;
+	}
+	return NULL;
+}
+
+static int fake_map(void *addr, size_t size, void **out)
+{
+	char *place = addr;
+
+	expect(size && size % fake.page == 0);
+	expect((uintptr_t)addr % fake.page == 0);
+	if (fails(FAKE_MAP, addr, size) || size > fake.most - fake.mapped)
+		return -ENOMEM;
+	if (!place)
+		place = find_place(size);
+	if (!place)
+		return -ENOMEM;
+	if (!in_arena(place, size) ||
+	    !is_all(page_of(place), pages(size), FREE))
+		return -EEXIST;
+	occupy(place, size);
+	*out = place;
+	return 0;
+}
+
+static bool is_one_mapping(const void *addr, size_t size)
+{
+	size_t page = page_of(addr), count = pages(size);
+
+	if (!is_first[page] || (page + count < pages(ARENA) &&
+				state[page + count] != FREE &&
+				!is_first[page + count]))
+		return false;
+	for (size_t i = 1; i < count; i++)
+		if (is_first[page + i])
+			return false;
+	return true;
+}
+
+static int fake_unmap(void *addr, size_t size)
+{
+	bool fail = fails(FAKE_UNMAP, addr, size);
+
+	expect(is_mapped(addr, size));
+	expect(fake.partial || is_one_mapping(addr, size));
+	if (fail) {
+		fake.lost += size;
+		return -ENOMEM;
+	}
+	fake_release(addr, size);
+	return 0;
+}
+
+static void commit_pages(size_t page, size_t count)
+{
+	size_t end = page + count, run;
+
+	for (; page < end; page += run) {
+		for (run = 0; page + run < end &&
+		     state[page + run] == DECOMMITTED; run++)
+			state[page + run] = COMMITTED;
+		if (run)
+			renew(arena + page * fake.page, run * fake.page,
+			      PROT_READ | PROT_WRITE);
+		else
+			run = 1;
+	}
+}
+
+static int fake_commit(void *addr, size_t size)
+{
+	bool fail = fails(FAKE_COMMIT, addr, size);
+
+	expect(is_mapped(addr, size));
+	/* As systems do, it fails half way through. */
+	commit_pages(page_of(addr), pages(size) / (1 + fail));
+	return fail ? -ENOMEM : 0;
+}
+
+static int fake_decommit(void *addr, size_t size)
+{
+	bool fail = fails(FAKE_DECOMMIT, addr, size);
+
+	expect(is_mapped(addr, size));
+	/* Freed in any case, but it may not trap. */
+	renew(addr, size, fail ? PROT_READ | PROT_WRITE : PROT_NONE);
+	memset(state + page_of(addr), fail ? COMMITTED : DECOMMITTED,
+	       pages(size));
+	return fail ? -ENOMEM : 0;
+}
+
+static int fake_purge(void *addr, size_t size)
+{
+	bool fail = fails(FAKE_PURGE, addr, size);
+
+	expect(is_mapped(addr, size));
+	expect(is_all(page_of(addr), pages(size), COMMITTED));
+	if (fail)
+		return -EINVAL;
+	renew(addr, size, PROT_READ | PROT_WRITE);
+	return 0;
+}
+
+static void *fake_map_forked(size_t *size)
+{
+	*size = 0;
+	return NULL;
+}
+
+static unsigned int fake_process(void)
+{
+	return getpid();
+}
+
+static void fake_wait(atomic_uint *word, unsigned int value)
+{
+	(void)word;
+	(void)value;
+	usleep(100);
+}
+
+static void fake_wake(atomic_uint *word)
+{
+	(void)word;
+}
+
+static const char *fake_option(const char *name)
+{
+	(void)name;
+	return NULL;
+}
+
+static void fake_complain(const char *text, size_t length)
+{
+	fake.complaints++;
+	/* There is much of that where unmapping fails. */
+	if (!memmem(text, length, ": unmap(", 8) &&
+	    write(STDERR_FILENO, text, length) < 0)
+		abort();
+}
+
+static void fake_start(bool guards)
+{
+	(void)guards;
+	chunk_os.caps = (struct chunk_caps) {
+		.page_size = fake.page,
+		.partial_unmap = fake.partial,
+		.zero_on_commit = true,
+	};
+}
+
+static int no_open(void)
+{
+	return -ENOENT;
+}
+
+static void no_close(void)
+{
+}
+
+const struct chunk_device chunk_device = {
+	.open = no_open,
+	.close = no_close,
+};
+
+struct chunk_os chunk_os = {
+	.name = "fake",
+	.start = fake_start,
+	.map = fake_map,
+	.unmap = fake_unmap,
+	.commit = fake_commit,
+	.decommit = fake_decommit,
+	.purge = fake_purge,
+	.map_forked = fake_map_forked,
+	.process = fake_process,
+	.wait = fake_wait,
+	.wake = fake_wake,
+	.option = fake_option,
+	.complain = fake_complain,
+};
+
+/**
+ * fake_take() - somebody else maps a place
+ * @addr: the place
+ * @size: bytes
+ *
+ * Return: whether it was free.
+ */
+bool fake_take(void *addr, size_t size)
+{
+	if (!in_arena(addr, size) ||
+	    !is_all(page_of(addr), pages(size), FREE))
+		return false;
+	occupy(addr, size);
+	return true;
+}
+
+/**
+ * fake_release() - a place becomes free
+ * @addr: the place, all of it mapped
+ * @size: bytes
+ */
+void fake_release(void *addr, size_t size)
+{
+	renew(addr, size, PROT_NONE);
+	memset(state + page_of(addr), FREE, pages(size));
+	memset(is_first + page_of(addr), 0, pages(size));
+	if (page_of(addr) + pages(size) < pages(ARENA) &&
+	    state[page_of(addr) + pages(size)] != FREE)
+		is_first[page_of(addr) + pages(size)] = true;
+	fake.mapped -= size;
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Addresses whose high 17 bits are clear, from a kernel that hands out others
+ * unless it is told where.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common.h"
+#include "os_low.h"
+
+#define FROM	0x0000070000000000
+#define TO	0x0000800000000000
+#define HIGH	0xfff8000100000000
+
+/**
+ * struct taken - what the kernel has mapped, or has no use for
+ */
+static struct taken {
+	uint64_t from;
+	uint64_t to;
+} taken[64];
+
+static unsigned int taken_count, maps, unmaps;
+static uint64_t chosen;
+static long error;
+
+static void take(uint64_t from, uint64_t to)
+{
+	taken[taken_count++] = (struct taken) { from, to };
+}
+
+static bool is_free(uint64_t from, uint64_t to)
+{
+	for (unsigned int i = 0; i < taken_count; i++)
+		if (from < taken[i].to && taken[i].from < to)
+			return false;
+	return true;
+}
+
+/* As SPARC's: at the hint if that is free, else at the top. */
+static long kernel_map(void *hint, size_t size)
+{
+	uint64_t at = (uintptr_t)hint;
+
+	maps++;
+	if (error)
+		return error;
+	if (!at || !is_free(at, at + size))
+		at = chosen;
+	return at;
+}
+
+/* As Itanium's: the first free place from the hint on. */
+static long kernel_map_from(void *hint, size_t size)
+{
+	uint64_t at = (uintptr_t)hint;
+
+	maps++;
+	while (!is_free(at, at + size))
+		at += 0x10000;
+	return at;
+}
+
+static void kernel_unmap(void *addr, size_t size)
+{
+	expect_equal((uintptr_t)addr, chosen);
+	expect(size);
+	unmaps++;
+}
+
+static struct chunk_low rule(void)
+{
+	chosen = HIGH;
+	return (struct chunk_low) {
+		.map = kernel_map, .unmap = kernel_unmap,
+		.from = FROM, .to = TO, .step = 1 << 20,
+	};
+}
+
+static void need_64_bits(void)
+{
+	if (sizeof(void *) < 8)
+		tap_skip("addresses of 32 bits");
+}
+
+static void no_rule(void)
+{
+	struct chunk_low low = { .map = kernel_map, .unmap = kernel_unmap };
+
+	chosen = (uintptr_t)&low & -4096;
+	expect_equal(chunk_low_map(&low, MIB), chosen);
+	expect(chunk_low_holds(&low, (void *)(uintptr_t)-4096, 4096));
+	expect_equal(maps, 1);
+	expect_equal(unmaps, 0);
+}
+
+static void first_hint_serves(void)
+{
+	struct chunk_low low;
+
+	need_64_bits();
+	low = rule();
+	expect_equal(chunk_low_map(&low, 4 * MIB), FROM);
+	expect_equal(maps, 1);
+	expect_equal(unmaps, 0);
+}
+
+static void scans_over_what_is_taken(void)
+{
+	struct chunk_low low;
+
+	need_64_bits();
+	low = rule();
+	take(FROM, FROM + 100 * MIB);
+	take(FROM + 102 * MIB, FROM + 103 * MIB + 4096);
+	expect_equal(chunk_low_map(&low, 4 * MIB), FROM + 104 * MIB);
+	/* All that was too high is given back. */
+	expect_equal(maps, 105);
+	expect_equal(unmaps, 104);
+	/* And the next takes one try. */
+	take(FROM + 104 * MIB, FROM + 108 * MIB);
+	expect_equal(chunk_low_map(&low, 4096), FROM + 108 * MIB);
+	take(FROM + 108 * MIB, FROM + 108 * MIB + 4096);
+	expect_equal(chunk_low_map(&low, MIB), FROM + 109 * MIB);
+	expect_equal(maps, 107);
+	expect_equal(unmaps, 104);
+}
+
+static void begins_anew_at_the_end(void)
+{
+	struct chunk_low low;
+
+	need_64_bits();
+	low = rule();
+	take(TO - 8 * MIB, TO - 4 * MIB);
+	atomic_store(&low.next, (uintptr_t)(TO - 8 * MIB));
+	/* The last place of all is one. */
+	expect_equal(chunk_low_map(&low, 4 * MIB), TO - 4 * MIB);
+	take(TO - 4 * MIB, TO);
+	expect_equal(chunk_low_map(&low, 4 * MIB), FROM);
+	expect_equal(maps, unmaps + 2);
+}
+
+static void none_left(void)
+{
+	struct chunk_low low;
+
+	need_64_bits();
+	low = rule();
+	low.from = TO - 1000 * MIB;
+	take(FROM, TO - MIB - 4096);
+	expect_equal(chunk_low_map(&low, 2 * MIB), -ENOMEM);
+	expect_equal(maps, unmaps);
+	expect(maps >= 998 && maps <= 1000);
+	expect_equal(chunk_low_map(&low, 1001 * MIB), -ENOMEM);
+	expect_equal(chunk_low_map(&low, SIZE_MAX - 4095), -ENOMEM);
+}
+
+static void out_of_memory_ends_it(void)
+{
+	struct chunk_low low;
+
+	need_64_bits();
+	low = rule();
+	error = -ENOMEM;
+	expect_equal(chunk_low_map(&low, MIB), -ENOMEM);
+	expect(maps <= 2);
+	error = -EPERM;
+	expect_equal(chunk_low_map(&low, MIB), -EPERM);
+	expect_equal(unmaps, 0);
+}
+
+/* The last byte counts as well. */
+static void one_byte_too_high(void)
+{
+	struct chunk_low low;
+
+	need_64_bits();
+	low = rule();
+	low.step = 0;
+	low.map = kernel_map_from;
+	take(FROM, TO - MIB);
+	expect_equal(chunk_low_map(&low, MIB), TO - MIB);
+	chosen = TO - MIB;
+	expect_equal(chunk_low_map(&low, MIB + 4096), -ENOMEM);
+	expect_equal(unmaps, 1);
+	expect(chunk_low_holds(&low, (void *)(uintptr_t)(TO - 4096), 4096));
+	expect(!chunk_low_holds(&low, (void *)(uintptr_t)(TO - 4096), 8192));
+	expect(!chunk_low_holds(&low, (void *)(uintptr_t)HIGH, 4096));
+	expect(!chunk_low_holds(&low, (void *)-4096, 8192));
+}
+
+static void one_hint_verified(void)
+{
+	struct chunk_low low;
+
+	need_64_bits();
+	low = rule();
+	low.step = 0;
+	low.map = kernel_map_from;
+	expect_equal(chunk_low_map(&low, MIB), FROM);
+	take(FROM, FROM + 77 * MIB);
+	expect_equal(chunk_low_map(&low, MIB), FROM + 77 * MIB);
+	expect_equal(unmaps, 0);
+	low.map = kernel_map;
+	expect_equal(chunk_low_map(&low, MIB), -ENOMEM);
+	expect_equal(maps, 3);
+	expect_equal(unmaps, 1);
+}
+
+/* Whatever machine this is: all that is handed out is where it may be. */
+static void real_addresses(void)
+{
+#if defined(__sparc__) || defined(__ia64__)
+	for (int i = 0; i < 64; i++) {
+		char *chunk = chunk_alloc((1 + i % 3) * MIB, MIB << i % 4, false);
+		char *page = pages_map(NULL, page_size());
+
+		expect(chunk && page);
+		expect_equal((uint64_t)(uintptr_t)chunk >> CHUNK_LOW_BITS, 0);
+		expect_equal((uint64_t)(uintptr_t)page >> CHUNK_LOW_BITS, 0);
+	}
+	tap_note("a page at %p", pages_map(NULL, page_size()));
+#else
+	tap_skip("no rule on this machine");
+#endif
+}
+
+static const struct tap_case cases[] = {
+	{ "no rule: wherever the kernel likes", no_rule },
+	{ "the first hint serves", first_hint_serves },
+	{ "scans over what is taken", scans_over_what_is_taken },
+	{ "begins anew at the end", begins_anew_at_the_end },
+	{ "none left", none_left },
+	{ "out of memory ends it", out_of_memory_ends_it },
+	{ "one byte too high is too high", one_byte_too_high },
+	{ "one hint, verified", one_hint_verified },
+	{ "real addresses", real_addresses },
+};
+
+const struct tap_suite tap_suite = {
+	.about = "Tests the search for low addresses",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};
