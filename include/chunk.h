@@ -121,6 +121,32 @@ const char *chunk_backend(void);
 
 void chunk_get_stats(struct chunk_stats *stats);
 
+/**
+ * struct chunk_stall - how memory is waited for that the system refuses
+ * @attempts: how often it is asked again; 0: not at all
+ * @delay_ms: milliseconds before each time
+ */
+struct chunk_stall {
+	unsigned int attempts;
+	unsigned int delay_ms;
+};
+
+/*
+ * Windows refuses to commit memory when all of it is promised, and lets the page
+ * file grow; libchunk waits for that, 10 times 50 ms at the start. Both return
+ * whether the system is one where waiting helps; elsewhere there is nothing to
+ * read but zeros and nothing to set. What is read is what holds in this process.
+ * Neither number can be more than 65535.
+ */
+bool chunk_get_stall(struct chunk_stall *stall);
+bool chunk_set_stall(const struct chunk_stall *stall);
+
+/*
+ * Says that this is a child process of a program, which tries half as often.
+ * CHUNK_OPTIONS="child:on" says so, too.
+ */
+void chunk_set_child(bool child);
+
 #if defined(__GNUC__) && !defined(_WIN32)
 #pragma GCC visibility pop
 #endif

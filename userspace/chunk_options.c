@@ -89,7 +89,7 @@ static bool parse_backend(struct piece value, struct chunk_options *options)
 		options->backend = BACKEND_AUTO;
 	else if (is(value, "device"))
 		options->backend = BACKEND_DEVICE;
-	else if (is(value, "mmap"))
+	else if (is(value, "mmap") || is(value, chunk_os.name))
 		options->backend = BACKEND_MMAP;
 	else
 		return false;
@@ -127,6 +127,8 @@ static void parse_option(struct piece option, struct chunk_options *options)
 		good = parse_size(value, &options->recycle_limit);
 	} else if (is(key, "guard")) {
 		good = parse_switch(value, &options->guards);
+	} else if (is(key, "child")) {
+		good = parse_switch(value, &options->child);
 	} else {
 		report("the unknown option", option);
 		return;

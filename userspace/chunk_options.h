@@ -17,11 +17,13 @@ enum chunk_backend_option {
  * @recycle_limit: recycle_limit:SIZE; bytes
  * @guards:        guard:on|off; guard decommitted pages without splitting
  *                 mappings, where the kernel can
+ * @child:         child:on|off; this is a child process, see chunk_set_child()
  */
 struct chunk_options {
 	enum chunk_backend_option backend;
 	size_t recycle_limit;
 	bool guards;
+	bool child;
 };
 
 void chunk_options_read(struct chunk_options *options);

@@ -15,8 +15,8 @@
  * does the wiping.
  */
 #include <errno.h>
-#include <stdlib.h>
 
+#include "chunk.h"
 #include "chunk_base.h"
 #include "chunk_mutex.h"
 #include "chunk_report.h"
@@ -54,7 +54,7 @@ static void die_without_device(int err)
 	chunk_line_text(&line,
 			"; load the module (insmod chunk.ko), or say backend:auto");
 	chunk_line_write(&line);
-	abort();
+	chunk_os_abort();
 }
 
 /* Context: chunk_lock() held, or before anybody else can be here. */
@@ -78,7 +78,10 @@ static void state_start(void)
 	options->backend = BACKEND_AUTO;
 	options->recycle_limit = RECYCLE_LIMIT;
 	options->guards = true;
+	options->child = false;
 	chunk_options_read(options);
+	if (options->child)
+		chunk_set_child(true);
 	chunk_os.start(options->guards);
 	/* A child may find the beginnings of its parent's start. */
 	chunk_base_reset();
