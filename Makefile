@@ -17,6 +17,7 @@ help:
 #: make libchunk     the user-space library
 #: make tests        its tests, which make check runs
 #: make jemalloc     libchunk-jemalloc.so, to be preloaded, and its tests
+#: make check-windows  libchunk built for Windows, its tests under Wine
 #: make vm CMD='...' run a command in a virtual machine with the module loaded;
 #:                   KERNEL=6.1 FLAVOUR=stock|debug ICOUNT=1 MEM=2G CPUS=2
 #:                   TIMEOUT=seconds OUT=directory (more: kunit/vm --help)
@@ -34,6 +35,7 @@ deps:
 	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) bc binutils bison busybox-static ca-certificates \
 		flex gcc-12 kmod libelf-dev lz4 perl python3 qemu-system-x86 shellcheck \
 		sparse xz-utils
+	@userspace/tests/check-windows --deps
 
 modules:
 	@kunit/deps $(BUILD_DEPS)
@@ -51,6 +53,9 @@ jemalloc: libchunk
 	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS)
 	$(MAKE) -C userspace jemalloc
 	$(MAKE) -C userspace/jemalloc/tests programs
+
+check-windows:
+	@userspace/tests/check-windows
 
 export CMD
 vm:
@@ -87,5 +92,5 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench modules libchunk tests jemalloc vm kunit run check lint clean distclean
+.PHONY: help deps bench modules libchunk tests check-windows jemalloc vm kunit run check lint clean distclean
 .DEFAULT_GOAL := help

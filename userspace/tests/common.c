@@ -83,18 +83,59 @@ void dealloc_mib(void *chunk, size_t mib)
 }
 
 /**
+ * recyclable() - a size of extents that are recycled
+ * @mib: the size that is meant; single chunks are recycled everywhere
+ */
+size_t recyclable(size_t mib)
+{
+	return unmaps_parts() ? mib : 1;
+}
+
+/**
+ * need_cutting() - skip the case where extents are recycled as they are
+ */
+void need_cutting(void)
+{
+	if (!unmaps_parts())
+		tap_skip("here only single chunks are recycled");
+}
+
+/* Fresh ones, most of which adjoin; what does not stays live. */
+static char *adjoining_fresh(size_t count)
+{
+	char *first = alloc_mib(1);
+	size_t found = 1;
+
+	for (size_t tries = 0; found < count; tries++) {
+		char *next = alloc_mib(1);
+
+		expect(tries < 1000);
+		if (next == first + found * MIB) {
+			found++;
+		} else {
+			first = next;
+			found = 1;
+		}
+	}
+	return first;
+}
+
+/**
  * adjoining_chunks() - chunks of 1 MiB that adjoin, each an extent of its own
  * @count: how many; the recycle limit must leave room for them
  *
- * They are carved from one recycled extent, lowest address first. To be called
- * before anything else was recycled.
+ * They are carved from one recycled extent, lowest address first, where that can
+ * be done. To be called before anything else was recycled.
  *
  * Return: the first and lowest of them.
  */
 char *adjoining_chunks(size_t count)
 {
-	char *first = alloc_mib(count);
+	char *first;
 
+	if (!unmaps_parts())
+		return adjoining_fresh(count);
+	first = alloc_mib(count);
 	dealloc_mib(first, count);
 	for (size_t i = 0; i < count; i++)
 		expect_equal((uintptr_t)alloc_mib(1),

@@ -20,6 +20,8 @@ void expect_stats_consistent(void);
 void *alloc_mib(size_t mib);
 void dealloc_mib(void *chunk, size_t mib);
 char *adjoining_chunks(size_t count);
+size_t recyclable(size_t mib);
+void need_cutting(void);
 
 uint64_t random_seed(void);
 uint64_t random_next(uint64_t *state);

@@ -71,14 +71,6 @@ static void check_early(void)
 	use();
 }
 
-static void print_state(void)
-{
-	struct chunk_stats stats = stats_now();
-
-	dprintf(STDERR_FILENO, "= %s %llu\n", chunk_backend(),
-		(unsigned long long)stats.recycle_limit);
-}
-
 /* No descriptor below 3 may come to exist, nor a message go anywhere. */
 static void without_files(void)
 {
@@ -154,7 +146,7 @@ static void many(void)
 }
 
 static const struct tap_case commands[] = {
-	{ "use", use }, { "early", check_early }, { "state", print_state },
+	{ "use", use }, { "early", check_early },
 	{ "without-files", without_files }, { "exec", no_device_open },
 	{ "interposed", interposed }, { "many", many },
 };
