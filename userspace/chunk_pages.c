@@ -135,11 +135,11 @@ static void *map_by_trying(size_t size, size_t alignment)
 void *chunk_map_aligned(size_t size, size_t alignment)
 {
 	void *addr;
-	int err = -ENOSYS;
+	int err = -ENODEV;
 
 	if (chunk_os.map_aligned)
 		err = chunk_os.map_aligned(size, alignment, &addr);
-	if (err == -ENOSYS)
+	if (err == -ENODEV)
 		return map_by_trying(size, alignment);
 	return err ? NULL : addr;
 }

@@ -51,7 +51,7 @@ struct chunk_caps {
  *               anywhere. Never over another. -EEXIST if the place is taken,
  *               -ENOMEM
  * @map_aligned: as @map, at a multiple of a power of two, not below the page
- *               size. -ENOSYS: only @map can be had. NULL: always so
+ *               size. -ENODEV: only @map can be had. NULL: always so
  * @unmap:       mappings. -ENOMEM if that would split one too many
  * @commit:      readable and writable again; what is so already keeps its
  *               contents. -ENOMEM

@@ -173,10 +173,10 @@ static int windows_map_aligned(size_t size, size_t alignment, void **out)
 	if (alignment <= granularity)
 		return windows_map(NULL, size, out);
 	if (!chunk_windows.alloc2)
-		return -ENOSYS;
+		return -ENODEV;
 	err = map_stalling(&request);
 	if (err)
-		return err == -ENOMEM ? -ENOMEM : -ENOSYS;
+		return err == -ENOMEM ? -ENOMEM : -ENODEV;
 	*out = request.addr;
 	return 0;
 }

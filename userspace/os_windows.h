@@ -5,6 +5,12 @@
 
 #include <windows.h>
 
+/* VirtualAlloc2, which headers for MinGW declare only for some libraries */
+typedef void *WINAPI
+chunk_windows_alloc2(HANDLE process, void *addr, SIZE_T size, ULONG type,
+		     ULONG protection,
+		     struct MEM_EXTENDED_PARAMETER *parameters, ULONG count);
+
 /**
  * struct chunk_windows - the system's calls for memory
  * @alloc:  VirtualAlloc
@@ -13,14 +19,10 @@
  * @sleep:  Sleep
  */
 struct chunk_windows {
-	void *(WINAPI *alloc)(void *addr, SIZE_T size, DWORD type,
-			      DWORD protection);
-	BOOL (WINAPI *free)(void *addr, SIZE_T size, DWORD type);
-	void *(WINAPI *alloc2)(HANDLE process, void *addr, SIZE_T size,
-			       ULONG type, ULONG protection,
-			       MEM_EXTENDED_PARAMETER *parameters,
-			       ULONG count);
-	void (WINAPI *sleep)(DWORD ms);
+	__typeof__(VirtualAlloc) *alloc;
+	__typeof__(VirtualFree) *free;
+	chunk_windows_alloc2 *alloc2;
+	__typeof__(Sleep) *sleep;
 };
 
 extern struct chunk_windows chunk_windows;

@@ -39,7 +39,7 @@ static void landed(void)
 }
 
 /* Only the access that was announced counts: the page, as on other systems. */
-static LONG WINAPI on_trap(EXCEPTION_POINTERS *exception)
+static LONG WINAPI on_trap(struct _EXCEPTION_POINTERS *exception)
 {
 	EXCEPTION_RECORD *record = exception->ExceptionRecord;
 	uintptr_t mask = ~((uintptr_t)page_size() - 1);

@@ -52,7 +52,7 @@ static void *WINAPI calls_alloc(void *addr, SIZE_T size, DWORD type,
 
 static void *WINAPI calls_alloc2(HANDLE process, void *addr, SIZE_T size,
 				 ULONG type, ULONG protection,
-				 MEM_EXTENDED_PARAMETER *parameters,
+				 struct MEM_EXTENDED_PARAMETER *parameters,
 				 ULONG count)
 {
 	void *got;

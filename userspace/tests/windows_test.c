@@ -230,7 +230,7 @@ static void purged_is_committed(void)
 static char *handled;
 static bool answers[3];
 
-static LONG WINAPI on_exception(EXCEPTION_POINTERS *exception)
+static LONG WINAPI on_exception(struct _EXCEPTION_POINTERS *exception)
 {
 	EXCEPTION_RECORD *record = exception->ExceptionRecord;
 	char *addr = (char *)record->ExceptionInformation[1];
