@@ -32,15 +32,17 @@ static void untake(struct chunk_context *context, struct chunk_extent *extent,
  * What is kept for reuse first, then what is mapped ahead. -ENOBUFS: there are
  * too few spare nodes.
  */
-static int take(struct chunk_context *context, unsigned long size,
-		unsigned long alignment, struct chunk_extent **out,
-		bool *recycled)
+static inline int take(struct chunk_context *context, unsigned long size,
+		       unsigned long alignment, struct chunk_extent **out,
+		       bool *recycled)
 {
 	int err;
 
 	lockdep_assert_held(&context->lock);
-	err = chunk_tree_take(&context->recycled, size, alignment,
-			      &context->spares, out);
+	err = -ENOENT;
+	if (context->recycled.bytes >= size)
+		err = chunk_tree_take(&context->recycled, size, alignment,
+				      &context->spares, out);
 	*recycled = err != -ENOENT;
 	if (err == -ENOENT)
 		err = chunk_tree_take(&context->reserve, size, alignment,
@@ -97,6 +99,11 @@ static unsigned int alloc_fast(struct chunk_context *context,
 	struct chunk_extent *spares = NULL;
 	unsigned int done;
 
+	/* What may be unmapped, and must be zapped. */
+	if (context->huge) {
+		jobs->err = -EAGAIN;
+		return 0;
+	}
 	spin_lock(&context->lock);
 	for (done = 0; done < nr; done++) {
 		jobs[done].err = alloc_locked(context, &jobs[done], &spares);
@@ -138,6 +145,9 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 		chunk_region_put(region);
 		return -EAGAIN;
 	}
+	/* Nobody owns it, but anybody could have written to it. */
+	if (context->huge)
+		chunk_zap(context, extent->addr, extent->size, vma);
 	err = chunk_radix_store(&context->live, extent, GFP_KERNEL);
 	spin_lock(&context->lock);
 	if (err) {

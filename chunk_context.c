@@ -50,6 +50,8 @@ struct chunk_context *chunk_context_new(struct mm_struct *mm)
  */
 void chunk_context_free(struct chunk_context *context)
 {
+	if (context->huge)
+		chunk_huge_free(context);
 	WARN_ON_ONCE(!list_empty(&context->regions) || context->mapped);
 	chunk_radix_destroy(&context->live);
 	chunk_nodes_free(context->spares);

@@ -195,7 +195,8 @@ void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
 	if (mmap_read_lock_killable(context->mm))
 		return;
 	if (begin(context, jobs, nr)) {
-		chunk_fault_wait();
+		if (!context->huge)
+			chunk_fault_wait();
 		zap(context, jobs, nr);
 		end(context, jobs, nr);
 	}

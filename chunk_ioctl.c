@@ -96,20 +96,25 @@ static int ioctl_configure(struct file *file, void __user *arg)
 	    !IS_ALIGNED(args.grow, CHUNK_SIZE) ||
 	    args.backing > CHUNK_BACKING_HUGE)
 		return -EINVAL;
-	if (args.backing != CHUNK_BACKING_GUARDED)
+	if (args.backing == CHUNK_BACKING_HUGE &&
+	    !(chunk_caps() & CHUNK_CAP_HUGE))
 		return -EOPNOTSUPP;
 
 	spin_lock(&context->lock);
-	if (context->configured)
+	if (context->configured) {
 		err = -EBUSY;
-	else if (args.grow)
-		WRITE_ONCE(context->grow, args.grow);
+	} else {
+		WRITE_ONCE(context->huge, args.backing == CHUNK_BACKING_HUGE);
+		if (args.grow)
+			WRITE_ONCE(context->grow, args.grow);
+	}
 	spin_unlock(&context->lock);
 	return err;
 }
 
 /* Check what is asked for and make a job of it. */
-static int alloc_job(struct chunk_job *job, u64 length, u64 alignment)
+static __always_inline int alloc_job(struct chunk_job *job, u64 length,
+				     u64 alignment)
 {
 	if (!length || !IS_ALIGNED(length, CHUNK_SIZE) ||
 	    !is_power_of_2(alignment) || alignment < CHUNK_SIZE ||
@@ -161,11 +166,14 @@ static void do_alloc(struct file *file, struct chunk_job *jobs, unsigned int nr,
 {
 	unsigned int i;
 
+	if (likely(!flags)) {
+		chunk_alloc(file->private_data, file, jobs, nr);
+		return;
+	}
 	for (i = 0; i < nr; i++)
 		jobs[i].addr = 0;
 	chunk_alloc(file->private_data, file, jobs, nr);
-	if (flags & CHUNK_ALLOC_POPULATE)
-		alloc_populate(file->private_data, jobs, nr);
+	alloc_populate(file->private_data, jobs, nr);
 }
 
 static int ioctl_alloc(struct file *file, void __user *arg)

@@ -16,10 +16,17 @@
 #include "chunk_kcompat.h"
 #include "chunk_module.h"
 
-static bool ours(const struct vm_area_struct *vma,
-		 const struct chunk_context *context)
+/**
+ * chunk_mapping_ours() - is a mapping one of a context's?
+ * @vma:     the mapping
+ * @context: the context
+ *
+ * Context: mmap_lock held.
+ */
+bool chunk_mapping_ours(const struct vm_area_struct *vma,
+			const struct chunk_context *context)
 {
-	return vma->vm_ops == &chunk_vm_ops &&
+	return vma->vm_file && vma->vm_file->f_op == &chunk_fops &&
 	       vma->vm_file->private_data == context;
 }
 
@@ -131,6 +138,7 @@ unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
 				      unsigned long len, unsigned long pgoff,
 				      unsigned long flags)
 {
+	struct chunk_context *context = file->private_data;
 	unsigned long alignment = offset_alignment(pgoff);
 	unsigned long area;
 
@@ -138,6 +146,9 @@ unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
 		return -EINVAL;
 	if (flags & MAP_FIXED)
 		return IS_ALIGNED(addr, alignment) ? addr : -EINVAL;
+	/* Nothing smaller can become huge. */
+	if (READ_ONCE(context->huge) && len >= PMD_SIZE)
+		alignment = max(alignment, PMD_SIZE);
 	if (addr && IS_ALIGNED(addr, alignment)) {
 		/* With the real length: a hole that fits exactly will do. */
 		area = chunk_search_area(addr, len, flags);
@@ -164,6 +175,8 @@ static int region_register(struct chunk_context *context,
 	bool ahead = mapping_ourselves(context);
 	int err = 0;
 
+	if (region->holed)
+		chunk_huge_sweep(context);
 	/* Whatever was here before, this mapping has replaced it. */
 	chunk_context_forget(context, extent->addr,
 			     extent->addr + extent->size - 1, NULL);
@@ -231,6 +244,7 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 		goto free_region;
 	region->mm = context->mm;
 	region->context = context;
+	region->holed = context->huge;
 	extent->addr = vma->vm_start;
 	extent->size = size;
 	extent->owner = region;
@@ -240,6 +254,11 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	err = region_register(context, region, extent);
 	if (err)
 		goto free_extent;
+	if (region->holed) {
+		vma_set_anonymous(vma);
+		chunk_region_put(region); /* there is only the list's */
+		return 0;
+	}
 	vma->vm_ops = &chunk_vm_ops;
 	vma->vm_private_data = region;
 	return 0;
@@ -285,19 +304,16 @@ static int map_reserved(struct file *file, unsigned long size,
 int chunk_map_grow(struct chunk_context *context, struct file *file,
 		   unsigned long size, unsigned long alignment)
 {
-	unsigned long ahead = min(READ_ONCE(context->mapped) / CHUNK_GROW_PART,
-				  CHUNK_GROW_MAX);
+	unsigned long ahead = min(READ_ONCE(context->mapped), CHUNK_GROW_MAX);
 	unsigned long step = max(READ_ONCE(context->grow), size);
-	unsigned long steps[] = {
-		max(round_down(ahead, CHUNK_SIZE), step), step, size,
-	};
+	unsigned long steps[] = { max(ahead, step), step, size };
 	int err = -ENOMEM;
 	int i;
 
 	lockdep_assert_held(&context->map_lock);
 	context->charge_max = step;
-	/* What does not fit a page table of its own cannot become cheap. */
-	alignment = max(alignment, PMD_SIZE);
+	/* Large pieces of what begins where the registry's nodes do are cheap. */
+	alignment = max(alignment, CHUNK_GROW_ALIGNMENT);
 	WRITE_ONCE(context->mapper, current);
 	for (i = 0; i < ARRAY_SIZE(steps) && err && err != -EINTR; i++) {
 		if (!i || steps[i] < steps[i - 1])
@@ -357,7 +373,7 @@ int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
 	*only = NULL;
 	while (from < end) {
 		vma = vma_lookup(context->mm, from);
-		if (!vma || !ours(vma, context))
+		if (!vma || !chunk_mapping_ours(vma, context))
 			return -ESTALE;
 		if ((vma->vm_flags & VM_LOCKED) && !locked)
 			err = -EINVAL;
@@ -414,7 +430,7 @@ void chunk_zap(struct chunk_context *context, unsigned long addr,
 			break;
 		from = max(addr, vma->vm_start);
 		to = min(end, vma->vm_end);
-		if (ours(vma, context))
+		if (chunk_mapping_ours(vma, context))
 			chunk_zap_vma(vma, from, to - from);
 		addr = to;
 	}

@@ -33,13 +33,21 @@ static uintptr_t chunk_index(uintptr_t origin, uintptr_t number)
 	return number ^ (origin & ~(WINDOW_CHUNKS - 1));
 }
 
+static inline int store_one(struct chunk_radix *radix, uintptr_t number,
+			    void *entry, gfp_t gfp)
+{
+	uintptr_t index = chunk_index(READ_ONCE(radix->origin), number);
+
+	return xa_err(xa_store(&radix->chunks, index, entry, gfp));
+}
+
 static int store_window(struct chunk_radix *radix, uintptr_t first,
 			uintptr_t nr, void *entry, gfp_t gfp)
 {
 	uintptr_t index = chunk_index(READ_ONCE(radix->origin), first);
 
 	if (nr == 1)
-		return xa_err(xa_store(&radix->chunks, index, entry, gfp));
+		return store_one(radix, first, entry, gfp);
 	return xa_err(xa_store_range(&radix->chunks, index, index + nr - 1,
 				     entry, gfp));
 }
@@ -52,9 +60,6 @@ static int store_range(struct chunk_radix *radix, uintptr_t addr, size_t size,
 	uintptr_t nr;
 	int err;
 
-	/* What is asked for most. */
-	if (left == 1)
-		return store_window(radix, first, 1, entry, gfp);
 	for (; left; first += nr, left -= nr) {
 		nr = min(left, WINDOW_CHUNKS - first % WINDOW_CHUNKS);
 		err = store_window(radix, first, nr, entry, gfp);
@@ -102,6 +107,10 @@ int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
 	/* Its lowest bit only tells a window at the bottom from none. */
 	if (!READ_ONCE(radix->origin))
 		cmpxchg(&radix->origin, 0, chunk_number(extent->addr) | 1);
+	/* What is asked for most, the short way */
+	if (extent->size == CHUNK_TREE_UNIT)
+		return store_one(radix, chunk_number(extent->addr), extent,
+				 gfp);
 	err = store_range(radix, extent->addr, extent->size, extent, gfp);
 	if (err)
 		chunk_radix_erase(radix, extent->addr, extent->size);
@@ -120,7 +129,10 @@ int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
  */
 void chunk_radix_erase(struct chunk_radix *radix, uintptr_t addr, size_t size)
 {
-	store_range(radix, addr, size, NULL, 0);
+	if (size == CHUNK_TREE_UNIT)
+		store_one(radix, chunk_number(addr), NULL, 0);
+	else
+		store_range(radix, addr, size, NULL, 0);
 }
 
 /**

@@ -133,6 +133,35 @@ static int change_mapped(struct change *change, int mapped)
 	return err;
 }
 
+static int commit_mapped(struct change *change)
+{
+	struct chunk_context *context = change->context;
+	unsigned long size = change->end - change->addr;
+	struct vm_area_struct *vma;
+	int err;
+
+	if (mmap_read_lock_killable(context->mm))
+		return -EINTR;
+	err = chunk_check_mapped(context, change->addr, size, true, &vma);
+	if (!err && context->huge)
+		chunk_huge_zap(context, change->addr, size);
+	err = change_mapped(change, err);
+	mmap_read_unlock(context->mm);
+	return err;
+}
+
+/* One at a time: a page is not zapped that somebody else has just committed. */
+static int commit_huge(struct change *change)
+{
+	int err;
+
+	if (mutex_lock_killable(&change->context->map_lock))
+		return -EINTR;
+	err = commit_mapped(change);
+	mutex_unlock(&change->context->map_lock);
+	return err;
+}
+
 static int commit_one(struct chunk_context *context, unsigned long addr,
 		      unsigned long size)
 {
@@ -142,9 +171,10 @@ static int commit_one(struct chunk_context *context, unsigned long addr,
 		.end = addr + size,
 		.commit = true,
 	};
-	struct vm_area_struct *vma;
 	int err;
 
+	if (context->huge)
+		return commit_huge(&change);
 	do {
 		spin_lock(&context->lock);
 		err = check(&change);
@@ -154,13 +184,7 @@ static int commit_one(struct chunk_context *context, unsigned long addr,
 	} while (err == -EAGAIN && !(err = add_leaf(&change)));
 	if (err || !change.holed)
 		return err;
-
-	if (mmap_read_lock_killable(context->mm))
-		return -EINTR;
-	err = chunk_check_mapped(context, addr, size, true, &vma);
-	err = change_mapped(&change, err);
-	mmap_read_unlock(context->mm);
-	return err;
+	return commit_mapped(&change);
 }
 
 /**
@@ -225,7 +249,7 @@ void chunk_decommit(struct chunk_context *context, struct chunk_job *jobs,
 		decommit_one(context, &jobs[i], locked);
 		any |= !jobs[i].err;
 	}
-	if (any)
+	if (any && !context->huge)
 		chunk_fault_wait();
 	for (i = 0; i < nr; i++) {
 		if (!jobs[i].err)

@@ -72,7 +72,9 @@ unsigned long chunk_default_grow(void)
  */
 u64 chunk_caps(void)
 {
-	return CHUNK_CAP_GUARDED | (CHUNK_HAVE_ZAP ? CHUNK_CAP_ZAP : 0);
+	/* What is huge must be zapped to be zero, and cannot be by the user. */
+	return CHUNK_CAP_GUARDED |
+	       (CHUNK_HAVE_ZAP ? CHUNK_CAP_ZAP | CHUNK_CAP_HUGE : 0);
 }
 
 static int chunk_open(struct inode *inode, struct file *file)
@@ -119,7 +121,7 @@ static void chunk_show_fdinfo(struct seq_file *m, struct file *file)
 #undef show
 }
 
-static const struct file_operations chunk_fops = {
+const struct file_operations chunk_fops = {
 	.owner = THIS_MODULE,
 	.open = chunk_open,
 	.release = chunk_release,

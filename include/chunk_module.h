@@ -24,6 +24,12 @@
  * After fork the child's VMAs point to snapshots, regions without a context:
  * the guards stay as they were at the moment of fork.
  *
+ * The VMAs of the huge backing are anonymous: they have no operations, hence no
+ * region, and nobody hears when they go. A region of that backing stays on its
+ * context's list until a sweep finds that nothing of it is mapped, and whatever
+ * acts on it looks first, as where a region was tampered with. Nothing traps
+ * there: what is decommitted is zapped again when it is handed out or committed.
+ *
  * Every byte of a region's address space that is still mapped belongs to one
  * extent, which is live (in the registry), recycled, reserved (in one of the
  * trees) or in the hands of an operation under way.
@@ -31,7 +37,9 @@
  * Locks, outermost first
  *
  *   context->map_lock   our own vm_mmap and vm_munmap calls, one at a time, so
- *                       that .mmap and ->close know them from the user's
+ *                       that .mmap and ->close know them from the user's; and
+ *                       commits of the huge backing, of which each frees what
+ *                       it finds decommitted
  *   mmap_lock
  *   source page lock    held from before the fault handler looks at the state
  *                       until the page is mapped: see chunk_fault.c
@@ -49,6 +57,7 @@
 #define CHUNK_MODULE_H
 
 #include <linux/atomic.h>
+#include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
@@ -65,9 +74,9 @@
 /* What is kept for reuse unless asked otherwise: as much as mozjemalloc does. */
 #define CHUNK_RECYCLE_LIMIT	(128 * CHUNK_SIZE)
 
-/* How much is mapped ahead: this part of what there is, up to the maximum. */
-#define CHUNK_GROW_PART		2
+/* As much as there is, is mapped ahead, but no more than this. */
 #define CHUNK_GROW_MAX		(16384 * CHUNK_SIZE)
+#define CHUNK_GROW_ALIGNMENT	(64 * CHUNK_SIZE)
 
 /**
  * struct chunk_region - address space from one mmap
@@ -76,7 +85,8 @@
  * @context:   whose it is, or NULL in a forked child's snapshot
  * @list:      in context->regions; context->lock
  * @vmas:      how many VMAs there are; context->lock. 0: gone
- * @holed:     part of it was unmapped or replaced by the user; context->lock
+ * @holed:     part of it was unmapped or replaced by the user, or may have been,
+ *             unnoticed, since the backing is huge; context->lock
  * @start:     first byte, a multiple of CHUNK_SIZE (invariant)
  * @chunks:    size in chunks (invariant)
  * @nr_leaves: leaves there are; context->lock
@@ -130,11 +140,13 @@ struct chunk_counts {
  * @spares:      nodes in no use, a few
  * @regions:     regions that have VMAs
  * @nr_regions:  how many
+ * @sweep:       of the huge backing: look for regions that are gone from so many
  * @mapped:      bytes in them
  * @live_bytes:  in live extents
  * @live_extents: how many
  * @decommitted: decommitted pages of live extents
  * @grow:        bytes to map at a time
+ * @huge:        CHUNK_BACKING_HUGE; constant once @configured
  * @configured:  there was an extent: the backing is settled
  * @counts:      for statistics
  * @traps:       faults on decommitted pages
@@ -154,11 +166,13 @@ struct chunk_context {
 	struct chunk_extent *spares;
 	struct list_head regions;
 	unsigned long nr_regions;
+	unsigned long sweep;
 	unsigned long mapped;
 	unsigned long live_bytes;
 	unsigned long live_extents;
 	unsigned long decommitted;
 	unsigned long grow;
+	bool huge;
 	bool configured;
 	struct chunk_counts counts;
 	atomic_long_t traps;
@@ -190,6 +204,7 @@ struct chunk_job {
 };
 
 /* chunkmod.c */
+extern const struct file_operations chunk_fops;
 unsigned long chunk_max_recycle_limit(void);
 unsigned long chunk_default_grow(void);
 u64 chunk_caps(void);
@@ -249,6 +264,8 @@ void chunk_populate(struct chunk_job *jobs, unsigned int nr);
 long chunk_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* chunk_mapping.c */
+bool chunk_mapping_ours(const struct vm_area_struct *vma,
+			const struct chunk_context *context);
 extern const struct vm_operations_struct chunk_vm_ops;
 int chunk_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
@@ -264,6 +281,12 @@ int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
 bool chunk_at_edge(unsigned long addr, unsigned long size);
 void chunk_zap(struct chunk_context *context, unsigned long addr,
 	       unsigned long size, struct vm_area_struct *only);
+
+/* chunk_huge.c */
+void chunk_huge_sweep(struct chunk_context *context);
+void chunk_huge_free(struct chunk_context *context);
+void chunk_huge_zap(struct chunk_context *context, unsigned long addr,
+		    unsigned long size);
 
 /* chunk_region.c */
 struct chunk_region *chunk_region_new(unsigned long start, unsigned long size);

@@ -450,6 +450,7 @@ static const struct {
 	{ CHUNK_IOC_LOOKUP, sizeof(struct chunk_ioc_lookup) },
 	{ CHUNK_IOC_LIMIT, sizeof(struct chunk_ioc_limit) },
 	{ CHUNK_IOC_STATS, sizeof(struct chunk_ioc_stats) },
+	{ CHUNK_IOC_BATCH, sizeof(struct chunk_ioc_batch) },
 };
 
 /* A structure that claims a size, is zero up to @end, and not zero there */
@@ -497,7 +498,7 @@ static void argument_sizes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, call_sized(d, CHUNK_IOC_STATS, 500, 500));
 	KUNIT_EXPECT_EQ(test, -ENOTTY, raw_call(d, 0, d->args));
 	KUNIT_EXPECT_EQ(test, -ENOTTY,
-			raw_call(d, CHUNK_IOC_STATS + 1, d->args));
+			raw_call(d, CHUNK_IOC_BATCH + 1, d->args));
 }
 
 /* The word at an offset, which is for flags, pads or a type, is looked at. */

@@ -1,277 +1,174 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the chunk layer costs, in retired instructions for each operation, user
- * and kernel: the system calls of the original (mozjemalloc) against the device.
+ * Measures every row by every way, and prints CSV: row, way, figure, value.
  *
- * Counts nothing itself. In a virtual machine with -icount shift=0 an
- * instruction takes a nanosecond, so the clock is the counter: see "make bench".
+ * Each measurement is a process of its own. Interrupts are what differs between
+ * rounds, and they only ever add: the least of the rounds is the figure.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdint.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/chunk.h>
+#include "bench.h"
 
-#define MIB	(1UL << 20)
-#define OPS	1000
-#define TOUCHED	64
-#define PAGE	4096UL
-#define PAGES	(MIB / PAGE)
-
-#define PRIVATE	(MAP_PRIVATE | MAP_ANONYMOUS)
-#define RW	(PROT_READ | PROT_WRITE)
-
-static int device;
-
-static void check(const char *what, int failed)
-{
-	if (!failed)
-		return;
-	perror(what);
-	exit(1);
-}
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-/* The original: try, and if it is not aligned map more and trim. */
-static void *original_fresh(size_t size, size_t alignment)
-{
-	size_t more = size + alignment - PAGE, lead;
-	char *addr = mmap(NULL, size, RW, PRIVATE, -1, 0);
-
-	check("mmap", addr == MAP_FAILED);
-	if (!((uintptr_t)addr & (alignment - 1)))
-		return addr;
-	munmap(addr, size);
-	addr = mmap(NULL, more, RW, PRIVATE, -1, 0);
-	check("mmap", addr == MAP_FAILED);
-	lead = -(uintptr_t)addr & (alignment - 1);
-	if (lead)
-		munmap(addr, lead);
-	if (more - lead - size)
-		munmap(addr + lead + size, more - lead - size);
-	return addr + lead;
-}
-
-static void original_replace(void *addr, size_t size, int prot)
-{
-	check("mmap", mmap(addr, size, prot, PRIVATE | MAP_FIXED, -1, 0) ==
-		      MAP_FAILED);
-}
-
-static void original_decommit(void *addr, size_t size)
-{
-	original_replace(addr, size, PROT_NONE);
-}
-
-static void original_commit(void *addr, size_t size)
-{
-	original_replace(addr, size, RW);
-}
-
-static void *device_fresh(size_t size, size_t alignment)
-{
-	struct chunk_ioc_alloc args = {
-		.size = sizeof(args),
-		.length = size,
-		.alignment = alignment,
-	};
-
-	check("CHUNK_IOC_ALLOC", ioctl(device, CHUNK_IOC_ALLOC, &args));
-	return (void *)(uintptr_t)args.addr;
-}
-
-static void device_dealloc(void *addr, size_t size)
-{
-	struct chunk_ioc_dealloc args = {
-		.size = sizeof(args),
-		.addr = (uintptr_t)addr,
-		.length = size,
-	};
-
-	check("CHUNK_IOC_DEALLOC", ioctl(device, CHUNK_IOC_DEALLOC, &args));
-}
-
-static void device_range(unsigned int command, void *addr, size_t size)
-{
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.addr = (uintptr_t)addr,
-		.length = size,
-	};
-
-	check("CHUNK_IOC_*COMMIT", ioctl(device, command, &args));
-}
-
-static void device_decommit(void *addr, size_t size)
-{
-	device_range(CHUNK_IOC_DECOMMIT, addr, size);
-}
-
-static void device_commit(void *addr, size_t size)
-{
-	device_range(CHUNK_IOC_COMMIT, addr, size);
-}
-
-/**
- * struct way - one way to do it
- * @name:     for the table
- * @fresh:    get memory that was never used
- * @take:     use again what was given back
- * @give:     give back
- * @decommit: pages
- * @commit:   pages
- */
-struct way {
-	const char *name;
-	void *(*fresh)(size_t size, size_t alignment);
-	void (*take)(void *addr, size_t size);
-	void (*give)(void *addr, size_t size);
-	void (*decommit)(void *addr, size_t size);
-	void (*commit)(void *addr, size_t size);
+static const struct way *const ways[] = {
+	&way_original, &way_jemalloc, &way_mmap, &way_libchunk, &way_device,
 };
 
-static void device_take(void *addr, size_t size)
+#define WAYS	(sizeof(ways) / sizeof(*ways))
+
+static const char usage[] =
+	"Usage: bench [OPTION...] [ROW...]\n"
+	"Measures what a chunk layer's operations cost. Prints CSV. Its\n"
+	"instructions are true in a virtual machine that counts them: see\n"
+	"\"make bench\".\n"
+	"\n"
+	"  -l, --list      the rows\n"
+	"  -w, --way NAME  only this way of doing it\n"
+	"  -h, --help      this text\n";
+
+/* In the child: measure, and tell the parent. */
+static void measure(const struct row *row, const struct way *way, bool events,
+		    int out)
 {
-	(void)addr;
-	device_fresh(size, MIB);
+	if (!way->start())
+		exit(2);
+	meter_prepare(events);
+	row->measure(way);
+	check("pipe", write(out, &figures, sizeof(figures)) !=
+		      sizeof(figures));
+	exit(0);
 }
 
-static const struct way ways[] = {
-	{ "original", original_fresh, original_commit, original_decommit,
-	  original_decommit, original_commit },
-	{ "device", device_fresh, device_take, device_dealloc,
-	  device_decommit, device_commit },
-};
-
-#define WAYS	(sizeof(ways) / sizeof(ways[0]))
-
-enum row {
-	FRESH, FRESH_4, GIVE, TAKE, GIVE_TOUCHED, PAGE_DECOMMIT, PAGE_COMMIT,
-	WRITE_FAULT, READ_FAULT, ROWS,
-};
-
-static const char *const row_names[ROWS] = {
-	[FRESH] = "fresh 1 MiB chunk, 1 MiB aligned",
-	[FRESH_4] = "fresh 1 MiB chunk, 4 MiB aligned",
-	[GIVE] = "dealloc + decommit, untouched, alternate chunks",
-	[TAKE] = "recycle (take + commit)",
-	[GIVE_TOUCHED] = "dealloc + decommit, fully touched",
-	[PAGE_DECOMMIT] = "decommit one touched page in 1 MiB",
-	[PAGE_COMMIT] = "commit one page in 1 MiB",
-	[WRITE_FAULT] = "first touch of a page, write",
-	[READ_FAULT] = "first touch of a page, read",
-};
-
-static uint64_t results[ROWS][WAYS];
-static char *chunks[OPS];
-
-static void touch(char *chunk, size_t from, size_t step)
+/* By executing the program again, so that libchunk reads its options anew. */
+static bool run(const struct row *row, const struct way *way, bool events,
+		struct figures *result)
 {
-	for (size_t page = from; page < PAGES; page += step)
-		((volatile char *)chunk)[page * PAGE] = 1;
-}
+	char at[20], who[20], how[20], out[20];
+	int ends[2], status;
+	pid_t child;
 
-static void measure_chunks(const struct way *way, size_t column)
-{
-	uint64_t start = now();
-
-	for (size_t i = 0; i < OPS; i++)
-		chunks[i] = way->fresh(MIB, MIB);
-	results[FRESH][column] = (now() - start) / OPS;
-
-	start = now();
-	for (size_t i = 0; i < OPS; i += 2)
-		way->give(chunks[i], MIB);
-	results[GIVE][column] = (now() - start) / (OPS / 2);
-
-	start = now();
-	for (size_t i = 0; i < OPS; i += 2)
-		way->take(chunks[i], MIB);
-	results[TAKE][column] = (now() - start) / (OPS / 2);
-
-	for (size_t i = 0; i < TOUCHED; i++)
-		touch(chunks[2 * i + 1], 0, 1);
-	start = now();
-	for (size_t i = 0; i < TOUCHED; i++)
-		way->give(chunks[2 * i + 1], MIB);
-	results[GIVE_TOUCHED][column] = (now() - start) / TOUCHED;
-
-	start = now();
-	for (size_t i = 0; i < OPS; i++)
-		way->fresh(MIB, 4 * MIB);
-	results[FRESH_4][column] = (now() - start) / OPS;
-}
-
-static void measure_pages(const struct way *way, size_t column)
-{
-	char *chunk = way->fresh(MIB, MIB);
-	uint64_t start;
-
-	madvise(chunk, MIB, MADV_NOHUGEPAGE);
-	touch(chunk, 0, PAGES);
-	start = now();
-	touch(chunk, 1, 1);
-	results[WRITE_FAULT][column] = (now() - start) / (PAGES - 1);
-
-	start = now();
-	for (size_t page = 0; page < PAGES; page += 2)
-		way->decommit(chunk + page * PAGE, PAGE);
-	results[PAGE_DECOMMIT][column] = (now() - start) / (PAGES / 2);
-	start = now();
-	for (size_t page = 0; page < PAGES; page += 2)
-		way->commit(chunk + page * PAGE, PAGE);
-	results[PAGE_COMMIT][column] = (now() - start) / (PAGES / 2);
-
-	start = now();
-	for (size_t page = 0; page < PAGES; page += 2)
-		(void)((volatile char *)chunk)[page * PAGE];
-	results[READ_FAULT][column] = (now() - start) / (PAGES / 2);
-}
-
-static void print_table(void)
-{
-	printf("| instructions for each operation |");
-	for (size_t i = 0; i < WAYS; i++)
-		printf(" %s |", ways[i].name);
-	printf("\n| --- | ---: | ---: |\n");
-	for (size_t row = 0; row < ROWS; row++) {
-		printf("| %s |", row_names[row]);
+	check("pipe", pipe(ends));
+	child = fork();
+	check("fork", child < 0);
+	if (!child) {
+		snprintf(at, sizeof(at), "%td", row - rows);
 		for (size_t i = 0; i < WAYS; i++)
-			printf(" %llu |", (unsigned long long)results[row][i]);
-		printf("\n");
+			if (ways[i] == way)
+				snprintf(who, sizeof(who), "%zu", i);
+		snprintf(how, sizeof(how), "%d", events);
+		snprintf(out, sizeof(out), "%d", ends[1]);
+		if (way->option)
+			setenv("CHUNK_OPTIONS", way->option, 1);
+		execl("/proc/self/exe", "bench", "--measure", at, who, how, out,
+		      NULL);
+		check("exec", true);
 	}
+	close(ends[1]);
+	check(row->key, read(ends[0], result, sizeof(*result)) < 0);
+	close(ends[0]);
+	check("wait", waitpid(child, &status, 0) != child);
+	return status == 0;
+}
+
+static void print(const struct row *row, const struct way *way,
+		  enum figure figure, const struct figures *result)
+{
+	printf("%s,\"%s\",%s,%.4g\n", row->key, way->name, figure_names[figure],
+	       (double)result->values[figure] / result->operations);
+	fflush(stdout);
+}
+
+/* Returns whether it worked. */
+static bool measure_row(const struct row *row, const struct way *way)
+{
+	struct figures best = { 0 }, result;
+
+	for (int round = 0; round < row->rounds; round++) {
+		if (!run(row, way, false, &result))
+			return false;
+		if (!round || result.values[INSTRUCTIONS] <
+			      best.values[INSTRUCTIONS])
+			best = result;
+	}
+	printf("%s,\"%s\",%s,%.0f\n", row->key, way->name,
+	       figure_names[INSTRUCTIONS],
+	       (double)best.values[INSTRUCTIONS] / best.operations);
+	if (!run(row, way, true, &result))
+		return false;
+	for (int figure = FAULTS; figure < FIGURES; figure++)
+		print(row, way, figure, &result);
+	return true;
+}
+
+static bool wanted(const char *key, char **keys)
+{
+	if (!*keys)
+		return true;
+	for (; *keys; keys++)
+		if (!strcmp(key, *keys))
+			return true;
+	return false;
+}
+
+static int measure_all(char **keys, const char *only)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < nr_rows; i++) {
+		if (!wanted(rows[i].key, keys))
+			continue;
+		fprintf(stderr, "bench: %s\n", rows[i].title);
+		for (size_t j = 0; j < WAYS; j++) {
+			if (only && strcmp(only, ways[j]->name))
+				continue;
+			if (rows[i].can && !rows[i].can(ways[j]))
+				continue;
+			if (!measure_row(&rows[i], ways[j])) {
+				fprintf(stderr, "bench: %s fails by %s\n",
+					rows[i].key, ways[j]->name);
+				status = 1;
+			}
+		}
+	}
+	return status;
 }
 
 int main(int argc, char **argv)
 {
-	struct chunk_ioc_limit limit = { .size = sizeof(limit), .limit = -1 };
+	static const struct option options[] = {
+		{ "list", no_argument, NULL, 'l' },
+		{ "way", required_argument, NULL, 'w' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	const char *only = NULL;
+	int c;
 
-	if (argc > 1) {
-		printf("usage: %s\nPrints what chunk operations cost. Run it by \"make bench\".\n",
-		       argv[0]);
-		return strcmp(argv[1], "--help") ? 2 : 0;
+	if (argc == 6 && !strcmp(argv[1], "--measure"))
+		measure(&rows[atoi(argv[2])], ways[atoi(argv[3])],
+			atoi(argv[4]), atoi(argv[5]));
+	while ((c = getopt_long(argc, argv, "lw:h", options, NULL)) >= 0) {
+		switch (c) {
+		case 'l':
+			for (size_t i = 0; i < nr_rows; i++)
+				printf("%-14s %s\n", rows[i].key,
+				       rows[i].title);
+			return 0;
+		case 'w':
+			only = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return 2;
+		}
 	}
-	device = open(CHUNK_DEVICE_PATH, O_RDWR | O_CLOEXEC);
-	check(CHUNK_DEVICE_PATH, device < 0);
-	check("CHUNK_IOC_LIMIT", ioctl(device, CHUNK_IOC_LIMIT, &limit));
-	for (size_t i = 0; i < WAYS; i++) {
-		measure_chunks(&ways[i], i);
-		measure_pages(&ways[i], i);
-	}
-	print_table();
-	return 0;
+	return measure_all(argv + optind, only);
 }

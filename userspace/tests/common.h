@@ -6,6 +6,7 @@
 #include <chunk.h>
 
 #include "memory.h"
+#include "random.h"
 #include "tap.h"
 
 /* Every suite's first case. */
@@ -22,9 +23,5 @@ void dealloc_mib(void *chunk, size_t mib);
 char *adjoining_chunks(size_t count);
 size_t recyclable(size_t mib);
 void need_cutting(void);
-
-uint64_t random_seed(void);
-uint64_t random_next(uint64_t *state);
-size_t random_below(uint64_t *state, size_t bound);
 
 #endif /* COMMON_H */

@@ -132,6 +132,26 @@ static void adjoining(void)
 	expect_consistent(fd);
 }
 
+/* What is refused stays as it is, whatever its neighbours do. */
+static void adjoining_refused(void)
+{
+	int fd = device_open();
+	char *at[3];
+
+	for (size_t i = 0; i < 3; i++) {
+		at[i] = device_alloc(fd, MIB, MIB);
+		fill(at[i], MIB, i);
+		expect(!i || at[i] == at[i - 1] + MIB);
+	}
+	want_range(0, at[0], MIB);
+	want_range(1, at[1], 2 * MIB);
+	expect_equal(batch(fd, CHUNK_BATCH_DEALLOC, 2), 1);
+	expect_equal(ops[1].error, EINVAL);
+	expect(is_filled(at[1], MIB, 1));
+	expect(is_filled(at[2], MIB, 2));
+	expect_consistent(fd);
+}
+
 static void commit_and_decommit(void)
 {
 	int fd = device_open();
@@ -426,6 +446,7 @@ static void populate_refused(void)
 static const struct tap_case cases[] = {
 	{ "given out, given back, given out again", give_and_take },
 	{ "adjoining extents are given back", adjoining },
+	{ "one of adjoining extents is refused", adjoining_refused },
 	{ "pages are decommitted and committed", commit_and_decommit },
 	{ "each fails for itself", partial },
 	{ "each allocation fails for itself", partial_alloc },

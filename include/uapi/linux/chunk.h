@@ -68,9 +68,14 @@
 #define CHUNK_TYPE_HUGE		3
 #define CHUNK_TYPE_RECYCLED	4
 
-/* What backs the regions of a context. */
+/*
+ * What backs the regions of a context. HUGE is anonymous memory, huge pages
+ * included. Nothing traps there: pages outside live extents and decommitted ones
+ * read as zero, and what is written to them is lost when they are handed out or
+ * committed. mmap(2) aligns it to 2 MiB if it is that long.
+ */
 #define CHUNK_BACKING_GUARDED	0	/* decommitted pages trap; small pages */
-#define CHUNK_BACKING_HUGE	1	/* anonymous memory; they read as zero */
+#define CHUNK_BACKING_HUGE	1
 
 /* Capabilities, in struct chunk_ioc_info. */
 #define CHUNK_CAP_GUARDED	(1ULL << 0)	/* CHUNK_BACKING_GUARDED works */

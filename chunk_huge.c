@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The huge backing: anonymous memory, so huge pages and everything else that
+ * the kernel does for that, but nobody to ask at a fault. Decommitted pages do
+ * not trap, and what a stray write left in them is freed when they come to be
+ * used again. See chunk_module.h for how its regions differ.
+ */
+#include <linux/mm.h>
+
+#include "chunk_module.h"
+
+/* So many regions before the first search for those that are gone */
+#define SWEEP_FIRST	64UL
+
+static bool is_mapped(struct chunk_context *context,
+		      const struct chunk_region *region)
+{
+	unsigned long addr = region->start;
+	unsigned long end = addr + region->chunks * CHUNK_SIZE;
+	struct vm_area_struct *vma;
+
+	while (addr < end) {
+		vma = find_vma(context->mm, addr);
+		if (!vma || vma->vm_start >= end)
+			return false;
+		if (chunk_mapping_ours(vma, context))
+			return true;
+		addr = vma->vm_end;
+	}
+	return false;
+}
+
+/* Forget a region with all its extents. */
+static void drop(struct chunk_context *context, struct chunk_region *region)
+{
+	spin_lock(&context->lock);
+	list_del_init(&region->list);
+	context->nr_regions--;
+	region->vmas = 0;
+	spin_unlock(&context->lock);
+	chunk_context_forget(context, region->start, region->start +
+			     region->chunks * CHUNK_SIZE - 1, region);
+	chunk_region_put(region);
+}
+
+/**
+ * chunk_huge_sweep() - forget regions that the user has unmapped
+ * @context: the context
+ *
+ * Does nothing most of the time: only when there are twice as many regions as
+ * the last time, so that it costs little for each.
+ *
+ * Context: may sleep; mmap_lock held for writing, which is what keeps the list
+ * as it is.
+ */
+void chunk_huge_sweep(struct chunk_context *context)
+{
+	struct chunk_region *region, *next;
+
+	lockdep_assert_held_write(&context->mm->mmap_lock);
+	if (context->nr_regions < max(context->sweep, SWEEP_FIRST))
+		return;
+	list_for_each_entry_safe(region, next, &context->regions, list) {
+		if (!is_mapped(context, region))
+			drop(context, region);
+		cond_resched();
+	}
+	context->sweep = 2 * context->nr_regions;
+}
+
+/**
+ * chunk_huge_free() - forget all regions
+ * @context: nobody else's any more; no VMA is left
+ *
+ * Context: may sleep.
+ */
+void chunk_huge_free(struct chunk_context *context)
+{
+	struct chunk_region *region, *next;
+
+	list_for_each_entry_safe(region, next, &context->regions, list)
+		drop(context, region);
+}
+
+/* The live extent at an address, as far as its region; a reference is taken */
+static struct chunk_region *region_at(struct chunk_context *context,
+				      unsigned long addr, unsigned long *end)
+{
+	struct chunk_region *region = NULL;
+	struct chunk_extent *extent;
+
+	spin_lock(&context->lock);
+	extent = chunk_radix_lookup(&context->live, addr);
+	if (extent && extent->live) {
+		region = extent->owner;
+		*end = min(*end, extent->addr + extent->size);
+		chunk_region_get(region);
+	}
+	spin_unlock(&context->lock);
+	return region;
+}
+
+static void zap_decommitted(struct chunk_context *context,
+			    struct chunk_region *region, unsigned long addr,
+			    unsigned long end)
+{
+	unsigned long from;
+
+	while (addr < end) {
+		if (!chunk_region_decommitted(region, addr)) {
+			addr += PAGE_SIZE;
+			continue;
+		}
+		from = addr;
+		while (addr < end && chunk_region_decommitted(region, addr))
+			addr += PAGE_SIZE;
+		chunk_zap(context, from, addr - from, NULL);
+		cond_resched();
+	}
+}
+
+/**
+ * chunk_huge_zap() - free what was left in the decommitted pages of a range
+ * @context: the context
+ * @addr:    first byte, page-aligned
+ * @size:    bytes, page-aligned
+ *
+ * Pages that are committed keep their contents.
+ *
+ * Context: may sleep; map_lock and mmap_lock held.
+ */
+void chunk_huge_zap(struct chunk_context *context, unsigned long addr,
+		    unsigned long size)
+{
+	unsigned long last = addr + size;
+	struct chunk_region *region;
+	unsigned long end;
+
+	lockdep_assert_held(&context->map_lock);
+	for (; addr < last; addr = end) {
+		end = last;
+		region = region_at(context, addr, &end);
+		if (!region)
+			return;
+		zap_decommitted(context, region, addr, end);
+		chunk_region_put(region);
+	}
+}

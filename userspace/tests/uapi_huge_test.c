@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The huge backing: huge pages, and what holds there although nothing traps.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+
+#include "random.h"
+#include "uapi.h"
+
+#define HUGE_PAGE	(2 * MIB)
+
+static int huge_open(void)
+{
+	struct chunk_ioc_configure args = {
+		.size = sizeof(args),
+		.backing = CHUNK_BACKING_HUGE,
+	};
+	struct chunk_ioc_info info = { .size = sizeof(info) };
+	int fd = device_open();
+
+	expect_equal(call(fd, CHUNK_IOC_INFO, &info), 0);
+	if (!(info.caps & CHUNK_CAP_HUGE))
+		tap_skip("this kernel exports no zap");
+	expect_equal(call(fd, CHUNK_IOC_CONFIGURE, &args), 0);
+	return fd;
+}
+
+/* A figure of the mapping that contains an address, from smaps, in bytes */
+static size_t mapping_figure(const void *addr, const char *name)
+{
+	FILE *file = fopen("/proc/self/smaps", "r");
+	unsigned long start, end, kib;
+	bool here = false;
+	char line[512];
+	size_t bytes = 0;
+
+	expect(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = start <= (uintptr_t)addr &&
+			       (uintptr_t)addr < end;
+		else if (here && !strncmp(line, name, strlen(name)) &&
+			 sscanf(line + strlen(name), ": %lu kB", &kib) == 1)
+			bytes = kib * 1024;
+	}
+	fclose(file);
+	return bytes;
+}
+
+static bool always_huge(void)
+{
+	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+	char line[100] = "";
+
+	if (!file)
+		return false;
+	expect(fgets(line, sizeof(line), file));
+	fclose(file);
+	return strstr(line, "[always]");
+}
+
+static void huge_pages(void)
+{
+	int fd = huge_open();
+	char *extent;
+
+	if (!always_huge())
+		tap_skip("transparent huge pages are not set to always");
+	extent = device_alloc(fd, 8 * HUGE_PAGE, HUGE_PAGE);
+	/* Written first: what was read is small. */
+	fill(extent, 8 * HUGE_PAGE, 1);
+	expect(mapping_figure(extent, "AnonHugePages") >= 8 * HUGE_PAGE);
+	expect(is_filled(extent, 8 * HUGE_PAGE, 1));
+	expect_equal(device_dealloc(fd, extent, 8 * HUGE_PAGE), 0);
+	expect_equal(mapping_figure(extent, "AnonHugePages"), 0);
+	expect_consistent(fd);
+}
+
+/* mmap(2) on the device aligns what can be huge. */
+static void aligned(void)
+{
+	int fd = huge_open();
+
+	for (size_t mib = 2; mib < 12; mib++) {
+		char *extent = device_mmap(fd, mib * MIB, 0);
+
+		expect_equal((uintptr_t)extent % HUGE_PAGE, 0);
+	}
+	expect_consistent(fd);
+}
+
+static void decommitted_is_zero(void)
+{
+	int fd = huge_open();
+	char *extent = device_alloc(fd, 2 * HUGE_PAGE, HUGE_PAGE);
+	size_t page = page_size();
+
+	fill(extent, 2 * HUGE_PAGE, 1);
+	expect_equal(device_decommit(fd, extent + MIB, MIB), 0);
+	expect_equal(device_stats(fd).decommitted_bytes, MIB);
+	expect(mapping_figure(extent, "Rss") <= 2 * HUGE_PAGE - MIB);
+	expect(is_zero(extent + MIB, MIB));
+	expect(is_filled(extent, MIB, 1));
+	expect(is_filled(extent + 2 * MIB, 2 * MIB, 1 + 2 * MIB));
+	/* What is written there meanwhile is lost. */
+	fill(extent + MIB, MIB, 7);
+	/* Its neighbour is not decommitted: that stays. */
+	expect_equal(device_commit(fd, extent + MIB - page, 2 * page), 0);
+	expect(is_filled(extent + MIB - page, page, 1 + MIB - page));
+	expect(is_zero(extent + MIB, page));
+	fill(extent + MIB, page, 9);
+	expect_equal(device_commit(fd, extent, 2 * HUGE_PAGE), 0);
+	expect(is_filled(extent + MIB, page, 9));
+	expect(is_zero(extent + MIB + page, MIB - page));
+	expect(is_filled(extent, MIB, 1));
+	expect_equal(device_stats(fd).decommitted_bytes, 0);
+}
+
+/* Whatever a stray write left in free memory, nobody is handed it. */
+static void handed_out_zero(void)
+{
+	int fd = huge_open();
+	char *extent, *again;
+
+	extent = device_alloc(fd, 4 * MIB, MIB);
+	fill(extent, 4 * MIB, 1);
+	expect_equal(device_dealloc(fd, extent, 4 * MIB), 0);
+	expect(is_zero(extent, 4 * MIB));
+	fill(extent, 4 * MIB, 2);
+	again = device_alloc(fd, 4 * MIB, MIB);
+	expect(again == extent);
+	expect(is_zero(again, 4 * MIB));
+	/* Memory mapped ahead is no different. */
+	fill(again + 4 * MIB, MIB, 3);
+	for (int i = 0; i < 8; i++) {
+		extent = device_alloc(fd, MIB, MIB);
+		expect(is_zero(extent, MIB));
+	}
+	expect_consistent(fd);
+}
+
+static void random_use(void)
+{
+	struct { char *addr; size_t size; uint64_t seed; } slots[24] = { 0 };
+	int fd = huge_open();
+	uint64_t random = 1;
+
+	for (unsigned int i = 0; i < 1500; i++) {
+		size_t at = random_below(&random, TAP_COUNT(slots));
+
+		if (slots[at].addr) {
+			expect(is_filled(slots[at].addr, slots[at].size,
+					 slots[at].seed));
+			expect_equal(device_dealloc(fd, slots[at].addr,
+						    slots[at].size), 0);
+			/* A stray write, now and then */
+			if (i % 3 == 0)
+				slots[at].addr[page_size()] = 1;
+			slots[at].addr = NULL;
+			continue;
+		}
+		slots[at].size = (1 + random_below(&random, 4)) * MIB;
+		slots[at].addr = device_alloc(fd, slots[at].size,
+					      MIB << random_below(&random, 3));
+		slots[at].seed = i;
+		expect(is_zero(slots[at].addr, slots[at].size));
+		fill(slots[at].addr, slots[at].size, i);
+	}
+	expect_consistent(fd);
+}
+
+static void unmapped(void)
+{
+	int fd = huge_open();
+	char *one = device_alloc(fd, 2 * MIB, MIB), *two, *three;
+
+	two = device_mmap(fd, 4 * MIB, 0);
+	three = device_alloc(fd, MIB, MIB);
+	fill(three, MIB, 3);
+	expect(munmap(one + MIB, page_size()) == 0);
+	expect(munmap(two, 4 * MIB) == 0);
+	expect_equal(device_decommit(fd, one, 2 * MIB), ESTALE);
+	expect_equal(device_commit(fd, two, MIB), ESTALE);
+	expect_equal(device_dealloc(fd, one, 2 * MIB), ESTALE);
+	expect_equal(device_dealloc(fd, one, 2 * MIB), ENOENT);
+	expect_equal(device_dealloc(fd, two, 4 * MIB), ESTALE);
+	expect(is_filled(three, MIB, 3));
+	for (int i = 0; i < 100; i++)
+		expect(is_zero(device_alloc(fd, MIB, MIB), MIB));
+	expect(is_filled(three, MIB, 3));
+	expect_consistent(fd);
+}
+
+/* Nobody hears of an unmapping; what is left behind is bounded all the same. */
+static void unmapped_for_ever(void)
+{
+	int fd = huge_open();
+
+	for (size_t i = 0; i < 3000; i++) {
+		char *extent = device_mmap(fd, MIB * (1 + i % 3), 0);
+
+		*extent = 1;
+		expect(munmap(extent, MIB * (1 + i % 3)) == 0);
+	}
+	expect(device_stats(fd).regions <= 256);
+	expect(device_stats(fd).live_extents <= 256);
+	expect_consistent(fd);
+}
+
+static void forked(void)
+{
+	int fd = huge_open();
+	char *extent = device_alloc(fd, 4 * MIB, HUGE_PAGE);
+	pid_t child;
+
+	fill(extent, 4 * MIB, 1);
+	expect_equal(device_decommit(fd, extent, MIB), 0);
+	child = tap_fork();
+	if (!child) {
+		expect(is_zero(extent, MIB));
+		expect(is_filled(extent + MIB, 3 * MIB, 1 + MIB));
+		fill(extent + MIB, MIB, 5);
+		expect_equal(device_decommit(fd, extent, MIB), EPERM);
+		_exit(0);
+	}
+	tap_join(child);
+	expect(is_filled(extent + MIB, 3 * MIB, 1 + MIB));
+	expect_equal(device_dealloc(fd, extent, 4 * MIB), 0);
+}
+
+static void moved(void)
+{
+	int fd = huge_open();
+	char *extent = device_mmap(fd, 2 * MIB, 0), *to;
+
+	fill(extent, 2 * MIB, 1);
+	to = mremap(extent, 2 * MIB, 2 * MIB, MREMAP_MAYMOVE | MREMAP_FIXED,
+		    anonymous(2 * MIB, PROT_NONE));
+	if (to == MAP_FAILED)
+		tap_skip("moving is refused");
+	expect(is_filled(to, 2 * MIB, 1));
+	expect_equal(device_dealloc(fd, to, 2 * MIB), ENOENT);
+	expect_equal(device_dealloc(fd, extent, 2 * MIB), ESTALE);
+	expect(is_filled(to, 2 * MIB, 1));
+	for (int i = 0; i < 100; i++)
+		expect(is_zero(device_alloc(fd, MIB, MIB), MIB));
+	expect(is_filled(to, 2 * MIB, 1));
+}
+
+static void settled(void)
+{
+	struct chunk_ioc_configure args = {
+		.size = sizeof(args),
+		.backing = CHUNK_BACKING_GUARDED,
+	};
+	int fd = huge_open();
+	char *extent;
+
+	/* Until the first extent it may be changed. */
+	expect_equal(call(fd, CHUNK_IOC_CONFIGURE, &args), 0);
+	extent = device_alloc(fd, MIB, MIB);
+	expect_equal(device_decommit(fd, extent, MIB), 0);
+	expect_trap(extent);
+	args.backing = CHUNK_BACKING_HUGE;
+	expect_refusal(fd, EBUSY, call(fd, CHUNK_IOC_CONFIGURE, &args));
+}
+
+static const struct tap_case cases[] = {
+	{ "huge pages, seen in smaps", huge_pages },
+	{ "what can be huge is aligned", aligned },
+	{ "decommitted pages read as zero", decommitted_is_zero },
+	{ "what is handed out is zero", handed_out_zero },
+	{ "random use, with stray writes", random_use },
+	{ "unmapped behind its back", unmapped },
+	{ "mapped and unmapped for ever", unmapped_for_ever },
+	{ "fork", forked },
+	{ "moved by mremap", moved },
+	{ "the first extent settles the backing", settled },
+};
+
+const struct tap_suite tap_suite = {
+	.about = "Tests the device's huge backing",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};
