@@ -22,7 +22,14 @@ help:
 #:                   KERNEL=6.1 FLAVOUR=stock|debug ICOUNT=1 MEM=2G CPUS=2
 #:                   TIMEOUT=seconds OUT=directory (more: kunit/vm --help)
 #: make kunit        the KUnit suites, on the debug kernel
-#: make bench        instructions for each operation, in a virtual machine
+#: make bench        instructions for each operation, in a virtual machine, to
+#:                   build/bench (ROWS="fresh recycle" for some of them;
+#:                   WAY=guarded; PROFILE=recycle: where they go; more:
+#:                   userspace/bench/run --help)
+#: make bench-check  fail where they are 5 % more than in docs/bench
+#: make bench-save   measure all, and put that into docs/bench
+#: make bench-native libchunk without the module against the original's system
+#:                   calls, wall clock, here (ROUNDS=200)
 #: make lint         checkpatch, sparse, W=1, shellcheck
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
@@ -33,7 +40,7 @@ JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
 
 deps:
 	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) bc binutils bison busybox-static ca-certificates \
-		flex gcc-12 kmod libelf-dev lz4 perl python3 qemu-system-x86 shellcheck \
+		flex gcc-12 gnuplot-nox kmod libelf-dev lz4 perl python3 qemu-system-x86 shellcheck \
 		sparse xz-utils
 	@userspace/tests/check-windows --deps
 
@@ -77,9 +84,22 @@ check:
 	@kunit/check $(STEPS)
 
 bench:
-	@kunit/deps $(BUILD_DEPS) python3
-	@$(MAKE) -s -C userspace bench
-	@kunit/vm --kernel $(KERNEL) --icount -- userspace/build/bench/bench
+	@kunit/deps python3
+	@userspace/bench/run --kernel $(KERNEL) $(if $(WAY),--way $(WAY)) \
+		$(if $(PROFILE),--profile $(PROFILE)) $(ROWS)
+
+bench-save:
+	@kunit/deps python3
+	@userspace/bench/run --kernel $(KERNEL) --save
+
+bench-check:
+	@kunit/deps python3
+	@userspace/bench/run --kernel $(KERNEL) --check $(ROWS)
+
+bench-native:
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) >&2
+	@$(MAKE) -s -C userspace libchunk >&2
+	@$(MAKE) -s -C userspace bench-native
 
 lint:
 	@kunit/lint
@@ -92,5 +112,5 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench modules libchunk tests check-windows jemalloc vm kunit run check lint clean distclean
+.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests check-windows jemalloc vm kunit run check lint clean distclean
 .DEFAULT_GOAL := help

@@ -160,7 +160,7 @@ static bool refresh(struct chunk_extent *extent)
 {
 	void *addr = (void *)extent->addr;
 
-	if (chunk_os.commit(addr, extent->size))
+	if ((chunk_os.revive ?: chunk_os.commit)(addr, extent->size))
 		return false;
 	/* Where the system could not make it trap, somebody may have written. */
 	if ((extent->type != ZEROED_CHUNK || !chunk_os.caps.zero_on_commit) &&
@@ -172,7 +172,10 @@ static bool refresh(struct chunk_extent *extent)
 /* Make what is to be recycled hold no memory, and trap; the type it then has */
 static enum chunk_type retire(void *addr, size_t size)
 {
-	return chunk_os.decommit(addr, size) ? UNKNOWN_CHUNK : ZEROED_CHUNK;
+	int (*with)(void *addr, size_t size) =
+		chunk_os.retire ?: chunk_os.decommit;
+
+	return with(addr, size) ? UNKNOWN_CHUNK : ZEROED_CHUNK;
 }
 
 /* The best fit among recycled extents, or NULL */
@@ -225,7 +228,8 @@ static void *alloc_recycled(size_t size, size_t alignment)
 
 static void *alloc_fresh(size_t size, size_t alignment, bool base)
 {
-	void *addr = chunk_map_aligned(size, alignment);
+	void *addr = base ? chunk_map_aligned(size, alignment) :
+			    chunk_map_fresh(size, alignment);
 	bool good = true;
 
 	if (!addr)

@@ -9,6 +9,7 @@
 
 bool chunk_extent_of(const void *addr, void **start, size_t *size);
 void *chunk_map_aligned(size_t size, size_t alignment);
+void *chunk_map_fresh(size_t size, size_t alignment);
 bool chunk_unmap_or_report(const char *call, void *addr, size_t size);
 
 #endif /* CHUNK_INTERNAL_H */

@@ -76,6 +76,30 @@ static void *trim(char *addr, size_t mapped, size_t size, size_t alignment)
 	return addr + lead;
 }
 
+/*
+ * Where the last mapping is that was cut out of a larger one. Where addresses
+ * are handed out from the top down there is most likely room below it, and one
+ * call does for three or more.
+ */
+static atomic_uintptr_t last_cut;
+
+static void remember(void *addr)
+{
+	atomic_store_explicit(&last_cut, (uintptr_t)addr, memory_order_relaxed);
+}
+
+static void *map_below_last(size_t size, size_t alignment)
+{
+	uintptr_t last = atomic_load_explicit(&last_cut, memory_order_relaxed);
+	uintptr_t at = (last - size) & ~(alignment - 1);
+	void *addr;
+
+	if (last <= size || !at || chunk_os.map((void *)at, size, &addr))
+		return NULL;
+	remember(addr);
+	return addr;
+}
+
 /* A mapping so large that an aligned one fits in, and that one alone is kept */
 static void *map_larger(size_t size, size_t alignment)
 {
@@ -87,11 +111,17 @@ static void *map_larger(size_t size, size_t alignment)
 
 	if (more < size)
 		return NULL;
+	addr = map_below_last(size, alignment);
+	if (addr)
+		return addr;
 	for (tries = 0; tries < PLACE_TRIES; tries++) {
 		if (chunk_os.map(NULL, more, &addr))
 			return NULL;
-		if (chunk_os.caps.partial_unmap)
-			return trim(addr, more, size, alignment);
+		if (chunk_os.caps.partial_unmap) {
+			addr = trim(addr, more, size, alignment);
+			remember(addr);
+			return addr;
+		}
 		/* Another thread may take the place in between. */
 		if (!chunk_unmap_or_report("chunk_alloc", addr, more))
 			return NULL;

@@ -130,13 +130,16 @@ static void recount(void)
 		counts->live_bytes += extent->size;
 		counts->live_chunks++;
 	}
-	counts->mapped_bytes = counts->live_bytes + chunk_state.recycled.bytes;
+	counts->mapped_bytes = counts->live_bytes +
+			       chunk_state.recycled.bytes +
+			       chunk_state.ahead.size;
 }
 
 /* Somebody else's work was cut short by the fork. */
 static void state_reset(void)
 {
 	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
+	chunk_state.ahead.size = 0;
 	chunk_state.spares = NULL;
 	chunk_track_reset(&chunk_state.pages);
 	chunk_base_reset();

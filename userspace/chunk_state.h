@@ -43,9 +43,22 @@ struct chunk_counts {
 };
 
 /**
+ * struct chunk_ahead - fresh address space that is mapped already
+ * @addr:    its first byte
+ * @size:    bytes, a multiple of the chunk size; 0 for none
+ * @useless: mapping ahead costs memory, and is not done
+ */
+struct chunk_ahead {
+	char *addr;
+	size_t size;
+	bool useless;
+};
+
+/**
  * struct chunk_state - all there is, under chunk_lock() but for what is atomic
  * @live:      live extents; looked up without the lock
  * @recycled:  extents kept for reuse, all from mmap; the device keeps its own
+ * @ahead:     mapped but not handed out yet
  * @spares:    nodes in nobody's use
  * @pages:     decommitted pages of live extents, but for the device's
  * @counts:    for statistics
@@ -59,6 +72,7 @@ struct chunk_counts {
 struct chunk_state {
 	struct chunk_radix live;
 	struct chunk_tree recycled;
+	struct chunk_ahead ahead;
 	struct chunk_extent *spares;
 	struct chunk_track pages;
 	struct chunk_counts counts;

@@ -57,6 +57,11 @@ struct chunk_caps {
  *               contents. -ENOMEM
  * @decommit:    the memory is freed and any access traps. -ENOMEM: it is freed,
  *               but the system cannot make it trap
+ * @retire:      @decommit for whole extents kept for reuse, none of which need
+ *               be committed in parts, or NULL: @decommit does
+ * @revive:      @commit for what @retire was done to, or NULL as that is
+ * @untouched:   does fresh memory at @addr take up nothing before it is touched,
+ *               so that more than is needed may be mapped? NULL: no
  * @purge:       the memory is freed and reads as zero. An error: it is not
  * @map_forked:  memory of @size bytes that reads as zero in the child after each
  *               fork, or NULL; ready before @start
@@ -77,6 +82,9 @@ struct chunk_os {
 	int (*unmap)(void *addr, size_t size);
 	int (*commit)(void *addr, size_t size);
 	int (*decommit)(void *addr, size_t size);
+	int (*retire)(void *addr, size_t size);
+	int (*revive)(void *addr, size_t size);
+	bool (*untouched)(void *addr);
 	int (*purge)(void *addr, size_t size);
 	void *(*map_forked)(size_t *size);
 	unsigned int (*process)(void);

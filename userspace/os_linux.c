@@ -7,6 +7,7 @@
  * but splits a mapping, and there are only so many: where no more can be had the
  * memory is freed all the same, and -ENOMEM says that it does not trap.
  */
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -49,6 +50,12 @@ static const char name_decommitted[] = "chunk-decommitted";
 
 /* Was anything ever made PROT_NONE? Then commit must look for it. */
 static atomic_bool used_none;
+
+/* Was anything retired otherwise than by PROT_NONE? Then revival must see to it. */
+static atomic_bool retired_otherwise;
+
+/* Is memory charged when it is mapped rather than when it is touched? */
+static bool strict;
 
 /**
  * chunk_sys_mmap() - map anonymous memory
@@ -184,28 +191,35 @@ static void discard(void *addr, size_t size)
 		linux_purge(addr, size);
 }
 
+/*
+ * By a mapping that was never touched, which is what merges with its neighbours.
+ * Without MAP_NORESERVE, which would keep it apart from them when it is made
+ * accessible again.
+ */
+static int replace_by_none(void *addr, size_t size)
+{
+	long got = chunk_sys_mmap(addr, size, PROT_NONE, PRIVATE | MAP_FIXED);
+
+	if (failed(got))
+		return got;
+	chunk_linux_name(addr, size, name_decommitted);
+	return 0;
+}
+
 /**
  * chunk_linux_none() - replace memory by what traps
  * @addr: first byte
  * @size: bytes
  *
- * Without MAP_NORESERVE, which would keep the mapping apart from its neighbours
- * when it is made accessible again.
- *
  * Return: 0, or -ENOMEM with the memory freed but accessible.
  */
 int chunk_linux_none(void *addr, size_t size)
 {
-	long got;
-
 	atomic_store_explicit(&used_none, true, memory_order_relaxed);
-	got = chunk_sys_mmap(addr, size, PROT_NONE, PRIVATE | MAP_FIXED);
-	if (failed(got)) {
-		discard(addr, size);
-		return -ENOMEM;
-	}
-	chunk_linux_name(addr, size, name_decommitted);
-	return 0;
+	if (!replace_by_none(addr, size))
+		return 0;
+	discard(addr, size);
+	return -ENOMEM;
 }
 
 static int linux_decommit(void *addr, size_t size)
@@ -229,6 +243,44 @@ static int linux_commit(void *addr, size_t size)
 		chunk_linux_name(addr, size, name_used);
 	}
 	return err ? -ENOMEM : 0;
+}
+
+/*
+ * A guard is written for each page, in page tables that may have to be made for
+ * it: of whole chunks that takes longer than to replace a mapping, and again
+ * when they are removed. And there are never more mappings than free extents.
+ */
+static int linux_retire(void *addr, size_t size)
+{
+	if (!replace_by_none(addr, size))
+		return 0;
+	atomic_store_explicit(&retired_otherwise, true, memory_order_relaxed);
+	return linux_decommit(addr, size);
+}
+
+static int linux_revive(void *addr, size_t size)
+{
+	int err = 0;
+
+	if (have_guards && atomic_load_explicit(&retired_otherwise,
+						memory_order_relaxed))
+		err = chunk_sys_madvise(addr, size, MADV_GUARD_REMOVE);
+	if (!err)
+		err = sys(SYS_mprotect, addr, size, RW);
+	if (err)
+		return -ENOMEM;
+	chunk_linux_name(addr, size, name_used);
+	return 0;
+}
+
+/* Memory that is locked is there from the start. */
+static bool linux_untouched(void *addr)
+{
+	unsigned char present;
+
+	return !strict &&
+	       !sys(SYS_mincore, addr, chunk_os.caps.page_size, &present) &&
+	       !(present & 1);
 }
 
 /* Emulators say yes to any advice, and then ignore it. */
@@ -321,8 +373,23 @@ static void probe(bool guards)
 	linux_unmap(page, size);
 }
 
+/* Overcommit mode 2: then what is mapped ahead others may lack. */
+static bool overcommit_is_strict(void)
+{
+	char mode = 0;
+	long fd = sys(SYS_openat, AT_FDCWD, "/proc/sys/vm/overcommit_memory",
+		      O_RDONLY | O_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	sys(SYS_read, fd, &mode, 1);
+	sys(SYS_close, fd);
+	return mode == '2';
+}
+
 static void linux_start(bool guards)
 {
+	strict = overcommit_is_strict();
 	chunk_os.caps = (struct chunk_caps) {
 		.page_size = sysconf(_SC_PAGESIZE),
 		.partial_unmap = true,
@@ -338,6 +405,9 @@ struct chunk_os chunk_os = {
 	.unmap = linux_unmap,
 	.commit = linux_commit,
 	.decommit = linux_decommit,
+	.retire = linux_retire,
+	.revive = linux_revive,
+	.untouched = linux_untouched,
 	.purge = linux_purge,
 	.map_forked = linux_map_forked,
 	.process = linux_process,

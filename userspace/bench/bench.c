@@ -1,174 +1,382 @@
 // SPDX-License-Identifier: MIT
 /*
- * Measures every row by every way, and prints CSV: row, way, figure, value.
+ * Measures every row in every way, and prints CSV: row, way, figure, value.
  *
- * Each measurement is a process of its own. Interrupts are what differs between
- * rounds, and they only ever add: the least of the rounds is the figure.
+ * Each round of a scenario is a process of its own, so that no other leaves it
+ * mappings or free extents; of several the median counts.
  */
-#define _GNU_SOURCE
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench.h"
 
+#define MOST_ROUNDS	9
+#define HOLDER		(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
 static const struct way *const ways[] = {
-	&way_original, &way_jemalloc, &way_mmap, &way_libchunk, &way_device,
+	&way_original, &way_jemalloc, &way_mmap, &way_guarded, &way_ioctl,
+	&way_huge,
 };
 
 #define WAYS	(sizeof(ways) / sizeof(*ways))
 
+static const struct scenario *const scenarios[] = {
+	chunk_scenarios, extent_scenarios, page_scenarios, touch_scenarios,
+	batch_scenarios, arena_scenarios,
+};
+
+#define LISTS	(sizeof(scenarios) / sizeof(*scenarios))
+
 static const char usage[] =
 	"Usage: bench [OPTION...] [ROW...]\n"
-	"Measures what a chunk layer's operations cost. Prints CSV. Its\n"
-	"instructions are true in a virtual machine that counts them: see\n"
-	"\"make bench\".\n"
+	"Measures what a chunk layer's operations cost, and prints CSV. What it\n"
+	"says of instructions is true only in a virtual machine that counts\n"
+	"them: see \"make bench\".\n"
 	"\n"
-	"  -l, --list      the rows\n"
-	"  -w, --way NAME  only this way of doing it\n"
-	"  -h, --help      this text\n";
+	"  -l, --list           the rows, and the ways\n"
+	"  -w, --way WAY        only this way\n"
+	"  -i, --instructions   only these, not what takes tracepoints to count\n"
+	"  -t, --threads        instead: two threads, one faulting\n"
+	"  -p, --profile DIR    one ROW, one WAY, for a tracer: see run --help\n"
+	"  -h, --help           this text\n";
 
-/* In the child: measure, and tell the parent. */
-static void measure(const struct row *row, const struct way *way, bool events,
-		    int out)
+/* What a child shall do, as its arguments say. */
+struct task {
+	const struct scenario *scenario;
+	const struct way *way;
+	bool events;
+};
+
+static const struct scenario *find_scenario(enum row row)
 {
-	if (!way->start())
-		exit(2);
-	meter_prepare(events);
-	row->measure(way);
-	check("pipe", write(out, &figures, sizeof(figures)) !=
-		      sizeof(figures));
-	exit(0);
+	for (size_t i = 0; i < LISTS; i++)
+		for (const struct scenario *s = scenarios[i]; s->run; s++)
+			if (s->first <= row && row <= s->last)
+				return s;
+	return NULL;
 }
 
-/* By executing the program again, so that libchunk reads its options anew. */
-static bool run(const struct row *row, const struct way *way, bool events,
-		struct figures *result)
+static const struct way *find_way(const char *key)
 {
-	char at[20], who[20], how[20], out[20];
+	for (size_t i = 0; i < WAYS; i++)
+		if (!strcmp(ways[i]->key, key))
+			return ways[i];
+	fprintf(stderr, "bench: no way %s (see --list)\n", key);
+	exit(2);
+}
+
+static enum row find_row(const char *key)
+{
+	for (int row = 0; row < ROWS; row++)
+		if (!strcmp(rows[row].key, key))
+			return row;
+	fprintf(stderr, "bench: no row %s (see --list)\n", key);
+	exit(2);
+}
+
+/*
+ * The best case of all that maps: new mappings go below one another, and those
+ * before are aligned. So fill the holes that libraries leave, and start at a
+ * multiple of 4 MiB.
+ */
+static void settle(void)
+{
+	uintptr_t at;
+
+	for (int i = 0; i < 64; i++)
+		check("mmap", mmap(NULL, MIB, PROT_NONE, HOLDER, -1, 0) ==
+			      MAP_FAILED);
+	at = (uintptr_t)mmap(NULL, 4 * MIB, PROT_NONE, HOLDER, -1, 0);
+	check("munmap", munmap((void *)at, 4 * MIB));
+	at &= ~(4 * MIB - 1);
+	check("mmap", mmap((void *)at, 4 * MIB, PROT_NONE, HOLDER, -1, 0) !=
+		      (void *)at);
+}
+
+/* In the child: measure, and tell the parent. */
+static int be_child(char **argv)
+{
+	const struct way *way = find_way(argv[2]);
+
+	settle();
+	if (!way->start())
+		return 2;
+	meter_prepare(atoi(argv[3]));
+	find_scenario(find_row(argv[1]))->run(way);
+	check("pipe", write(atoi(argv[4]), measured, sizeof(measured)) !=
+		      sizeof(measured));
+	return 0;
+}
+
+static void exec_self(const struct way *way, char **argv)
+{
+	if (way->option)
+		check("setenv", setenv("CHUNK_OPTIONS", way->option, 1));
+	execv("/proc/self/exe", argv);
+	check("exec", true);
+}
+
+static void exec_child(const struct task *task, int out)
+{
+	char events[2] = { '0' + task->events }, fd[20];
+	char *argv[] = {
+		"--measure", (char *)rows[task->scenario->first].key,
+		(char *)task->way->key, events, fd, NULL,
+	};
+
+	snprintf(fd, sizeof(fd), "%d", out);
+	exec_self(task->way, argv);
+}
+
+/*
+ * By executing the program again, so that libchunk reads its options anew.
+ * Returns the child's status.
+ */
+static int run(const struct task *task, struct figures result[ROWS])
+{
+	size_t size = sizeof(measured), got = 0;
 	int ends[2], status;
+	ssize_t some;
 	pid_t child;
 
 	check("pipe", pipe(ends));
 	child = fork();
 	check("fork", child < 0);
-	if (!child) {
-		snprintf(at, sizeof(at), "%td", row - rows);
-		for (size_t i = 0; i < WAYS; i++)
-			if (ways[i] == way)
-				snprintf(who, sizeof(who), "%zu", i);
-		snprintf(how, sizeof(how), "%d", events);
-		snprintf(out, sizeof(out), "%d", ends[1]);
-		if (way->option)
-			setenv("CHUNK_OPTIONS", way->option, 1);
-		execl("/proc/self/exe", "bench", "--measure", at, who, how, out,
-		      NULL);
-		check("exec", true);
-	}
+	if (!child)
+		exec_child(task, ends[1]);
 	close(ends[1]);
-	check(row->key, read(ends[0], result, sizeof(*result)) < 0);
+	while ((some = read(ends[0], (char *)result + got, size - got)) > 0)
+		got += some;
 	close(ends[0]);
 	check("wait", waitpid(child, &status, 0) != child);
-	return status == 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status))
+		return WEXITSTATUS(status);
+	return status || got != size;
 }
 
-static void print(const struct row *row, const struct way *way,
-		  enum figure figure, const struct figures *result)
+static double per_operation(const struct figures *f, enum figure figure)
 {
-	printf("%s,\"%s\",%s,%.4g\n", row->key, way->name, figure_names[figure],
-	       (double)result->values[figure] / result->operations);
+	return (double)f->values[figure] / f->operations;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void print(const struct task *task, enum row row, enum figure figure,
+		  double value)
+{
+	printf("%s,%s,%s,%.6g\n", rows[row].key, task->way->key,
+	       figure_keys[figure], value);
 	fflush(stdout);
 }
 
-/* Returns whether it worked. */
-static bool measure_row(const struct row *row, const struct way *way)
+static void print_median(const struct task *task, enum row row, int rounds,
+			 struct figures results[][ROWS])
 {
-	struct figures best = { 0 }, result;
+	double values[MOST_ROUNDS];
 
-	for (int round = 0; round < row->rounds; round++) {
-		if (!run(row, way, false, &result))
-			return false;
-		if (!round || result.values[INSTRUCTIONS] <
-			      best.values[INSTRUCTIONS])
-			best = result;
+	for (int i = 0; i < rounds; i++)
+		values[i] = per_operation(&results[i][row], INSTRUCTIONS);
+	qsort(values, rounds, sizeof(*values), compare);
+	print(task, row, INSTRUCTIONS, values[rounds / 2]);
+	if (!rows[row].total)
+		return;
+	print(task, row, COMPLETED, results[0][row].values[COMPLETED]);
+	print(task, row, TRAPPING, results[0][row].values[TRAPPING]);
+}
+
+static void print_events(const struct task *task, enum row row,
+			 const struct figures *f)
+{
+	for (enum figure figure = FAULTS; figure < MAPPINGS; figure++)
+		print(task, row, figure, per_operation(f, figure));
+	print(task, row, MAPPINGS, rows[row].total ?
+				   f->values[MAPPINGS] :
+				   per_operation(f, MAPPINGS));
+}
+
+/* Returns whether it worked. */
+static bool measure(struct task task, bool events)
+{
+	static struct figures results[MOST_ROUNDS][ROWS];
+	const struct scenario *s = task.scenario;
+	int status;
+
+	for (int round = 0; round < s->rounds; round++) {
+		status = run(&task, results[round]);
+		if (status)
+			return status == 2;
 	}
-	printf("%s,\"%s\",%s,%.0f\n", row->key, way->name,
-	       figure_names[INSTRUCTIONS],
-	       (double)best.values[INSTRUCTIONS] / best.operations);
-	if (!run(row, way, true, &result))
+	for (enum row row = s->first; row <= s->last; row++)
+		if (results[0][row].operations)
+			print_median(&task, row, s->rounds, results);
+	if (!events)
+		return true;
+	task.events = true;
+	if (run(&task, results[0]))
 		return false;
-	for (int figure = FAULTS; figure < FIGURES; figure++)
-		print(row, way, figure, &result);
+	for (enum row row = s->first; row <= s->last; row++)
+		if (results[0][row].operations)
+			print_events(&task, row, &results[0][row]);
 	return true;
 }
 
-static bool wanted(const char *key, char **keys)
+static bool wanted(const struct scenario *s, char **keys)
 {
 	if (!*keys)
 		return true;
 	for (; *keys; keys++)
-		if (!strcmp(key, *keys))
+		if (find_scenario(find_row(*keys)) == s)
 			return true;
 	return false;
 }
 
-static int measure_all(char **keys, const char *only)
+/* Returns whether all of it worked. */
+static bool measure_list(const struct scenario *s, char **keys,
+			 const struct way *only, bool events)
 {
-	int status = 0;
+	bool good = true;
 
-	for (size_t i = 0; i < nr_rows; i++) {
-		if (!wanted(rows[i].key, keys))
+	for (; s->run; s++) {
+		if (!wanted(s, keys))
 			continue;
-		fprintf(stderr, "bench: %s\n", rows[i].title);
-		for (size_t j = 0; j < WAYS; j++) {
-			if (only && strcmp(only, ways[j]->name))
+		for (size_t i = 0; i < WAYS; i++) {
+			struct task task = { s, ways[i], false };
+
+			if ((only && only != ways[i]) ||
+			    (s->can && !s->can(ways[i])))
 				continue;
-			if (rows[i].can && !rows[i].can(ways[j]))
+			fprintf(stderr, "bench: %s: %s\n", rows[s->first].key,
+				ways[i]->title);
+			if (measure(task, events))
 				continue;
-			if (!measure_row(&rows[i], ways[j])) {
-				fprintf(stderr, "bench: %s fails by %s\n",
-					rows[i].key, ways[j]->name);
-				status = 1;
-			}
+			fprintf(stderr, "bench: error: %s fails: %s\n",
+				ways[i]->title, rows[s->first].key);
+			good = false;
 		}
 	}
-	return status;
+	return good;
 }
 
-int main(int argc, char **argv)
+static int list(void)
+{
+	for (int row = 0; row < ROWS; row++)
+		printf("row,%s,%s\n", rows[row].key, rows[row].title);
+	for (size_t i = 0; i < WAYS; i++)
+		printf("way,%s,%s\n", ways[i]->key, ways[i]->title);
+	return 0;
+}
+
+/* Not measured, but watched from outside */
+static int profile(const char *key, const struct way *way,
+		   const char *directory)
+{
+	enum row row = find_row(key);
+	const struct scenario *s = find_scenario(row);
+	FILE *file;
+	char path[500];
+
+	if ((s->can && !s->can(way)) || !way->start()) {
+		fprintf(stderr, "bench: %s has no %s\n", way->title, key);
+		return 2;
+	}
+	meter_profile(row, directory);
+	s->run(way);
+	snprintf(path, sizeof(path), "%s/operations", directory);
+	file = fopen(path, "w");
+	check(path, !file);
+	fprintf(file, "%llu\n", (unsigned long long)meter_profiled());
+	fclose(file);
+	return 0;
+}
+
+/* libchunk's options are read at its start, so start again with them. */
+static void set_options(const struct way *way, char **argv)
+{
+	const char *options = getenv("CHUNK_OPTIONS");
+
+	if (way->option && (!options || strcmp(options, way->option)))
+		exec_self(way, argv);
+}
+
+struct request {
+	const struct way *way;
+	const char *profile;
+	bool list;
+	bool threads;
+	bool events;
+};
+
+static void parse(int argc, char **argv, struct request *request)
 {
 	static const struct option options[] = {
 		{ "list", no_argument, NULL, 'l' },
 		{ "way", required_argument, NULL, 'w' },
+		{ "instructions", no_argument, NULL, 'i' },
+		{ "threads", no_argument, NULL, 't' },
+		{ "profile", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	const char *only = NULL;
 	int c;
 
-	if (argc == 6 && !strcmp(argv[1], "--measure"))
-		measure(&rows[atoi(argv[2])], ways[atoi(argv[3])],
-			atoi(argv[4]), atoi(argv[5]));
-	while ((c = getopt_long(argc, argv, "lw:h", options, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, "lw:itp:h", options, NULL)) >= 0) {
 		switch (c) {
 		case 'l':
-			for (size_t i = 0; i < nr_rows; i++)
-				printf("%-14s %s\n", rows[i].key,
-				       rows[i].title);
-			return 0;
+			request->list = true;
+			break;
 		case 'w':
-			only = optarg;
+			request->way = find_way(optarg);
+			break;
+		case 'i':
+			request->events = false;
+			break;
+		case 't':
+			request->threads = true;
+			break;
+		case 'p':
+			request->profile = optarg;
 			break;
 		case 'h':
 			fputs(usage, stdout);
-			return 0;
+			exit(0);
 		default:
+			fputs(usage, stderr);
+			exit(2);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct request request = { .events = true };
+	bool good = true;
+
+	if (argc == 5 && !strcmp(argv[0], "--measure"))
+		return be_child(argv);
+	parse(argc, argv, &request);
+	if (request.list)
+		return list();
+	if (request.threads || request.profile) {
+		if (!request.way || (request.profile && optind + 1 != argc)) {
 			fputs(usage, stderr);
 			return 2;
 		}
+		set_options(request.way, argv);
+		return request.threads ? threads_run(request.way) :
+		       profile(argv[optind], request.way, request.profile);
 	}
-	return measure_all(argv + optind, only);
+	for (size_t i = 0; i < LISTS; i++)
+		good &= measure_list(scenarios[i], argv + optind, request.way,
+				     request.events);
+	return !good;
 }

@@ -1,36 +1,45 @@
 // SPDX-License-Identifier: MIT
 /*
  * Counting. Instructions are the clock's nanoseconds, in a virtual machine with
- * -icount shift=0. The rest is counted in another run, since tracepoints that
- * are on are instructions too.
+ * -icount shift=0. What takes tracepoints is counted in another run: tracing is
+ * instructions too. And in a third kind of run nothing is counted, but a tracer
+ * outside is told when to watch.
  */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <linux/perf_event.h>
-#include <sys/ioctl.h>
+#include <linux/membarrier.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "bench.h"
+#include "events.h"
 
-#define EVENTS	"/sys/kernel/tracing/events/"
-
-const char *const figure_names[FIGURES] = {
+const char *const figure_keys[FIGURES] = {
 	[INSTRUCTIONS] = "instructions",
 	[FAULTS] = "faults",
-	[CALLS] = "system calls",
-	[WRITE_LOCKS] = "mmap_lock writes",
+	[CALLS] = "syscalls",
+	[WRITE_LOCKS] = "write_locks",
 	[MAPPINGS] = "mappings",
+	[COMPLETED] = "completed",
+	[TRAPPING] = "trapping",
 };
 
-struct figures figures;
-static struct figures before;
+struct figures measured[ROWS];
+
+static bool counting_events;
 static int calls = -1, locks = -1;
+static int64_t before[FIGURES], overhead[FIGURES];
+
+static const char *profile_directory;
+static enum row profile_row = ROWS;
+static bool profiling;
+static uint64_t profiled;
 
 /**
  * check() - end the program where something went wrong
@@ -45,39 +54,40 @@ void check(const char *what, bool failed)
 	exit(1);
 }
 
-/* A counter of one of the kernel's tracepoints, for this process */
-static int open_event(const char *name, const char *filter)
+/**
+ * touch() - write to each page
+ * @at:   the first
+ * @size: of all, in bytes
+ */
+void touch(char *at, size_t size)
 {
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_TRACEPOINT,
-		.size = sizeof(attr),
-	};
-	char path[200];
-	FILE *file;
-	int fd;
-
-	snprintf(path, sizeof(path), EVENTS "%s/id", name);
-	file = fopen(path, "r");
-	check(path, !file);
-	check(path, fscanf(file, "%llu", &attr.config) != 1);
-	fclose(file);
-	fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
-	check(name, fd < 0);
-	if (filter)
-		check(filter, ioctl(fd, PERF_EVENT_IOC_SET_FILTER, filter));
-	return fd;
+	for (size_t i = 0; i < size; i += PAGE)
+		((volatile char *)at)[i] = 1;
 }
 
-static int64_t read_event(int fd)
+/**
+ * no_huge_pages() - for the rest of this process
+ *
+ * By prctl, since madvise() makes mappings of its own.
+ */
+void no_huge_pages(void)
 {
-	uint64_t value = 0;
-
-	if (fd >= 0)
-		check("perf", read(fd, &value, sizeof(value)) != sizeof(value));
-	return value;
+	check("PR_SET_THP_DISABLE", prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
 }
 
-static int64_t mappings(void)
+/**
+ * traps() - would reading a byte of one's own raise a signal?
+ * @addr: where
+ */
+bool traps(const void *addr)
+{
+	char byte;
+	struct iovec here = { &byte, 1 }, there = { (void *)addr, 1 };
+
+	return process_vm_readv(getpid(), &here, 1, &there, 1, 0) != 1;
+}
+
+static int64_t count_mappings(void)
 {
 	static char buffer[1 << 16];
 	FILE *file = fopen("/proc/self/maps", "r");
@@ -100,7 +110,7 @@ static int64_t now(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-static int64_t faults(void)
+static int64_t count_faults(void)
 {
 	struct rusage usage;
 
@@ -108,57 +118,150 @@ static int64_t faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
-/* What it takes to look is left out as far as it can be. */
-static struct figures look(bool first)
+/*
+ * Where the tracer begins and ends: it knows their addresses. Not inlined, and
+ * not alike, or they would become one.
+ */
+static __attribute__((noinline, noclone)) void meter_watch(void)
 {
-	struct figures f = { 0 };
+	__asm__ volatile("nop" : : : "memory");
+}
 
-	if (calls >= 0 && first)
-		f.values[MAPPINGS] = mappings();
-	f.values[FAULTS] = faults();
-	f.values[WRITE_LOCKS] = read_event(locks);
-	f.values[CALLS] = read_event(calls);
-	f.values[INSTRUCTIONS] = now();
-	return f;
+static __attribute__((noinline, noclone)) void meter_unwatch(void)
+{
+	__asm__ volatile("nop; nop" : : : "memory");
+}
+
+static void tell_tracer(const char *name, const char *answer)
+{
+	char path[500], wanted[500];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", profile_directory, name);
+	snprintf(wanted, sizeof(wanted), "%s/%s", profile_directory, answer);
+	file = fopen(path, "w");
+	check(path, !file);
+	fclose(file);
+	while (access(wanted, F_OK))
+		usleep(100000);
 }
 
 /**
  * meter_prepare() - before anything is measured
- * @events: count what takes tracepoints; instructions are not to be trusted then
+ * @events: count what takes tracepoints; instructions mean nothing then
+ *
+ * What measuring itself costs is found by measuring nothing.
  */
 void meter_prepare(bool events)
 {
-	if (!events)
-		return;
-	calls = open_event("raw_syscalls/sys_enter", NULL);
-	locks = open_event("mmap_lock/mmap_lock_start_locking", "write==1");
-	mappings();
+	/* What processes before have left is freed after a grace period. */
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	usleep(30000);
+	counting_events = events;
+	if (events) {
+		calls = event_open("raw_syscalls/sys_enter", NULL);
+		locks = event_open("mmap_lock/mmap_lock_acquire_returned",
+				   "write==1 && success==1");
+	}
+	memset(overhead, 0, sizeof(overhead));
+	for (int i = 0; i < 3; i++) {
+		memset(measured, 0, sizeof(measured));
+		meter_start(0);
+		meter_stop(0, 1);
+	}
+	memcpy(overhead, measured[0].values, sizeof(overhead));
+	memset(measured, 0, sizeof(measured));
+}
+
+/**
+ * meter_profile() - have a row watched from outside, the first time it is done
+ * @row:       which
+ * @directory: where to leave word
+ */
+void meter_profile(enum row row, const char *directory)
+{
+	profiling = true;
+	profile_row = row;
+	profile_directory = directory;
+}
+
+/**
+ * meter_profiled() - how many operations were watched
+ */
+uint64_t meter_profiled(void)
+{
+	return profiled;
+}
+
+/**
+ * meter_scale() - how often to do something
+ * @count: to measure it
+ *
+ * Return: @count, or less where each instruction is watched.
+ */
+size_t meter_scale(size_t count)
+{
+	return profiling && count > 64 ? 64 : count;
 }
 
 /**
  * meter_start() - count from here
+ * @row: for which row
  */
-void meter_start(void)
+void meter_start(enum row row)
 {
-	before = look(true);
+	if (row == profile_row) {
+		tell_tracer("ready", "go");
+		meter_watch();
+		return;
+	}
+	if (counting_events) {
+		before[MAPPINGS] = count_mappings();
+		before[FAULTS] = count_faults();
+		before[WRITE_LOCKS] = event_read(locks);
+		before[CALLS] = event_read(calls);
+	}
+	before[INSTRUCTIONS] = now();
+}
+
+static void count(struct figures *f, enum figure kind, int64_t value)
+{
+	f->values[kind] += value - before[kind] - overhead[kind];
 }
 
 /**
- * meter_stop() - count until here; adds to figures
+ * meter_stop() - count until here; adds up if done more than once
+ * @row:        for which row
  * @operations: how many were done
  */
-void meter_stop(uint64_t operations)
+void meter_stop(enum row row, uint64_t operations)
 {
-	int64_t end = now();
-	struct figures after = look(false);
+	struct figures *f = &measured[row];
 
-	after.values[INSTRUCTIONS] = end;
-	/* What looking itself calls between the two reads of that counter */
-	if (calls >= 0) {
-		after.values[CALLS] -= 3;
-		after.values[MAPPINGS] = mappings();
+	if (row == profile_row) {
+		meter_unwatch();
+		profiled = operations;
+		tell_tracer("done", "off");
+		profile_row = ROWS;
+		return;
 	}
-	figures.operations += operations;
-	for (int i = 0; i < FIGURES; i++)
-		figures.values[i] += after.values[i] - before.values[i];
+	count(f, INSTRUCTIONS, now());
+	f->operations += operations;
+	if (!counting_events)
+		return;
+	count(f, CALLS, event_read(calls));
+	count(f, WRITE_LOCKS, event_read(locks));
+	count(f, FAULTS, count_faults());
+	count(f, MAPPINGS, count_mappings());
+}
+
+/**
+ * meter_note() - what only the scenario knows
+ * @row:    of which row
+ * @kind:   what
+ * @value:  how much
+ */
+void meter_note(enum row row, enum figure kind, int64_t value)
+{
+	measured[row].values[kind] = value;
 }

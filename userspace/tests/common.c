@@ -142,3 +142,17 @@ char *adjoining_chunks(size_t count)
 			     (uintptr_t)first + i * MIB);
 	return first;
 }
+
+/**
+ * rounds() - how often to repeat what is only repeated
+ * @count: where there is time
+ *
+ * Return: at least 1, and less where TEST_FEWER says by what to divide.
+ */
+unsigned int rounds(unsigned int count)
+{
+	const char *text = getenv("TEST_FEWER");
+	unsigned int divisor = text ? strtoul(text, NULL, 10) : 1;
+
+	return divisor > 1 ? count / divisor + 1 : count;
+}

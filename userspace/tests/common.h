@@ -24,4 +24,8 @@ char *adjoining_chunks(size_t count);
 size_t recyclable(size_t mib);
 void need_cutting(void);
 
+unsigned int rounds(unsigned int count);
+void need_limit(int resource);
+bool emulator_survives(void (*run)(void *), void *arg);
+
 #endif /* COMMON_H */

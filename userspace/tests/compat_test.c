@@ -393,7 +393,7 @@ static void *read_all(void *arg)
 {
 	unsigned long *seen = arg;
 
-	for (int round = 0; round < 2000; round++) {
+	for (int round = 0; round < 2000 || !*seen; round++) {
 		for (uintptr_t i = 0; i < 256; i++) {
 			void *entry = xa_load(&shared, i << 14 | (i & 63));
 
@@ -441,6 +441,7 @@ static void out_of_memory(void)
 	struct xarray array;
 	uintptr_t stored = 0, i;
 
+	need_limit(RLIMIT_AS);
 	chunks_init();
 	xa_init_flags(&array, 0);
 	/* The first chunk for nodes is there; another will not be. */

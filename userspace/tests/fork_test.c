@@ -239,6 +239,18 @@ static void grandchildren(void)
 	generation(chunk, 0);
 }
 
+/* fork() past the C library; its arguments are in no order of their own. */
+static pid_t clone_raw(void)
+{
+#if defined(__sparc__)
+	tap_skip("a raw fork answers in two registers on this machine");
+#elif defined(__s390__)
+	return syscall(SYS_clone, 0, SIGCHLD, 0, 0, 0);
+#else
+	return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+#endif
+}
+
 /* No atfork handler runs. */
 static void raw_fork(void)
 {
@@ -246,7 +258,7 @@ static void raw_fork(void)
 	long child;
 
 	fill(chunk, 2 * MIB, 1);
-	child = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	child = clone_raw();
 	expect(child >= 0);
 	if (child == 0) {
 		expect(is_filled(chunk, 2 * MIB, 1));
@@ -356,8 +368,7 @@ static void use_in_child(char *kept)
 /* Whatever lock was held or half-done change made, the child is not stuck. */
 static pid_t raw_or_not(bool raw)
 {
-	pid_t child = raw ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) :
-			    fork();
+	pid_t child = raw ? clone_raw() : fork();
 
 	expect(child >= 0);
 	return child;
@@ -372,7 +383,7 @@ static void fork_under_fire(bool raw)
 	for (size_t i = 0; i < TAP_COUNT(threads); i++)
 		expect(pthread_create(&threads[i], NULL, busy,
 				      (void *)(i + 1)) == 0);
-	for (int i = 0; i < 150; i++) {
+	for (unsigned int i = 0; i < rounds(150); i++) {
 		pid_t child = raw_or_not(raw);
 
 		if (child == 0) {
@@ -437,7 +448,7 @@ static void fork_in_first_call(unsigned int steps)
 /* Setting up may be what was cut short. */
 static void fork_in_first_calls(void)
 {
-	for (unsigned int i = 0; i < 300; i++) {
+	for (unsigned int i = 0; i < rounds(300); i++) {
 		pid_t child = tap_fork();
 
 		if (child == 0) {

@@ -90,7 +90,7 @@ static void no_rule(void)
 	struct chunk_low low = { .map = kernel_map, .unmap = kernel_unmap };
 
 	chosen = (uintptr_t)&low & -4096;
-	expect_equal(chunk_low_map(&low, MIB), chosen);
+	expect_equal((uintptr_t)chunk_low_map(&low, MIB), chosen);
 	expect(chunk_low_holds(&low, (void *)(uintptr_t)-4096, 4096));
 	expect_equal(maps, 1);
 	expect_equal(unmaps, 0);
@@ -181,6 +181,7 @@ static void one_byte_too_high(void)
 	low = rule();
 	low.step = 0;
 	low.map = kernel_map_from;
+	low.from = TO - 64 * MIB;
 	take(FROM, TO - MIB);
 	expect_equal(chunk_low_map(&low, MIB), TO - MIB);
 	chosen = TO - MIB;

@@ -105,6 +105,7 @@ void tap_child(struct tap_outcome *outcome, void (*run)(void *), void *arg);
 bool tap_aborted(const struct tap_outcome *outcome);
 void tap_sibling(const char *name, char *path, size_t size);
 void tap_setenv(const char *name, const char *value);
+noreturn void tap_become(char *const argv[], char *const environment[]);
 void tap_exec(struct tap_outcome *outcome, char *const argv[],
 	      char *const environment[]);
 

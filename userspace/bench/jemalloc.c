@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * jemalloc 5.3: its default extent hooks, called as its arenas call them. They
- * may decline: what is not unmapped is retained, what is not decommitted purged.
+ * may decline: what is not unmapped is retained, and what is not decommitted is
+ * purged. What is retained its arenas find again by themselves.
  */
 #include <jemalloc/jemalloc.h>
 
@@ -18,18 +19,17 @@ static bool start(void)
 
 static void *fresh(size_t size, size_t alignment)
 {
-	bool zero = false, committed = true;
-	void *addr = hooks->alloc(hooks, NULL, size, alignment, &zero,
-				  &committed, 0);
+	bool zero = true, committed = true;
 
-	check("jemalloc's alloc", !addr);
-	return addr;
+	return hooks->alloc(hooks, NULL, size, alignment, &zero, &committed, 0);
 }
 
-static void decommit(void *addr, size_t size)
+static bool decommit(void *addr, size_t size)
 {
 	if (!hooks->decommit || hooks->decommit(hooks, addr, size, 0, size, 0))
-		hooks->purge_forced(hooks, addr, size, 0, size, 0);
+		check("purge_forced",
+		      hooks->purge_forced(hooks, addr, size, 0, size, 0));
+	return true;
 }
 
 /* Declined where decommit was: then there is nothing to do. */
@@ -39,17 +39,25 @@ static void commit(void *addr, size_t size)
 		hooks->commit(hooks, addr, size, 0, size, 0);
 }
 
-static void give(void *addr, size_t size)
+static void *take(void *addr, size_t size)
+{
+	commit(addr, size);
+	return addr;
+}
+
+static bool give(void *addr, size_t size)
 {
 	if (!hooks->dalloc || hooks->dalloc(hooks, addr, size, true, 0))
 		decommit(addr, size);
+	return true;
 }
 
 const struct way way_jemalloc = {
-	.name = "jemalloc",
+	.key = "jemalloc",
+	.title = "jemalloc 5.3",
 	.start = start,
 	.fresh = fresh,
-	.take = commit,
+	.take = take,
 	.give = give,
 	.decommit = decommit,
 	.commit = commit,

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The original: its system calls, and for whole traces its policy: best fit, 128
+ * MiB kept for reuse, the tail of what does not fit any more unmapped. Its trees
+ * are libchunk's here, and it keeps no registry, which is in its favour.
+ */
+#include "../mozjemalloc.h"
+#include "chunk_tree.h"
+#include "layer.h"
+
+#define RECYCLE_LIMIT	(128 * MIB)
+#define NODES		4096
+
+static struct chunk_tree tree;
+static struct chunk_extent nodes[NODES];
+static struct chunk_extent *spares;
+
+static bool start(void)
+{
+	chunk_tree_init(&tree, RECYCLE_LIMIT);
+	for (size_t i = 0; i < NODES; i++)
+		chunk_spare_push(&spares, &nodes[i]);
+	return true;
+}
+
+static void *fresh(size_t size, size_t alignment)
+{
+	void *addr = original_map(size, alignment);
+
+	if (!addr)
+		fail("original: mmap");
+	return addr;
+}
+
+static void decommit(void *addr, size_t size)
+{
+	if (!original_decommit(addr, size))
+		fail("original: mmap(PROT_NONE)");
+}
+
+static void commit(void *addr, size_t size)
+{
+	if (!original_commit(addr, size))
+		fail("original: mmap(MAP_FIXED)");
+}
+
+static void *alloc(size_t size, size_t alignment)
+{
+	struct chunk_extent *extent;
+	void *addr;
+
+	if (chunk_tree_take(&tree, size, alignment, &spares, &extent))
+		return fresh(size, alignment);
+	addr = (void *)extent->addr;
+	chunk_spare_push(&spares, extent);
+	commit(addr, size);
+	return addr;
+}
+
+static void dealloc(void *addr, size_t size)
+{
+	size_t room = chunk_tree_reserve(&tree, size);
+	struct chunk_extent *extent;
+
+	if (room < size)
+		original_unmap((char *)addr + room, size - room);
+	if (!room)
+		return;
+	decommit(addr, room);
+	extent = chunk_spare_pop(&spares);
+	if (!extent)
+		fail("original: too many free extents");
+	extent->addr = (uintptr_t)addr;
+	extent->size = room;
+	extent->owner = NULL;
+	extent->type = ZEROED_CHUNK;
+	chunk_tree_insert(&tree, extent, &spares);
+}
+
+static void clear(void)
+{
+	struct chunk_extent *extent;
+
+	while ((extent = chunk_tree_first(&tree))) {
+		chunk_tree_remove(&tree, extent);
+		original_unmap((void *)extent->addr, extent->size);
+		chunk_spare_push(&spares, extent);
+	}
+}
+
+const struct layer layer_original = {
+	.name = "original",
+	.start = start,
+	.fresh = fresh,
+	.give = decommit,
+	.take = commit,
+	.decommit = decommit,
+	.commit = commit,
+	.alloc = alloc,
+	.dealloc = dealloc,
+	.clear = clear,
+	.unmap = original_unmap,
+};

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Mapping ahead: fresh chunks without a system call for each.
+ *
+ * With a mapping that is needed comes some address space for the next, half as
+ * much as there is in live chunks, within bounds. It is handed out from the top
+ * down, so that where the system places mappings in that order, too, the next
+ * adjoins it. It takes up no memory; where it would, nothing is mapped ahead.
+ */
+#include "chunk.h"
+#include "chunk_internal.h"
+#include "chunk_state.h"
+
+/* The most to map ahead: by then the call hardly counts. */
+#define AHEAD_MAX	((size_t)16 << 20)
+
+static bool is_aligned(const char *addr, size_t alignment)
+{
+	return !((uintptr_t)addr & (alignment - 1));
+}
+
+/* From either end, so that what is left stays in one piece */
+static void *take(size_t size, size_t alignment)
+{
+	struct chunk_ahead *ahead = &chunk_state.ahead;
+	char *at;
+
+	if (ahead->size < size)
+		return NULL;
+	at = ahead->addr + ahead->size - size;
+	if (!is_aligned(at, alignment)) {
+		at = ahead->addr;
+		if (!is_aligned(at, alignment))
+			return NULL;
+		ahead->addr += size;
+	}
+	ahead->size -= size;
+	/* Whoever gets it counts it as what it then is. */
+	chunk_state.counts.mapped_bytes -= size;
+	return at;
+}
+
+/*
+ * How much to map with @size bytes, a multiple of the alignment; 0: nothing.
+ * What is there but lies badly is left for others.
+ */
+static size_t surplus(size_t size, size_t alignment)
+{
+	size_t there = chunk_state.ahead.size;
+	size_t most = chunk_state.counts.live_bytes / 2;
+
+	if (chunk_state.ahead.useless || size & (alignment - 1) ||
+	    there >= size)
+		return 0;
+	if (most > AHEAD_MAX)
+		most = AHEAD_MAX;
+	return most < there + size ? 0 : (most - there) & ~(alignment - 1);
+}
+
+/* Context: chunk_lock() held. */
+static void set_ahead(char *addr, size_t size)
+{
+	chunk_state.counts.mapped_bytes += size;
+	chunk_state.counts.mapped_bytes -= chunk_state.ahead.size;
+	chunk_state.ahead.addr = addr;
+	chunk_state.ahead.size = size;
+}
+
+/* Keep what is new; what there was joins it or goes. Returns the chunk. */
+static void *keep_ahead(char *addr, size_t mapped, size_t size,
+			size_t alignment)
+{
+	struct chunk_ahead old;
+	void *chunk;
+
+	chunk_lock();
+	old = chunk_state.ahead;
+	if (old.size && addr + mapped == old.addr &&
+	    is_aligned(old.addr + old.size, alignment)) {
+		mapped += old.size;
+		old.size = 0;
+	}
+	set_ahead(addr, mapped);
+	chunk = take(size, alignment);
+	chunk_unlock();
+	if (old.size)
+		chunk_unmap_or_report("chunk_alloc", old.addr, old.size);
+	return chunk;
+}
+
+static void *map_ahead(size_t size, size_t alignment, size_t more)
+{
+	char *addr = chunk_map_aligned(size + more, alignment);
+
+	if (!addr)
+		return NULL;
+	if (chunk_os.untouched(addr))
+		return keep_ahead(addr, size + more, size, alignment);
+	chunk_lock();
+	chunk_state.ahead.useless = true;
+	chunk_unlock();
+	chunk_unmap_or_report("chunk_alloc", addr, more);
+	return addr + more;
+}
+
+/* Others may need the room. Returns whether there was any. */
+static bool give_up(void)
+{
+	struct chunk_ahead old;
+
+	chunk_lock();
+	old = chunk_state.ahead;
+	set_ahead(NULL, 0);
+	chunk_unlock();
+	if (old.size)
+		chunk_unmap_or_report("chunk_alloc", old.addr, old.size);
+	return old.size;
+}
+
+/**
+ * chunk_map_fresh() - a fresh chunk, mapped now or ahead
+ * @size:      bytes, a multiple of the chunk size
+ * @alignment: bytes, a power of two, at least the chunk size
+ *
+ * Return: memory that reads as zero and is not counted as mapped, or NULL.
+ */
+void *chunk_map_fresh(size_t size, size_t alignment)
+{
+	size_t more = 0;
+	void *addr;
+
+	if (!chunk_os.untouched)
+		return chunk_map_aligned(size, alignment);
+	chunk_lock();
+	addr = take(size, alignment);
+	if (!addr)
+		more = surplus(size, alignment);
+	chunk_unlock();
+	if (!addr && more)
+		addr = map_ahead(size, alignment, more);
+	if (!addr)
+		addr = chunk_map_aligned(size, alignment);
+	if (!addr && give_up())
+		addr = chunk_map_aligned(size, alignment);
+	return addr;
+}
