@@ -136,7 +136,8 @@ struct chunk_stall {
  * file grow; libchunk waits for that, 10 times 50 ms at the start. Both return
  * whether the system is one where waiting helps; elsewhere there is nothing to
  * read but zeros and nothing to set. What is read is what holds in this process.
- * Neither number can be more than 65535.
+ * Neither number can be more than 65535. CHUNK_OPTIONS="stall_attempts:N,
+ * stall_delay:N" sets them for a program.
  */
 bool chunk_get_stall(struct chunk_stall *stall);
 bool chunk_set_stall(const struct chunk_stall *stall);

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "chunk.h"
+
 enum chunk_backend_option {
 	BACKEND_AUTO,
 	BACKEND_DEVICE,
@@ -18,12 +20,15 @@ enum chunk_backend_option {
  * @guards:        guard:on|off; guard decommitted pages without splitting
  *                 mappings, where the kernel can
  * @child:         child:on|off; this is a child process, see chunk_set_child()
+ * @stall:         stall_attempts:N, stall_delay:N in milliseconds; how memory is
+ *                 waited for, see chunk_set_stall()
  */
 struct chunk_options {
 	enum chunk_backend_option backend;
 	size_t recycle_limit;
 	bool guards;
 	bool child;
+	struct chunk_stall stall;
 };
 
 void chunk_options_read(struct chunk_options *options);

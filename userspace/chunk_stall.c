@@ -10,20 +10,16 @@
 #include "chunk_stall.h"
 #include "chunk_state.h"
 
-/* As the original. */
-#define ATTEMPTS	10
-#define DELAY_MS	50
-
-/* Both numbers in one word, which is read while the lock is held or not. */
-#define PACKED(attempts, delay_ms)	((attempts) << 16 | (delay_ms))
-#define MOST				0xffffU
-
-static atomic_uint packed = PACKED(ATTEMPTS, DELAY_MS);
+/*
+ * Attempts in the upper half, milliseconds in the lower: one word, which is read
+ * while the lock is held or not. Set at the start.
+ */
+static atomic_uint packed;
 static atomic_bool in_child;
 
 static unsigned int at_most(unsigned int number)
 {
-	return number < MOST ? number : MOST;
+	return number < CHUNK_STALL_MOST ? number : CHUNK_STALL_MOST;
 }
 
 /* A child makes way for the program's main process. */
@@ -32,12 +28,25 @@ static struct chunk_stall stall_now(void)
 	unsigned int both = atomic_load_explicit(&packed, memory_order_relaxed);
 	struct chunk_stall stall = {
 		.attempts = both >> 16,
-		.delay_ms = both & MOST,
+		.delay_ms = both & CHUNK_STALL_MOST,
 	};
 
 	if (atomic_load_explicit(&in_child, memory_order_relaxed))
 		stall.attempts /= 2;
 	return stall;
+}
+
+/**
+ * chunk_stall_start() - set how memory is waited for
+ * @stall: in the main process
+ *
+ * Context: any; chunk_enter() need not be done.
+ */
+void chunk_stall_start(const struct chunk_stall *stall)
+{
+	atomic_store_explicit(&packed, at_most(stall->attempts) << 16 |
+				       at_most(stall->delay_ms),
+			      memory_order_relaxed);
 }
 
 /**
@@ -95,10 +104,7 @@ bool chunk_set_stall(const struct chunk_stall *stall)
 
 	chunk_enter();
 	if (chunk_os.caps.stalls)
-		atomic_store_explicit(&packed,
-				      PACKED(at_most(stall->attempts),
-					     at_most(stall->delay_ms)),
-				      memory_order_relaxed);
+		chunk_stall_start(stall);
 	errno = saved;
 	return chunk_os.caps.stalls;
 }

@@ -3,6 +3,15 @@
 #ifndef CHUNK_STALL_H
 #define CHUNK_STALL_H
 
+#include "chunk.h"
+
+/* As the original: so often, after so many milliseconds each time. */
+#define CHUNK_STALL_ATTEMPTS	10
+#define CHUNK_STALL_DELAY_MS	50
+
+/* Neither can be more. */
+#define CHUNK_STALL_MOST	0xffffU
+
 /**
  * typedef chunk_stall_sleep - wait
  * @ms: milliseconds
@@ -18,6 +27,7 @@ typedef void chunk_stall_sleep(unsigned int ms);
  */
 typedef int chunk_stall_try(void *arg);
 
+void chunk_stall_start(const struct chunk_stall *stall);
 int chunk_stall_retry(chunk_stall_sleep *sleep, chunk_stall_try *again,
 		      void *arg);
 

@@ -20,6 +20,7 @@
 #include "chunk_base.h"
 #include "chunk_mutex.h"
 #include "chunk_report.h"
+#include "chunk_stall.h"
 #include "chunk_state.h"
 
 /* As the original: at most 6.25 % of a 32-bit address space. */
@@ -70,18 +71,26 @@ static int device_open(void)
 	return 0;
 }
 
+static void options_start(struct chunk_options *options)
+{
+	*options = (struct chunk_options) {
+		.backend = BACKEND_AUTO,
+		.recycle_limit = RECYCLE_LIMIT,
+		.guards = true,
+		.stall = { CHUNK_STALL_ATTEMPTS, CHUNK_STALL_DELAY_MS },
+	};
+	chunk_options_read(options);
+	chunk_stall_start(&options->stall);
+	if (options->child)
+		chunk_set_child(true);
+}
+
 static void state_start(void)
 {
 	struct chunk_options *options = &chunk_state.options;
 	int err;
 
-	options->backend = BACKEND_AUTO;
-	options->recycle_limit = RECYCLE_LIMIT;
-	options->guards = true;
-	options->child = false;
-	chunk_options_read(options);
-	if (options->child)
-		chunk_set_child(true);
+	options_start(options);
 	chunk_os.start(options->guards);
 	/* A child may find the beginnings of its parent's start. */
 	chunk_base_reset();

@@ -101,9 +101,11 @@ static void WINAPI calls_sleep(DWORD ms)
 
 /**
  * calls_take_over() - from now on the system's calls are these
- * @alloc2: whether there is VirtualAlloc2
+ * @alloc2: whether VirtualAlloc2 is, too, where the system has it
+ *
+ * Return: whether it is.
  */
-void calls_take_over(bool alloc2)
+bool calls_take_over(bool alloc2)
 {
 	if (!real.alloc)
 		real = chunk_windows;
@@ -111,6 +113,7 @@ void calls_take_over(bool alloc2)
 	chunk_windows.free = calls_free;
 	chunk_windows.sleep = calls_sleep;
 	chunk_windows.alloc2 = alloc2 && real.alloc2 ? calls_alloc2 : NULL;
+	return chunk_windows.alloc2;
 }
 
 /**

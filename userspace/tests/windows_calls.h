@@ -48,7 +48,7 @@ struct calls {
 
 extern struct calls calls;
 
-void calls_take_over(bool alloc2);
+bool calls_take_over(bool alloc2);
 void calls_fail(DWORD type, DWORD error, unsigned int failures);
 
 #endif /* WINDOWS_CALLS_H */

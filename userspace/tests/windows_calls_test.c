@@ -85,6 +85,15 @@ static void as_it_is_set(void)
 	}
 }
 
+static void as_an_option_says(void)
+{
+	tap_setenv("CHUNK_OPTIONS", "stall_attempts:4,stall_delay:9");
+	prepare();
+	expect_attempts(4, 9);
+	chunk_set_child(true);
+	expect_attempts(2, 9);
+}
+
 static void delay_comes_first(void)
 {
 	prepare();
@@ -224,6 +233,20 @@ static void expect_aligned(size_t size, size_t alignment)
 	fill(fresh, size, alignment);
 }
 
+/* One call instead of several, where the system can align. */
+static void with_virtualalloc2(void)
+{
+	prepare();
+	if (!calls_take_over(true))
+		tap_skip("there is no VirtualAlloc2 here");
+	for (size_t alignment = MIB; alignment <= 64 * MIB; alignment *= 2) {
+		calls_fail(MEM_RESERVE, 0, 0);
+		expect_aligned(3 * MIB, alignment);
+		expect_equal(calls.asked, 1);
+	}
+	expect_stats_consistent();
+}
+
 /* Released and mapped again, where the system cannot align. */
 static void without_virtualalloc2(void)
 {
@@ -302,6 +325,7 @@ static const struct tap_case cases[] = {
 	{ "memory is waited for: 10 times 50 ms", as_it_starts },
 	{ "half as often in a child", as_a_child },
 	{ "as it is set", as_it_is_set },
+	{ "as CHUNK_OPTIONS says", as_an_option_says },
 	{ "the delay comes before the try", delay_comes_first },
 	{ "other errors are not waited for", other_errors },
 	{ "reserving is not retried", reserving_is_not_retried },
@@ -311,6 +335,7 @@ static const struct tap_case cases[] = {
 	  fresh_chunks_in_vain },
 	{ "recycled chunks that wait in vain are kept", recycled_in_vain },
 	{ "commit and decommit go chunk by chunk", piecewise },
+	{ "alignment by VirtualAlloc2, in one call", with_virtualalloc2 },
 	{ "alignment without VirtualAlloc2", without_virtualalloc2 },
 	{ "alignment where VirtualAlloc2 refuses", virtualalloc2_refuses },
 	{ "a place taken between release and map", place_is_taken },
