@@ -278,8 +278,8 @@ static void virtualalloc2_refuses(void)
 	}
 }
 
-/* Alignments of this have to be looked for: everything else is taken. */
-#define RARE	(64 * MIB)
+/* So far apart that few places are left; 32 bits have not that many to lose. */
+#define RARE	((sizeof(void *) > 4 ? 64 : 16) * MIB)
 
 static void place_is_taken(void)
 {
