@@ -65,31 +65,127 @@ static void publish(struct chunk_context *context, struct chunk_extent *extent,
 		context->counts.allocs_recycled++;
 }
 
+/* Under the spinlock, where nothing sleeps */
+#define GFP_LOCKED	(GFP_NOWAIT | __GFP_NOWARN)
+
 /*
  * Under the spinlock. -EAGAIN: it takes more than can be done there; -ENOBUFS:
  * nodes; -ENOENT: address space.
  */
-static int alloc_locked(struct chunk_context *context,
-			struct chunk_job *job, struct chunk_extent **spares)
+static inline int take_whole(struct chunk_context *context,
+			     const struct chunk_job *job,
+			     struct chunk_extent **extent, bool *recycled,
+			     struct chunk_extent **spares)
+{
+	struct chunk_region *region;
+	int err;
+
+	err = take(context, job->size, job->alignment, extent, recycled);
+	if (err)
+		return err;
+	region = (*extent)->owner;
+	if (!region->holed)
+		return 0;
+	untake(context, *extent, *recycled, spares);
+	return -EAGAIN;
+}
+
+/* One job under the spinlock; errors are take_whole()'s */
+static int alloc_one(struct chunk_context *context, struct chunk_job *job,
+		     struct chunk_extent **spares)
 {
 	struct chunk_extent *extent;
-	struct chunk_region *region;
 	bool recycled;
 	int err;
 
-	err = take(context, job->size, job->alignment, &extent, &recycled);
+	err = take_whole(context, job, &extent, &recycled, spares);
 	if (err)
 		return err;
-	region = extent->owner;
-	if (region->holed ||
-	    chunk_radix_store(&context->live, extent,
-			      GFP_NOWAIT | __GFP_NOWARN)) {
+	if (chunk_radix_store(&context->live, extent, GFP_LOCKED)) {
 		untake(context, extent, recycled, spares);
 		return -EAGAIN;
 	}
 	publish(context, extent, recycled);
 	job->addr = extent->addr;
 	return 0;
+}
+
+/* How many of the jobs, from the first on, are of one chunk each */
+static unsigned int ones(const struct chunk_job *jobs, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr && jobs[i].size == CHUNK_SIZE; i++)
+		;
+	return i;
+}
+
+static unsigned int register_ones(struct chunk_context *context,
+				  const struct chunk_job *jobs,
+				  unsigned int nr)
+{
+	struct chunk_extent *extents[CHUNK_JOBS];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		extents[i] = jobs[i].extent;
+	return chunk_radix_store_ones(&context->live, extents, nr, GFP_LOCKED);
+}
+
+/* Returns how many of the jobs were registered, those before the rest. */
+static unsigned int register_jobs(struct chunk_context *context,
+				  const struct chunk_job *jobs,
+				  unsigned int nr)
+{
+	unsigned int done = 0, run, stored;
+
+	while (done < nr) {
+		run = ones(jobs + done, nr - done);
+		if (run > 1) {
+			stored = register_ones(context, jobs + done, run);
+		} else {
+			run = 1;
+			stored = !chunk_radix_store(&context->live,
+						    jobs[done].extent,
+						    GFP_LOCKED);
+		}
+		done += stored;
+		if (stored < run)
+			break;
+	}
+	return done;
+}
+
+/*
+ * As many of the jobs as can be done under the spinlock. Returns how many; the
+ * next one's @err says why not, as take_whole() does. Not inline: one alone shall
+ * not pay for what this keeps on the stack.
+ */
+static noinline unsigned int alloc_many(struct chunk_context *context,
+					struct chunk_job *jobs,
+					unsigned int nr,
+					struct chunk_extent **spares)
+{
+	unsigned int taken, done, i;
+
+	for (taken = 0; taken < nr; taken++) {
+		struct chunk_job *job = &jobs[taken];
+
+		job->err = take_whole(context, job, &job->extent,
+				      &job->recycled, spares);
+		if (job->err)
+			break;
+	}
+	done = register_jobs(context, jobs, taken);
+	for (i = 0; i < done; i++) {
+		publish(context, jobs[i].extent, jobs[i].recycled);
+		jobs[i].addr = jobs[i].extent->addr;
+	}
+	if (done < taken)
+		jobs[done].err = -EAGAIN;
+	for (i = done; i < taken; i++)
+		untake(context, jobs[i].extent, jobs[i].recycled, spares);
+	return done;
 }
 
 /* As many of the jobs as can be done under the spinlock; returns how many */
@@ -99,20 +195,24 @@ static unsigned int alloc_fast(struct chunk_context *context,
 	struct chunk_extent *spares = NULL;
 	unsigned int done;
 
-	/* What may be unmapped, and must be zapped. */
+	/* Those may be unmapped, and must be zapped. */
 	if (context->huge) {
 		jobs->err = -EAGAIN;
 		return 0;
 	}
 	spin_lock(&context->lock);
-	for (done = 0; done < nr; done++) {
-		jobs[done].err = alloc_locked(context, &jobs[done], &spares);
-		if (jobs[done].err)
-			break;
+	if (nr > 1) {
+		done = alloc_many(context, jobs, nr, &spares);
+	} else {
+		jobs->err = alloc_one(context, jobs, &spares);
+		done = !jobs->err;
 	}
-	chunk_nodes_keep(context, &spares);
+	/* There are none unless something was put back. */
+	if (unlikely(spares))
+		chunk_nodes_keep(context, &spares);
 	spin_unlock(&context->lock);
-	chunk_nodes_free(spares);
+	if (unlikely(spares))
+		chunk_nodes_free(spares);
 	return done;
 }
 
@@ -125,7 +225,7 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 	struct chunk_extent *spares = NULL;
 	struct chunk_extent *extent;
 	struct chunk_region *region;
-	struct vm_area_struct *vma;
+	struct vm_area_struct *vma = NULL;
 	bool recycled;
 	int err;
 

@@ -68,7 +68,7 @@ static unsigned int adjoining(const struct chunk_job *jobs, unsigned int nr)
 static void zap(struct chunk_context *context, struct chunk_job *jobs,
 		unsigned int nr)
 {
-	struct vm_area_struct *vma;
+	struct vm_area_struct *vma = NULL;
 	unsigned int i, run;
 
 	for (i = 0; i < nr; i += run) {

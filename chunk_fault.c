@@ -16,7 +16,8 @@
  * the zap that follows finds it, and that every later one traps. Truncation
  * uses page locks the same way.
  *
- * Read faults map the zero page, whose PTE is special, while holding the lock.
+ * Read faults map the zero page, whose PTE is special, while holding the lock;
+ * if reads go on, further ones.
  * A later write to it goes through the core without calling us; it checks under
  * the page table lock that the PTE is unchanged, so a zap in between makes it
  * fault again. The same holds for swap-in.
@@ -31,6 +32,9 @@
 
 #include "chunk_kcompat.h"
 #include "chunk_module.h"
+
+/* So much is mapped ahead of who reads on, as the kernel does for files */
+#define AHEAD_SIZE	(16 * PAGE_SIZE)
 
 static struct page * __percpu *sources;
 
@@ -102,6 +106,42 @@ static vm_fault_t trap(struct chunk_region *region)
 	return VM_FAULT_SIGSEGV;
 }
 
+/*
+ * Whoever reads page after page is spared most of the faults: at the second in a
+ * row the zero page is mapped ahead, too. Not for writes, which would then have
+ * to replace it and to flush it from every CPU's TLB.
+ */
+static void read_ahead(struct vm_area_struct *vma, struct chunk_region *region,
+		       unsigned long addr)
+{
+	unsigned long end = min(vma->vm_end, addr + AHEAD_SIZE);
+
+	/* Page tables are made only where something was accessed. */
+	end = min(end, ALIGN_DOWN(addr, PMD_SIZE) + PMD_SIZE);
+	for (; addr < end; addr += PAGE_SIZE) {
+		if (chunk_region_decommitted(region, addr) ||
+		    chunk_insert_zero(vma, addr) != VM_FAULT_NOPAGE)
+			break;
+	}
+	WRITE_ONCE(region->read_next, addr);
+}
+
+/* Context: source page locked. */
+static vm_fault_t read_fault(struct vm_fault *vmf, struct chunk_region *region)
+{
+	unsigned long next = (vmf->address & PAGE_MASK) + PAGE_SIZE;
+	vm_fault_t ret = chunk_insert_zero(vmf->vma, vmf->address);
+
+	if (!region || ret != VM_FAULT_NOPAGE)
+		return ret;
+	/* Several threads may read: a guess at worst. */
+	if (READ_ONCE(region->read_next) == next - PAGE_SIZE)
+		read_ahead(vmf->vma, region, next);
+	else
+		WRITE_ONCE(region->read_next, next);
+	return ret;
+}
+
 /**
  * chunk_fault() - vm_operations_struct.fault of guarded regions
  * @vmf: the fault, maybe on behalf of another process (ptrace, GUP)
@@ -126,7 +166,7 @@ vm_fault_t chunk_fault(struct vm_fault *vmf)
 		vmf->page = page;
 		return VM_FAULT_LOCKED;
 	}
-	ret = chunk_insert_zero(vmf->vma, vmf->address);
+	ret = read_fault(vmf, region);
 	source_unlock(page);
 	return ret;
 }

@@ -348,14 +348,28 @@ bool chunk_unmap(struct chunk_context *context, unsigned long addr,
 	return !err;
 }
 
+/* The mapping at an address, if it is ours. Most often it is the one before. */
+static struct vm_area_struct *mapping_at(struct chunk_context *context,
+					 unsigned long addr,
+					 struct vm_area_struct *before)
+{
+	struct vm_area_struct *vma;
+
+	if (before && before->vm_start <= addr && addr < before->vm_end)
+		return before;
+	vma = vma_lookup(context->mm, addr);
+	return vma && chunk_mapping_ours(vma, context) ? vma : NULL;
+}
+
 /**
  * chunk_check_mapped() - is a range still covered by our mappings?
  * @context: the context, of current->mm
  * @addr:    first byte, page-aligned
  * @size:    bytes, page-aligned
  * @locked:  mlocked pages are acceptable
- * @only:    set to the mapping if one covers the whole range, else to NULL;
- *           good for as long as mmap_lock is held
+ * @only:    a mapping that this has found before, or NULL. Set to the mapping if
+ *           one covers the whole range, else to NULL; good for as long as
+ *           mmap_lock is held
  *
  * Context: mmap_lock held.
  * Return: 0, -ESTALE if not, -EINVAL if some of it is mlocked and may not be.
@@ -364,7 +378,7 @@ int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
 		       unsigned long size, bool locked,
 		       struct vm_area_struct **only)
 {
-	struct vm_area_struct *vma = NULL;
+	struct vm_area_struct *vma = *only;
 	unsigned long from = addr;
 	unsigned long end = addr + size;
 	int err = 0;
@@ -372,8 +386,8 @@ int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
 	lockdep_assert_held(&context->mm->mmap_lock);
 	*only = NULL;
 	while (from < end) {
-		vma = vma_lookup(context->mm, from);
-		if (!vma || !chunk_mapping_ours(vma, context))
+		vma = mapping_at(context, from, vma);
+		if (!vma)
 			return -ESTALE;
 		if ((vma->vm_flags & VM_LOCKED) && !locked)
 			err = -EINVAL;

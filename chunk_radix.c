@@ -33,12 +33,18 @@ static uintptr_t chunk_index(uintptr_t origin, uintptr_t number)
 	return number ^ (origin & ~(WINDOW_CHUNKS - 1));
 }
 
-static inline int store_one(struct chunk_radix *radix, uintptr_t number,
+/* As xa_store(), which takes some 5 % of the instructions of an allocation more. */
+static inline int store_one(struct chunk_radix *radix, uintptr_t index,
 			    void *entry, gfp_t gfp)
 {
-	uintptr_t index = chunk_index(READ_ONCE(radix->origin), number);
+	XA_STATE(xas, &radix->chunks, index);
 
-	return xa_err(xa_store(&radix->chunks, index, entry, gfp));
+	do {
+		xas_lock(&xas);
+		xas_store(&xas, entry);
+		xas_unlock(&xas);
+	} while (xas_nomem(&xas, gfp));
+	return xas_error(&xas);
 }
 
 static int store_window(struct chunk_radix *radix, uintptr_t first,
@@ -47,7 +53,7 @@ static int store_window(struct chunk_radix *radix, uintptr_t first,
 	uintptr_t index = chunk_index(READ_ONCE(radix->origin), first);
 
 	if (nr == 1)
-		return store_one(radix, first, entry, gfp);
+		return store_one(radix, index, entry, gfp);
 	return xa_err(xa_store_range(&radix->chunks, index, index + nr - 1,
 				     entry, gfp));
 }
@@ -89,6 +95,18 @@ void chunk_radix_destroy(struct chunk_radix *radix)
 	xa_destroy(&radix->chunks);
 }
 
+/* The chunk that was registered first: this one, if there was none. */
+static inline uintptr_t origin_get(struct chunk_radix *radix, uintptr_t addr)
+{
+	uintptr_t origin = READ_ONCE(radix->origin);
+
+	if (origin)
+		return origin;
+	/* The lowest bit only tells a window at the bottom from none. */
+	cmpxchg(&radix->origin, 0, chunk_number(addr) | 1);
+	return READ_ONCE(radix->origin);
+}
+
 /**
  * chunk_radix_store() - register every chunk of an extent
  * @radix:  the registry
@@ -102,19 +120,60 @@ void chunk_radix_destroy(struct chunk_radix *radix)
 int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
 		      gfp_t gfp)
 {
+	uintptr_t origin = origin_get(radix, extent->addr);
 	int err;
 
-	/* Its lowest bit only tells a window at the bottom from none. */
-	if (!READ_ONCE(radix->origin))
-		cmpxchg(&radix->origin, 0, chunk_number(extent->addr) | 1);
 	/* What is asked for most, the short way */
 	if (extent->size == CHUNK_TREE_UNIT)
-		return store_one(radix, chunk_number(extent->addr), extent,
-				 gfp);
+		return store_one(radix, chunk_index(origin,
+						    chunk_number(extent->addr)),
+				 extent, gfp);
 	err = store_range(radix, extent->addr, extent->size, extent, gfp);
 	if (err)
 		chunk_radix_erase(radix, extent->addr, extent->size);
 	return err;
+}
+
+/**
+ * chunk_radix_store_ones() - register extents of one chunk each
+ * @radix:   the registry
+ * @extents: extents of one chunk that is not registered
+ * @nr:      how many
+ * @gfp:     how to allocate nodes; may not sleep
+ *
+ * Cheaper than one by one where they lie close together.
+ *
+ * Context: as for chunk_radix_store().
+ * Return: how many are registered: all, or those before the first for which
+ * there was no memory.
+ */
+unsigned int chunk_radix_store_ones(struct chunk_radix *radix,
+				    struct chunk_extent *const *extents,
+				    unsigned int nr, gfp_t gfp)
+{
+	uintptr_t origin = origin_get(radix, extents[0]->addr);
+	uintptr_t index, before = 0;
+	unsigned int i = 0;
+
+	XA_STATE(xas, &radix->chunks, 0);
+
+	do {
+		xas_lock(&xas);
+		for (xas_set(&xas, 0); i < nr; i++, before = index) {
+			index = chunk_index(origin,
+					    chunk_number(extents[i]->addr));
+			/* In the same node: no need to look for that again. */
+			if (xas_is_node(&xas) && (index ^ before) < XA_CHUNK_SIZE)
+				xas_advance(&xas, index);
+			else
+				xas_set(&xas, index);
+			xas_store(&xas, extents[i]);
+			if (xas_error(&xas))
+				break;
+		}
+		xas_unlock(&xas);
+	} while (xas_nomem(&xas, gfp));
+	return i;
 }
 
 /**
@@ -129,8 +188,11 @@ int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
  */
 void chunk_radix_erase(struct chunk_radix *radix, uintptr_t addr, size_t size)
 {
+	uintptr_t origin = READ_ONCE(radix->origin);
+
 	if (size == CHUNK_TREE_UNIT)
-		store_one(radix, chunk_number(addr), NULL, 0);
+		store_one(radix, chunk_index(origin, chunk_number(addr)), NULL,
+			  0);
 	else
 		store_range(radix, addr, size, NULL, 0);
 }

@@ -137,7 +137,7 @@ static int commit_mapped(struct change *change)
 {
 	struct chunk_context *context = change->context;
 	unsigned long size = change->end - change->addr;
-	struct vm_area_struct *vma;
+	struct vm_area_struct *vma = NULL;
 	int err;
 
 	if (mmap_read_lock_killable(context->mm))
@@ -208,8 +208,9 @@ void chunk_commit(struct chunk_context *context, struct chunk_job *jobs,
 		jobs[i].err = commit_one(context, jobs[i].addr, jobs[i].size);
 }
 
+/* Starts from the mapping *@vma, and leaves there the one that it found. */
 static void decommit_one(struct chunk_context *context, struct chunk_job *job,
-			 bool locked)
+			 bool locked, struct vm_area_struct **vma)
 {
 	struct change change = {
 		.context = context,
@@ -219,7 +220,8 @@ static void decommit_one(struct chunk_context *context, struct chunk_job *job,
 	};
 
 	job->err = chunk_check_mapped(context, job->addr, job->size, locked,
-				      &job->vma);
+				      vma);
+	job->vma = *vma;
 	job->err = change_mapped(&change, job->err);
 }
 
@@ -238,6 +240,7 @@ static void decommit_one(struct chunk_context *context, struct chunk_job *job,
 void chunk_decommit(struct chunk_context *context, struct chunk_job *jobs,
 		    unsigned int nr, bool locked)
 {
+	struct vm_area_struct *vma = NULL;
 	bool any = false;
 	unsigned int i;
 
@@ -246,7 +249,7 @@ void chunk_decommit(struct chunk_context *context, struct chunk_job *jobs,
 	if (mmap_read_lock_killable(context->mm))
 		return;
 	for (i = 0; i < nr; i++) {
-		decommit_one(context, &jobs[i], locked);
+		decommit_one(context, &jobs[i], locked, &vma);
 		any |= !jobs[i].err;
 	}
 	if (any && !context->huge)

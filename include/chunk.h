@@ -63,8 +63,45 @@ struct chunk_stats {
 	uint64_t decommits;
 };
 
+/**
+ * enum chunk_backing - what the memory of chunks is
+ * @GUARDED_BACKING: every access to decommitted pages and deallocated chunks
+ *                   traps. From the device: small pages
+ * @HUGE_BACKING:    huge pages where the system has them. From the device, what
+ *                   is deallocated reads as zero and does not trap; nor does what
+ *                   is decommitted on a kernel without MADV_GUARD_INSTALL (6.13),
+ *                   which a line on stderr then says. What a stray write leaves
+ *                   there is gone when the memory is handed out or committed
+ */
+enum chunk_backing { GUARDED_BACKING, HUGE_BACKING };
+
+/**
+ * struct chunk_op - one element of a batch
+ * @addr:      first byte; allocation: filled in, NULL if it failed
+ * @size:      bytes
+ * @alignment: bytes; allocation only
+ * @type:      what it held; deallocation only
+ * @error:     filled in: 0, or ENOMEM
+ */
+struct chunk_op {
+	void *addr;
+	size_t size;
+	size_t alignment;
+	enum chunk_type type;
+	int error;
+};
+
 /* Sets everything up. Implied by every other call; safe to repeat. */
 void chunks_init(void);
+
+/*
+ * What the memory of chunks shall be, and how many bytes of address space the
+ * device maps at a time, a multiple of 1 MiB (0: as it likes). Before the first
+ * chunk. Returns false and changes nothing, with errno EBUSY if there was one,
+ * EOPNOTSUPP if the device has no such backing. Without the device memory is as
+ * the system makes it, with all guarantees.
+ */
+bool chunk_configure(enum chunk_backing backing, size_t grow);
 
 /*
  * An extent of @size bytes at a multiple of @alignment; both are non-zero
@@ -73,6 +110,12 @@ void chunks_init(void);
  * Returns NULL when out of memory.
  */
 void *chunk_alloc(size_t size, size_t alignment, bool base);
+
+/*
+ * As chunk_alloc(), not for bookkeeping, with all pages present: cheaper than a
+ * fault each for who is about to write to all of them.
+ */
+void *chunk_alloc_populated(size_t size, size_t alignment);
 
 /* Gives back an extent exactly as chunk_alloc() returned it. Never fails. */
 void chunk_dealloc(void *chunk, size_t size, enum chunk_type type);
@@ -92,6 +135,9 @@ void pages_unmap(void *addr, size_t size);
  */
 bool pages_commit(void *addr, size_t size);
 
+/* As pages_commit(), and all pages are present. */
+bool pages_populate(void *addr, size_t size);
+
 /* Frees the memory of pages; any access traps until pages_commit(). */
 void pages_decommit(void *addr, size_t size);
 
@@ -100,6 +146,17 @@ void pages_decommit(void *addr, size_t size);
  * they now surely read as zero; with @force_zero they do.
  */
 bool pages_purge(void *addr, size_t length, bool force_zero);
+
+/*
+ * Many operations of one kind, as if one after the other. On the device that
+ * takes one system call for up to 64. Each succeeds or fails by itself, as its
+ * element then says; how many succeeded is returned. What cannot fail returns
+ * nothing.
+ */
+size_t chunk_alloc_batch(struct chunk_op *ops, size_t count);
+void chunk_dealloc_batch(struct chunk_op *ops, size_t count);
+size_t pages_commit_batch(struct chunk_op *ops, size_t count);
+void pages_decommit_batch(struct chunk_op *ops, size_t count);
 
 /* In a build with CHUNK_DEBUG_VIGILANT: aborts unless the range is zero. */
 void chunk_assert_zero(const void *p, size_t size);

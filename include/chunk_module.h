@@ -89,6 +89,7 @@
  *             unnoticed, since the backing is huge; context->lock
  * @start:     first byte, a multiple of CHUNK_SIZE (invariant)
  * @chunks:    size in chunks (invariant)
+ * @read_next: where a read fault would be the next in a row; a hint, no lock
  * @nr_leaves: leaves there are; context->lock
  * @gone:      a bit for each chunk: wholly decommitted
  * @leaves:    for each run of CHUNK_LEAF_CHUNKS chunks a bitmap of pages, or
@@ -104,6 +105,7 @@ struct chunk_region {
 	bool holed;
 	unsigned long start;
 	unsigned long chunks;
+	unsigned long read_next;
 	unsigned long nr_leaves;
 	unsigned long *gone;
 	unsigned long *leaves[];
@@ -187,7 +189,9 @@ struct chunk_context {
  * @size:      bytes
  * @alignment: bytes, for chunk_alloc()
  * @err:       what came of it: 0 or a negative error number
- * @extent:    for chunk_dealloc() itself: the extent, once retired
+ * @extent:    for chunk_alloc() and chunk_dealloc() themselves: the extent, once
+ *             taken or retired
+ * @recycled:  for chunk_alloc(): it was kept for reuse
  * @region:    its region, with a reference
  * @room:      how much of it may be kept for reuse
  * @vma:       for chunk_decommit() itself: the mapping, if it is only one
@@ -198,6 +202,7 @@ struct chunk_job {
 	unsigned long alignment;
 	int err;
 	struct chunk_extent *extent;
+	bool recycled;
 	struct chunk_region *region;
 	size_t room;
 	struct vm_area_struct *vma;

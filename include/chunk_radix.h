@@ -28,6 +28,9 @@ void chunk_radix_init(struct chunk_radix *radix);
 void chunk_radix_destroy(struct chunk_radix *radix);
 int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
 		      gfp_t gfp);
+unsigned int chunk_radix_store_ones(struct chunk_radix *radix,
+				    struct chunk_extent *const *extents,
+				    unsigned int nr, gfp_t gfp);
 void chunk_radix_erase(struct chunk_radix *radix, uintptr_t addr, size_t size);
 struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
 					uintptr_t addr);

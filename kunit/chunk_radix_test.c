@@ -345,6 +345,71 @@ static void no_memory(struct kunit *test)
 	expect_exactly(test, high);
 }
 
+#define ONES	200
+
+/* So many chunks in one node, then leaps from node to node, and back again */
+static struct chunk_extent **make_ones(struct kunit *test)
+{
+	struct chunk_extent **extents;
+	unsigned long chunk = 1000;
+	int i;
+
+	extents = kunit_kcalloc(test, ONES, sizeof(*extents), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, extents);
+	for (i = 0; i < ONES; i++) {
+		extents[i] = extent_at(test, chunk, 1);
+		chunk += i < 60 ? 1 : i % 3 ? 2 : 1UL << (i % 20);
+		if (i == 150)
+			chunk = 5;
+	}
+	return extents;
+}
+
+static void many_ones(struct kunit *test)
+{
+	struct chunk_extent **extents = make_ones(test);
+	unsigned long from;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, (unsigned int)ONES,
+			chunk_radix_store_ones(test->priv, extents, ONES,
+					       GFP_NOWAIT));
+	for (i = 0; i < ONES; i++) {
+		from = extents[i]->addr / UNIT;
+		KUNIT_EXPECT_PTR_EQ(test, at(test, from), extents[i]);
+	}
+	KUNIT_EXPECT_NULL(test, at(test, 999));
+	KUNIT_EXPECT_NULL(test, at(test, 4));
+	for (i = 0; i < ONES; i++)
+		delist(test, extents[i]);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&radix_of(test)->chunks));
+}
+
+/* Those before memory ran out are registered, and no others. */
+static void ones_without_memory(struct kunit *test)
+{
+	struct chunk_extent **extents;
+	unsigned int nth, done = 0, i;
+
+	if (!chunk_fail_ready())
+		kunit_skip(test, "failslab is not prepared: see kunit/run");
+	extents = make_ones(test);
+	for (nth = 1; nth < 1000 && done < ONES; nth++) {
+		chunk_fail_from(nth);
+		done = chunk_radix_store_ones(test->priv, extents, ONES,
+					      GFP_NOWAIT | __GFP_NOWARN);
+		chunk_fail_end();
+		for (i = 0; i < ONES; i++)
+			KUNIT_EXPECT_PTR_EQ(test, i < done ? extents[i] : NULL,
+					    at(test, extents[i]->addr / UNIT));
+		for (i = 0; i < done; i++)
+			delist(test, extents[i]);
+	}
+	KUNIT_EXPECT_EQ(test, done, (unsigned int)ONES);
+	KUNIT_EXPECT_GT(test, nth, 3U);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&radix_of(test)->chunks));
+}
+
 static struct chunk_extent *model_next(struct chunk_extent **model,
 				       unsigned long from, unsigned long to)
 {
@@ -640,6 +705,8 @@ static struct kunit_case radix_cases[] = {
 	KUNIT_CASE(destroyed),
 	KUNIT_CASE(erase_leaves_neighbours),
 	KUNIT_CASE(no_memory),
+	KUNIT_CASE(many_ones),
+	KUNIT_CASE(ones_without_memory),
 	KUNIT_CASE(random_against_model),
 	KUNIT_CASE(random_and_sparse),
 	KUNIT_CASE(concurrent_readers),

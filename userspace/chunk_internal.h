@@ -7,7 +7,64 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "chunk_tree.h"
+
+/* chunk_live.c: the registry */
+bool chunk_live_add(void *addr, size_t size, uintptr_t owner);
+bool chunk_live_recycle(struct chunk_extent *extent);
+struct chunk_extent *chunk_live_remove(const char *call, void *chunk,
+				       size_t size);
 bool chunk_extent_of(const void *addr, void **start, size_t *size);
+
+/* chunk_recycle.c: reuse without the device */
+void *chunk_recycle_alloc(size_t size, size_t alignment);
+size_t chunk_recycle_reserve(size_t size);
+void chunk_recycle_dealloc(struct chunk_extent *extent, size_t room);
+
+/**
+ * struct chunk_leaving - an extent between two halves of a deallocation
+ * @extent:  not live any more, if it is not the device's
+ * @context: of the device, or 0
+ * @room:    from chunk_recycle_reserve()
+ */
+struct chunk_leaving {
+	struct chunk_extent *extent;
+	uintptr_t context;
+	size_t room;
+};
+
+/* chunk.c: one chunk */
+void chunk_check_alloc(const char *call, size_t size, size_t alignment);
+void *chunk_alloc_live(size_t size, size_t alignment, bool populate);
+void chunk_check_dealloc(const char *call, void *chunk, size_t size,
+			 enum chunk_type type);
+void chunk_dealloc_begin(const char *call, void *chunk, size_t size,
+			 struct chunk_leaving *leaving);
+void chunk_dealloc_end(const char *call, void *chunk, size_t size,
+		       enum chunk_type type, struct chunk_leaving *leaving);
+
+/**
+ * struct chunk_piece - part of a range of pages that comes from one source
+ * @at:      its first byte
+ * @size:    bytes
+ * @context: of the device, or 0 for mmap
+ * @lost:    a context of the device that is not in use any more
+ */
+struct chunk_piece {
+	char *at;
+	size_t size;
+	uintptr_t context;
+	bool lost;
+};
+
+/* chunk_pages.c: pages */
+void chunk_check_range(const char *call, const void *addr, size_t size,
+		       bool anywhere);
+bool chunk_next_piece(struct chunk_piece *piece, uintptr_t end);
+bool chunk_commit_range(void *addr, size_t size, bool populate);
+void chunk_decommit_range(void *addr, size_t size);
+bool chunk_populate(void *addr, size_t size);
+
 void *chunk_map_aligned(size_t size, size_t alignment);
 void *chunk_map_fresh(size_t size, size_t alignment);
 bool chunk_unmap_or_report(const char *call, void *addr, size_t size);

@@ -116,6 +116,12 @@ static bool parse_backend(struct piece value, struct chunk_options *options)
 	return true;
 }
 
+static bool parse_backing(struct piece value, enum chunk_backing *backing)
+{
+	*backing = is(value, "huge") ? HUGE_BACKING : GUARDED_BACKING;
+	return *backing == HUGE_BACKING || is(value, "guarded");
+}
+
 static bool parse_switch(struct piece value, bool *on)
 {
 	*on = is(value, "on");
@@ -143,6 +149,8 @@ static void parse_option(struct piece option, struct chunk_options *options)
 
 	if (is(key, "backend")) {
 		good = parse_backend(value, options);
+	} else if (is(key, "backing")) {
+		good = parse_backing(value, &options->backing);
 	} else if (is(key, "recycle_limit")) {
 		good = parse_size(value, &options->recycle_limit);
 	} else if (is(key, "guard")) {

@@ -16,6 +16,7 @@ enum chunk_backend_option {
 /**
  * struct chunk_options - what CHUNK_OPTIONS says
  * @backend:       backend:device|mmap|auto; what to take chunks from
+ * @backing:       backing:guarded|huge; what the memory of chunks is
  * @recycle_limit: recycle_limit:SIZE; bytes
  * @guards:        guard:on|off; guard decommitted pages without splitting
  *                 mappings, where the kernel can
@@ -25,6 +26,7 @@ enum chunk_backend_option {
  */
 struct chunk_options {
 	enum chunk_backend_option backend;
+	enum chunk_backing backing;
 	size_t recycle_limit;
 	bool guards;
 	bool child;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pages: mapping, committing, decommitting, purging.
+ * Pages: committing, decommitting, populating, purging.
  *
  * A range may lie in one live chunk, in several that adjoin, or in memory from
  * pages_map(). It is treated piece by piece, each by what it came from.
@@ -13,11 +13,15 @@
 #include "chunk_report.h"
 #include "chunk_state.h"
 
-/* How often to map an aligned place that others may take. */
-#define PLACE_TRIES	10
-
-static void check_range(const char *call, const void *addr, size_t size,
-			bool anywhere)
+/**
+ * chunk_check_range() - end the process if this is no range of pages
+ * @call:     the function of the API that is asked
+ * @addr:     first byte
+ * @size:     bytes
+ * @anywhere: the address may be NULL
+ */
+void chunk_check_range(const char *call, const void *addr, size_t size,
+		       bool anywhere)
 {
 	uintptr_t start = (uintptr_t)addr;
 	size_t page;
@@ -30,201 +34,6 @@ static void check_range(const char *call, const void *addr, size_t size,
 	if (addr ? start + size - 1 < start : !anywhere)
 		chunk_die(call, addr, size, "there is no such range");
 }
-
-/**
- * chunk_unmap_or_report() - return address space
- * @call: the function of the API that does
- * @addr: first byte, page-aligned
- * @size: bytes, page-aligned
- *
- * Where the system cannot, for lack of mappings, the memory is freed, and a line
- * on stderr says that the address space is lost.
- *
- * Return: whether it was returned.
- */
-bool chunk_unmap_or_report(const char *call, void *addr, size_t size)
-{
-	struct chunk_line line = { 0 };
-	int err = chunk_os.unmap(addr, size);
-
-	if (!err)
-		return true;
-	chunk_os.decommit(addr, size);
-	chunk_line_text(&line, "libchunk: ");
-	chunk_line_text(&line, call);
-	chunk_line_text(&line, ": unmap(");
-	chunk_line_number(&line, (uintptr_t)addr, 16);
-	chunk_line_text(&line, ", ");
-	chunk_line_number(&line, size, 10);
-	chunk_line_text(&line, "): ");
-	chunk_line_error(&line, -err);
-	chunk_line_write(&line);
-	return false;
-}
-
-/* Cut an aligned piece out of a larger mapping. */
-static void *trim(char *addr, size_t mapped, size_t size, size_t alignment)
-{
-	size_t lead = -(uintptr_t)addr & (alignment - 1);
-	size_t trail = mapped - lead - size;
-
-	if (lead)
-		chunk_unmap_or_report("chunk_alloc", addr, lead);
-	if (trail)
-		chunk_unmap_or_report("chunk_alloc", addr + lead + size,
-				      trail);
-	return addr + lead;
-}
-
-/*
- * Where the last mapping is that was cut out of a larger one. Where addresses
- * are handed out from the top down there is most likely room below it, and one
- * call does for three or more.
- */
-static atomic_uintptr_t last_cut;
-
-static void remember(void *addr)
-{
-	atomic_store_explicit(&last_cut, (uintptr_t)addr, memory_order_relaxed);
-}
-
-static void *map_below_last(size_t size, size_t alignment)
-{
-	uintptr_t last = atomic_load_explicit(&last_cut, memory_order_relaxed);
-	uintptr_t at = (last - size) & ~(alignment - 1);
-	void *addr;
-
-	if (last <= size || !at || chunk_os.map((void *)at, size, &addr))
-		return NULL;
-	remember(addr);
-	return addr;
-}
-
-/* A mapping so large that an aligned one fits in, and that one alone is kept */
-static void *map_larger(size_t size, size_t alignment)
-{
-	size_t more = size + alignment - chunk_os.caps.page_size;
-	unsigned int tries;
-	uintptr_t at;
-	void *addr;
-	int err;
-
-	if (more < size)
-		return NULL;
-	addr = map_below_last(size, alignment);
-	if (addr)
-		return addr;
-	for (tries = 0; tries < PLACE_TRIES; tries++) {
-		if (chunk_os.map(NULL, more, &addr))
-			return NULL;
-		if (chunk_os.caps.partial_unmap) {
-			addr = trim(addr, more, size, alignment);
-			remember(addr);
-			return addr;
-		}
-		/* Another thread may take the place in between. */
-		if (!chunk_unmap_or_report("chunk_alloc", addr, more))
-			return NULL;
-		at = ((uintptr_t)addr + alignment - 1) & ~(alignment - 1);
-		err = chunk_os.map((void *)at, size, &addr);
-		if (err != -EEXIST)
-			return err ? NULL : addr;
-	}
-	return NULL;
-}
-
-/* As chunk_map_aligned(), by unaligned mappings */
-static void *map_by_trying(size_t size, size_t alignment)
-{
-	uintptr_t at;
-	void *addr;
-
-	/* Neighbours of such sizes leave no aligned place but by chance. */
-	if (size & (alignment - 1))
-		return map_larger(size, alignment);
-	/* Once its neighbours are aligned, it mostly is by itself. */
-	if (chunk_os.map(NULL, size, &addr))
-		return NULL;
-	at = (uintptr_t)addr & ~(alignment - 1);
-	if (at == (uintptr_t)addr)
-		return addr;
-	chunk_unmap_or_report("chunk_alloc", addr, size);
-	/* Where addresses are handed out from the top down, there is room. */
-	if (at && !chunk_os.map((void *)at, size, &addr))
-		return addr;
-	return map_larger(size, alignment);
-}
-
-/**
- * chunk_map_aligned() - a fresh mapping at a multiple of an alignment
- * @size:      bytes, a multiple of the chunk size
- * @alignment: bytes, a power of two, at least the page size
- *
- * Return: memory that reads as zero, or NULL.
- */
-void *chunk_map_aligned(size_t size, size_t alignment)
-{
-	void *addr;
-	int err = -ENODEV;
-
-	if (chunk_os.map_aligned)
-		err = chunk_os.map_aligned(size, alignment, &addr);
-	if (err == -ENODEV)
-		return map_by_trying(size, alignment);
-	return err ? NULL : addr;
-}
-
-/**
- * pages_map() - a new private zero-filled mapping
- * @addr: exactly where, or NULL for anywhere; page-aligned
- * @size: bytes, a non-zero multiple of the page size
- *
- * Never over another mapping.
- *
- * Return: the address, or NULL with errno ENOMEM, or EEXIST if the place is
- * taken.
- */
-void *pages_map(void *addr, size_t size)
-{
-	int saved = errno;
-	void *out;
-	int err;
-
-	check_range("pages_map", addr, size, true);
-	err = chunk_os.map(addr, size, &out);
-	errno = err ? -err : saved;
-	return err ? NULL : out;
-}
-
-/**
- * pages_unmap() - return address space
- * @addr: first byte, page-aligned
- * @size: bytes, a non-zero multiple of the page size
- *
- * A failure is reported on stderr and is not fatal.
- */
-void pages_unmap(void *addr, size_t size)
-{
-	int saved = errno;
-
-	check_range("pages_unmap", addr, size, false);
-	chunk_unmap_or_report("pages_unmap", addr, size);
-	errno = saved;
-}
-
-/**
- * struct piece - part of a range that comes from one source
- * @at:      its first byte
- * @size:    bytes
- * @context: of the device, or 0 for mmap
- * @lost:    a context of the device that is not in use any more
- */
-struct piece {
-	char *at;
-	size_t size;
-	uintptr_t context;
-	bool lost;
-};
 
 /* Where the owner of @at ends; what is no live chunk counts as mmap's */
 static uintptr_t owner_at(uintptr_t at, uintptr_t *end)
@@ -240,8 +49,15 @@ static uintptr_t owner_at(uintptr_t at, uintptr_t *end)
 	return (uintptr_t)extent->owner;
 }
 
-/* The next piece of a range, as long as possible; false after the last */
-static bool next_piece(struct piece *piece, uintptr_t end)
+/**
+ * chunk_next_piece() - the next part of a range that comes from one source
+ * @piece: the one before; at first @at is where the range begins, @size 0
+ * @end:   byte after the range
+ *
+ * Context: takes chunk_lock().
+ * Return: false after the last. Else @piece is it, as long as possible.
+ */
+bool chunk_next_piece(struct chunk_piece *piece, uintptr_t end)
 {
 	uintptr_t at = (uintptr_t)piece->at + piece->size;
 	uintptr_t to = at, next;
@@ -262,7 +78,7 @@ static bool next_piece(struct piece *piece, uintptr_t end)
 	return true;
 }
 
-static void note(const struct piece *piece, bool decommitted)
+static void note(const struct chunk_piece *piece, bool decommitted)
 {
 	chunk_lock();
 	chunk_track_set(&chunk_state.pages, (uintptr_t)piece->at, piece->size,
@@ -274,7 +90,7 @@ static void note(const struct piece *piece, bool decommitted)
  * Pages that were to trap but could not be made to may have been written. They
  * are purged once more.
  */
-static void purge_untrapped(const struct piece *piece)
+static void purge_untrapped(const struct chunk_piece *piece)
 {
 	uintptr_t at = (uintptr_t)piece->at;
 	uintptr_t end = at + piece->size;
@@ -294,25 +110,50 @@ static void purge_untrapped(const struct piece *piece)
 
 static bool untrapped;
 
+/* Write to each page what is there already, whoever else may be writing. */
+static void touch(char *at, size_t size)
+{
+	char *end = at + size;
+
+	for (; at < end; at += chunk_os.caps.page_size)
+		__atomic_fetch_or(at, 0, __ATOMIC_RELAXED);
+}
+
+/**
+ * chunk_populate() - make committed pages present and writable
+ * @addr: first byte, page-aligned
+ * @size: bytes, page-aligned
+ *
+ * Return: false when out of memory.
+ */
+bool chunk_populate(void *addr, size_t size)
+{
+	int err = chunk_os.populate ? chunk_os.populate(addr, size) : -EINVAL;
+
+	if (err == -EINVAL)
+		touch(addr, size);
+	return !err || err == -EINVAL;
+}
+
 /* -ENODEV: it is no context's that is in use */
-static int commit_context(struct piece *piece)
+static int commit_context(struct chunk_piece *piece, bool populate)
 {
 	int err;
 
 	if (piece->lost)
 		return -ENODEV;
-	err = chunk_device.commit(piece->at, piece->size);
+	err = chunk_device.commit(piece->at, piece->size, populate);
 	if (err == -ENODEV)
 		chunk_device_lost(piece->context);
 	return err == -ENOENT ? -ENODEV : err;
 }
 
-static bool commit_piece(struct piece *piece)
+static bool commit_piece(struct chunk_piece *piece, bool populate)
 {
 	int err;
 
 	if (piece->context) {
-		err = commit_context(piece);
+		err = commit_context(piece, populate);
 		if (err != -ENODEV)
 			return !err;
 		err = chunk_device.commit_lost(piece->at, piece->size);
@@ -321,9 +162,34 @@ static bool commit_piece(struct piece *piece)
 		if (!err && READ_ONCE(untrapped))
 			purge_untrapped(piece);
 	}
-	if (!err)
-		note(piece, false);
-	return !err;
+	if (err)
+		return false;
+	note(piece, false);
+	return !populate || chunk_populate(piece->at, piece->size);
+}
+
+/**
+ * chunk_commit_range() - make pages readable and writable
+ * @addr:     first byte, checked
+ * @size:     bytes, checked
+ * @populate: and present
+ *
+ * Context: lock not held.
+ * Return: false when out of memory.
+ */
+bool chunk_commit_range(void *addr, size_t size, bool populate)
+{
+	struct chunk_piece piece = { .at = addr };
+	bool good = true;
+
+	while (good && chunk_next_piece(&piece, (uintptr_t)addr + size))
+		good = commit_piece(&piece, populate);
+	if (good) {
+		chunk_lock();
+		chunk_state.counts.commits++;
+		chunk_unlock();
+	}
+	return good;
 }
 
 /**
@@ -337,23 +203,37 @@ static bool commit_piece(struct piece *piece)
  */
 bool pages_commit(void *addr, size_t size)
 {
-	struct piece piece = { .at = addr };
 	int saved = errno;
-	bool good = true;
+	bool good;
 
-	check_range("pages_commit", addr, size, false);
-	while (good && next_piece(&piece, (uintptr_t)addr + size))
-		good = commit_piece(&piece);
-	if (good) {
-		chunk_lock();
-		chunk_state.counts.commits++;
-		chunk_unlock();
-	}
+	chunk_check_range("pages_commit", addr, size, false);
+	good = chunk_commit_range(addr, size, false);
 	errno = good ? saved : ENOMEM;
 	return good;
 }
 
-static void decommit_piece(struct piece *piece)
+/**
+ * pages_populate() - commit pages, and take their page faults now
+ * @addr: first byte, page-aligned
+ * @size: bytes, a non-zero multiple of the page size
+ *
+ * As pages_commit(); moreover all pages are present.
+ *
+ * Return: false when out of memory; then part of the range may be committed,
+ * and part of that present.
+ */
+bool pages_populate(void *addr, size_t size)
+{
+	int saved = errno;
+	bool good;
+
+	chunk_check_range("pages_populate", addr, size, false);
+	good = chunk_commit_range(addr, size, true);
+	errno = good ? saved : ENOMEM;
+	return good;
+}
+
+static void decommit_piece(struct chunk_piece *piece)
 {
 	int err;
 
@@ -374,6 +254,24 @@ static void decommit_piece(struct piece *piece)
 }
 
 /**
+ * chunk_decommit_range() - free the memory of pages and make accesses trap
+ * @addr: first byte, checked
+ * @size: bytes, checked
+ *
+ * Context: lock not held.
+ */
+void chunk_decommit_range(void *addr, size_t size)
+{
+	struct chunk_piece piece = { .at = addr };
+
+	while (chunk_next_piece(&piece, (uintptr_t)addr + size))
+		decommit_piece(&piece);
+	chunk_lock();
+	chunk_state.counts.decommits++;
+	chunk_unlock();
+}
+
+/**
  * pages_decommit() - free the memory of pages and make accesses trap
  * @addr: first byte, page-aligned
  * @size: bytes, a non-zero multiple of the page size
@@ -382,15 +280,10 @@ static void decommit_piece(struct piece *piece)
  */
 void pages_decommit(void *addr, size_t size)
 {
-	struct piece piece = { .at = addr };
 	int saved = errno;
 
-	check_range("pages_decommit", addr, size, false);
-	while (next_piece(&piece, (uintptr_t)addr + size))
-		decommit_piece(&piece);
-	chunk_lock();
-	chunk_state.counts.decommits++;
-	chunk_unlock();
+	chunk_check_range("pages_decommit", addr, size, false);
+	chunk_decommit_range(addr, size);
 	errno = saved;
 }
 
@@ -407,7 +300,7 @@ bool pages_purge(void *addr, size_t length, bool force_zero)
 	int saved = errno;
 	bool zero;
 
-	check_range("pages_purge", addr, length, false);
+	chunk_check_range("pages_purge", addr, length, false);
 	zero = !chunk_os.purge(addr, length);
 	if (!zero && force_zero) {
 		memset(addr, 0, length);

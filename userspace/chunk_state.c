@@ -18,6 +18,7 @@
 
 #include "chunk.h"
 #include "chunk_base.h"
+#include "chunk_configure.h"
 #include "chunk_mutex.h"
 #include "chunk_report.h"
 #include "chunk_stall.h"
@@ -67,6 +68,7 @@ static int device_open(void)
 		return err;
 	if (chunk_state.limit != RECYCLE_LIMIT)
 		chunk_device.limit(chunk_state.limit);
+	chunk_configure_context();
 	chunk_state.device = ++chunk_state.contexts;
 	return 0;
 }
@@ -77,6 +79,7 @@ static void options_start(struct chunk_options *options)
 		.backend = BACKEND_AUTO,
 		.recycle_limit = RECYCLE_LIMIT,
 		.guards = true,
+		.backing = GUARDED_BACKING,
 		.stall = { CHUNK_STALL_ATTEMPTS, CHUNK_STALL_DELAY_MS },
 	};
 	chunk_options_read(options);
@@ -96,6 +99,7 @@ static void state_start(void)
 	chunk_base_reset();
 	chunk_device.close();
 	chunk_state.limit = options->recycle_limit;
+	chunk_state.backing = options->backing;
 	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
 	chunk_radix_init(&chunk_state.live);
 	chunk_track_init(&chunk_state.pages);

@@ -63,6 +63,8 @@ struct chunk_ahead {
  * @pages:     decommitted pages of live extents, but for the device's
  * @counts:    for statistics
  * @limit:     bytes to keep for reuse
+ * @backing:   what the device is told its memory shall be
+ * @grow:      bytes it is told to map at a time; 0: nothing is said
  * @options:   constant after the start
  * @device:    which context of the device is in use: 0 for none, else a number
  *             never used before, also the owner of the extents that come from it
@@ -77,6 +79,8 @@ struct chunk_state {
 	struct chunk_track pages;
 	struct chunk_counts counts;
 	size_t limit;
+	enum chunk_backing backing;
+	size_t grow;
 	struct chunk_options options;
 	atomic_uintptr_t device;
 	uintptr_t contexts;

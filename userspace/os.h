@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "chunk_type.h"
+#include "chunk.h"
 
 /* Windows has no files that are served by others. */
 #ifndef ESTALE
@@ -62,6 +62,8 @@ struct chunk_caps {
  * @revive:      @commit for what @retire was done to, or NULL as that is
  * @untouched:   does fresh memory at @addr take up nothing before it is touched,
  *               so that more than is needed may be mapped? NULL: no
+ * @populate:    what is committed is made present and writable. -ENOMEM;
+ *               -EINVAL: the system cannot. NULL as that is
  * @purge:       the memory is freed and reads as zero. An error: it is not
  * @map_forked:  memory of @size bytes that reads as zero in the child after each
  *               fork, or NULL; ready before @start
@@ -85,6 +87,7 @@ struct chunk_os {
 	int (*retire)(void *addr, size_t size);
 	int (*revive)(void *addr, size_t size);
 	bool (*untouched)(void *addr);
+	int (*populate)(void *addr, size_t size);
 	int (*purge)(void *addr, size_t size);
 	void *(*map_forked)(size_t *size);
 	unsigned int (*process)(void);
@@ -108,14 +111,29 @@ struct chunk_device_stats {
 	uint64_t allocs_recycled;
 };
 
+/* What to do with each element of a batch */
+enum chunk_batch { BATCH_ALLOC, BATCH_DEALLOC, BATCH_COMMIT, BATCH_DECOMMIT };
+
+/* The most elements at a time */
+#define CHUNK_BATCH_GROUP	64
+
+/* How often to open a device that somebody keeps closing */
+#define CHUNK_DEVICE_TRIES	3
+
 /**
  * struct chunk_device - a source of aligned chunks that recycles them itself
  * @open:     -ENOENT and other errors of open(2); -EPROTO: not one we know
  * @close:    forget it; what came from it stays mapped
- * @alloc:    committed, zero
+ * @configure: before the first @alloc: what backs its memory, and how much address
+ *            space to map at a time, 0 for as it likes. -EBUSY, -EOPNOTSUPP
+ * @traps:    does decommitted memory trap, as it is configured?
+ * @alloc:    committed, zero; @populate: and present
  * @dealloc:  exactly what @alloc returned
- * @commit:   as in struct chunk_os
+ * @commit:   as in struct chunk_os; @populate: and present
  * @decommit: as in struct chunk_os; -ENOMEM: nothing was done
+ * @batch:    up to CHUNK_BATCH_GROUP of them; each @error becomes 0 or an error
+ *            number, and each @addr what @alloc returns. -EOPNOTSUPP: nothing
+ *            was done, and nothing can be but one by one
  * @limit:    bound what is kept
  * @stats:    counters
  *
@@ -132,10 +150,13 @@ struct chunk_device_stats {
 struct chunk_device {
 	int (*open)(void);
 	void (*close)(void);
-	int (*alloc)(size_t size, size_t alignment, void **out);
+	int (*configure)(enum chunk_backing backing, size_t grow);
+	bool (*traps)(void);
+	int (*alloc)(size_t size, size_t alignment, bool populate, void **out);
 	int (*dealloc)(void *addr, size_t size, enum chunk_type type);
-	int (*commit)(void *addr, size_t size);
+	int (*commit)(void *addr, size_t size, bool populate);
 	int (*decommit)(void *addr, size_t size);
+	int (*batch)(enum chunk_batch what, struct chunk_op *ops, size_t count);
 	int (*limit)(size_t bytes);
 	int (*stats)(struct chunk_device_stats *stats);
 	int (*commit_lost)(void *addr, size_t size);

@@ -27,6 +27,10 @@ static atomic_int device_fd = -1;
 static atomic_uint device_number;
 static atomic_bool device_zaps;
 
+/* What the device does not guard, we guard, where the kernel lets us. */
+static atomic_bool device_huge;
+static atomic_bool used_guards;
+
 /* The number of the device that a descriptor is open on; 0 if it is on none */
 static unsigned int number_of(int fd)
 {
@@ -97,6 +101,7 @@ static int device_open(void)
 	}
 	atomic_store(&device_number, number_of(fd));
 	atomic_store(&device_zaps, info.caps & CHUNK_CAP_ZAP);
+	atomic_store(&device_huge, false);
 	atomic_store(&device_fd, fd);
 	return 0;
 }
@@ -110,10 +115,37 @@ static void device_close(void)
 		sys(SYS_close, fd);
 }
 
-static int device_alloc(size_t size, size_t alignment, void **out)
+static int device_configure(enum chunk_backing backing, size_t grow)
+{
+	struct chunk_ioc_configure args = {
+		.size = sizeof(args),
+		.backing = backing == HUGE_BACKING ? CHUNK_BACKING_HUGE :
+						     CHUNK_BACKING_GUARDED,
+		.grow = grow,
+	};
+	int err = device_call(CHUNK_IOC_CONFIGURE, &args);
+
+	if (!err)
+		atomic_store(&device_huge, backing == HUGE_BACKING);
+	return err;
+}
+
+static bool is_huge(void)
+{
+	return atomic_load_explicit(&device_huge, memory_order_relaxed);
+}
+
+static bool device_traps(void)
+{
+	return !is_huge() || chunk_linux_has_guards();
+}
+
+static int device_alloc(size_t size, size_t alignment, bool populate,
+			void **out)
 {
 	struct chunk_ioc_alloc args = {
 		.size = sizeof(args),
+		.flags = populate ? CHUNK_ALLOC_POPULATE : 0,
 		.length = size,
 		.alignment = alignment,
 	};
@@ -135,7 +167,10 @@ static int device_dealloc(void *addr, size_t size, enum chunk_type type)
 		.length = size,
 	};
 
-	/* While it is ours: the next owner expects zeroes. */
+	/* While it is ours: the next owner expects zeroes, and no guards. */
+	if (is_huge() && atomic_load_explicit(&used_guards,
+					      memory_order_relaxed))
+		chunk_linux_unguard(addr, size);
 	if (!atomic_load(&device_zaps))
 		chunk_linux_purge(addr, size);
 	return device_call(CHUNK_IOC_DEALLOC, &args);
@@ -154,9 +189,16 @@ static int device_range(unsigned int command, unsigned int flags, void *addr,
 	return device_call(command, &args);
 }
 
-static int device_commit(void *addr, size_t size)
+static int device_commit(void *addr, size_t size, bool populate)
 {
-	return device_range(CHUNK_IOC_COMMIT, 0, addr, size);
+	int err = 0;
+
+	if (is_huge())
+		err = chunk_linux_unguard(addr, size);
+	if (err)
+		return -ENOMEM;
+	return device_range(CHUNK_IOC_COMMIT,
+			    populate ? CHUNK_COMMIT_POPULATE : 0, addr, size);
 }
 
 static int device_decommit(void *addr, size_t size)
@@ -164,9 +206,83 @@ static int device_decommit(void *addr, size_t size)
 	int err = device_range(CHUNK_IOC_DECOMMIT, CHUNK_DECOMMIT_LOCKED, addr,
 			       size);
 
-	if (!err && !atomic_load(&device_zaps))
+	if (err)
+		return err;
+	if (!atomic_load(&device_zaps))
 		chunk_linux_purge(addr, size);
-	return err;
+	/* Locked memory cannot be guarded. */
+	if (is_huge() && !chunk_linux_guard(addr, size))
+		atomic_store_explicit(&used_guards, true, memory_order_relaxed);
+	return 0;
+}
+
+static void ops_to_device(enum chunk_batch what, const struct chunk_op *ops,
+			  struct chunk_ioc_op *out, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		out[i] = (struct chunk_ioc_op) {
+			.addr = what == BATCH_ALLOC ? 0 :
+						      (uintptr_t)ops[i].addr,
+			.length = ops[i].size,
+			.alignment = what == BATCH_ALLOC ? ops[i].alignment : 0,
+			.type = what == BATCH_DEALLOC ? ops[i].type : 0,
+		};
+}
+
+static void ops_from_device(struct chunk_op *ops,
+			    const struct chunk_ioc_op *in, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		ops[i].addr = (void *)(uintptr_t)in[i].addr;
+		ops[i].error = in[i].error;
+	}
+}
+
+/* Somebody gone already is no error to those who free. */
+static void forgive_stale(struct chunk_op *ops, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (ops[i].error == ESTALE)
+			ops[i].error = 0;
+	}
+}
+
+static int device_batch(enum chunk_batch what, struct chunk_op *ops,
+			size_t count)
+{
+	static const unsigned int whats[] = {
+		[BATCH_ALLOC] = CHUNK_BATCH_ALLOC,
+		[BATCH_DEALLOC] = CHUNK_BATCH_DEALLOC,
+		[BATCH_COMMIT] = CHUNK_BATCH_COMMIT,
+		[BATCH_DECOMMIT] = CHUNK_BATCH_DECOMMIT,
+	};
+	struct chunk_ioc_op array[CHUNK_BATCH_GROUP];
+	struct chunk_ioc_batch args = {
+		.size = sizeof(args),
+		.what = whats[what],
+		.flags = what == BATCH_DECOMMIT ? CHUNK_DECOMMIT_LOCKED : 0,
+		.count = count,
+		.ops = (uintptr_t)array,
+	};
+	int err;
+
+	/* They take more than the device. */
+	if (what != BATCH_ALLOC && (is_huge() || !atomic_load(&device_zaps)))
+		return -EOPNOTSUPP;
+	ops_to_device(what, ops, array, count);
+	err = device_call(CHUNK_IOC_BATCH, &args);
+	if (err)
+		return err;
+	ops_from_device(ops, array, count);
+	if (what == BATCH_DEALLOC)
+		forgive_stale(ops, count);
+	return 0;
 }
 
 static int device_limit(size_t bytes)
@@ -250,10 +366,13 @@ static int commit_lost(void *addr, size_t size)
 const struct chunk_device chunk_device = {
 	.open = device_open,
 	.close = device_close,
+	.configure = device_configure,
+	.traps = device_traps,
 	.alloc = device_alloc,
 	.dealloc = device_dealloc,
 	.commit = device_commit,
 	.decommit = device_decommit,
+	.batch = device_batch,
 	.limit = device_limit,
 	.stats = device_stats,
 	.commit_lost = commit_lost,

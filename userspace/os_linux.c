@@ -24,6 +24,9 @@
 #define MADV_GUARD_INSTALL	102
 #define MADV_GUARD_REMOVE	103
 #endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE	23
+#endif
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED	24
 #endif
@@ -171,6 +174,14 @@ int chunk_linux_purge(void *addr, size_t size)
 	return err;
 }
 
+/* Older kernels do not know it. Other errors: it is not memory's fault alone. */
+static int linux_populate(void *addr, size_t size)
+{
+	int err = chunk_sys_madvise(addr, size, MADV_POPULATE_WRITE);
+
+	return err && err != -EINVAL ? -ENOMEM : err;
+}
+
 static int linux_purge(void *addr, size_t size)
 {
 	long got;
@@ -222,21 +233,56 @@ int chunk_linux_none(void *addr, size_t size)
 	return -ENOMEM;
 }
 
+/**
+ * chunk_linux_has_guards() - can pages be guarded without splitting a mapping?
+ *
+ * Return: whether chunk_linux_guard() works at all.
+ */
+bool chunk_linux_has_guards(void)
+{
+	return have_guards;
+}
+
+/**
+ * chunk_linux_guard() - free memory, and mark its pages so that they trap
+ * @addr: first byte
+ * @size: bytes
+ *
+ * Return: 0, -EINVAL where the kernel cannot, or where the memory is locked, or
+ * another negative error number.
+ */
+int chunk_linux_guard(void *addr, size_t size)
+{
+	if (!have_guards)
+		return -EINVAL;
+	return chunk_sys_madvise(addr, size, MADV_GUARD_INSTALL);
+}
+
+/**
+ * chunk_linux_unguard() - undo chunk_linux_guard()
+ * @addr: first byte
+ * @size: bytes
+ *
+ * Return: 0 or a negative error number.
+ */
+int chunk_linux_unguard(void *addr, size_t size)
+{
+	if (!have_guards)
+		return 0;
+	return chunk_sys_madvise(addr, size, MADV_GUARD_REMOVE);
+}
+
 static int linux_decommit(void *addr, size_t size)
 {
-	/* Refused where memory is locked, for one. */
-	if (have_guards &&
-	    !chunk_sys_madvise(addr, size, MADV_GUARD_INSTALL))
+	if (!chunk_linux_guard(addr, size))
 		return 0;
 	return chunk_linux_none(addr, size);
 }
 
 static int linux_commit(void *addr, size_t size)
 {
-	int err = 0;
+	int err = chunk_linux_unguard(addr, size);
 
-	if (have_guards)
-		err = chunk_sys_madvise(addr, size, MADV_GUARD_REMOVE);
 	if (!err && atomic_load_explicit(&used_none, memory_order_relaxed)) {
 		err = sys(SYS_mprotect, addr, size, RW);
 		/* A name of its own would keep it apart, too. */
@@ -262,9 +308,8 @@ static int linux_revive(void *addr, size_t size)
 {
 	int err = 0;
 
-	if (have_guards && atomic_load_explicit(&retired_otherwise,
-						memory_order_relaxed))
-		err = chunk_sys_madvise(addr, size, MADV_GUARD_REMOVE);
+	if (atomic_load_explicit(&retired_otherwise, memory_order_relaxed))
+		err = chunk_linux_unguard(addr, size);
 	if (!err)
 		err = sys(SYS_mprotect, addr, size, RW);
 	if (err)
@@ -408,6 +453,7 @@ struct chunk_os chunk_os = {
 	.retire = linux_retire,
 	.revive = linux_revive,
 	.untouched = linux_untouched,
+	.populate = linux_populate,
 	.purge = linux_purge,
 	.map_forked = linux_map_forked,
 	.process = linux_process,

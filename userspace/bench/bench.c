@@ -19,8 +19,8 @@
 #define HOLDER		(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 static const struct way *const ways[] = {
-	&way_original, &way_jemalloc, &way_mmap, &way_guarded, &way_ioctl,
-	&way_huge,
+	&way_original, &way_jemalloc, &way_mmap, &way_guarded, &way_huge,
+	&way_ioctl,
 };
 
 #define WAYS	(sizeof(ways) / sizeof(*ways))

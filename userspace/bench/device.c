@@ -25,16 +25,6 @@ static bool start(void)
 	return true;
 }
 
-static bool start_huge(void)
-{
-	struct chunk_ioc_configure args = {
-		.size = sizeof(args),
-		.backing = CHUNK_BACKING_HUGE,
-	};
-
-	return start() && !ioctl(device, CHUNK_IOC_CONFIGURE, &args);
-}
-
 static void *alloc(size_t size, size_t alignment, unsigned int flags)
 {
 	struct chunk_ioc_alloc args = {
@@ -151,30 +141,20 @@ static void commit_many(void **addrs, size_t size)
 	batch(CHUNK_BATCH_COMMIT, addrs, size);
 }
 
-#define CALLS_OF_DEVICE				\
-	.module = true,				\
-	.fresh = fresh,				\
-	.take = take,				\
-	.give = give,				\
-	.decommit = decommit,			\
-	.commit = commit,			\
-	.alloc_populated = alloc_populated,	\
-	.populate = populate,			\
-	.take_many = take_many,			\
-	.give_many = give_many,			\
-	.decommit_many = decommit_many,		\
-	.commit_many = commit_many
-
 const struct way way_ioctl = {
 	.key = "ioctl",
 	.title = "device's ioctls",
 	.start = start,
-	CALLS_OF_DEVICE
-};
-
-const struct way way_huge = {
-	.key = "huge",
-	.title = "device's ioctls, huge",
-	.start = start_huge,
-	CALLS_OF_DEVICE
+	.module = true,
+	.fresh = fresh,
+	.take = take,
+	.give = give,
+	.decommit = decommit,
+	.commit = commit,
+	.alloc_populated = alloc_populated,
+	.populate = populate,
+	.take_many = take_many,
+	.give_many = give_many,
+	.decommit_many = decommit_many,
+	.commit_many = commit_many,
 };

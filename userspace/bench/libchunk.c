@@ -12,7 +12,7 @@ static bool start(void)
 	return true;
 }
 
-static bool start_guarded(void)
+static bool start_device(void)
 {
 	return start() && !strcmp(chunk_backend(), "device");
 }
@@ -45,12 +45,68 @@ static void commit(void *addr, size_t size)
 	check("pages_commit", !pages_commit(addr, size));
 }
 
-#define CALLS_OF_LIBCHUNK	\
-	.fresh = fresh,		\
-	.take = take,		\
-	.give = give,		\
-	.decommit = decommit,	\
-	.commit = commit
+static void *alloc_populated(size_t size)
+{
+	return chunk_alloc_populated(size, MIB);
+}
+
+static void populate(void *addr, size_t size)
+{
+	check("pages_populate", !pages_populate(addr, size));
+}
+
+static struct chunk_op *ops_of(void **addrs, size_t size)
+{
+	static struct chunk_op ops[BATCH];
+
+	for (size_t i = 0; i < BATCH; i++)
+		ops[i] = (struct chunk_op) {
+			.addr = addrs[i],
+			.size = size,
+			.alignment = MIB,
+		};
+	return ops;
+}
+
+static void take_many(void **addrs, size_t size)
+{
+	struct chunk_op *ops;
+
+	memset(addrs, 0, BATCH * sizeof(*addrs));
+	ops = ops_of(addrs, size);
+	check("chunk_alloc_batch", chunk_alloc_batch(ops, BATCH) != BATCH);
+	for (size_t i = 0; i < BATCH; i++)
+		addrs[i] = ops[i].addr;
+}
+
+static void give_many(void **addrs, size_t size)
+{
+	chunk_dealloc_batch(ops_of(addrs, size), BATCH);
+}
+
+static void decommit_many(void **addrs, size_t size)
+{
+	pages_decommit_batch(ops_of(addrs, size), BATCH);
+}
+
+static void commit_many(void **addrs, size_t size)
+{
+	check("pages_commit_batch",
+	      pages_commit_batch(ops_of(addrs, size), BATCH) != BATCH);
+}
+
+#define CALLS_OF_LIBCHUNK			\
+	.fresh = fresh,				\
+	.take = take,				\
+	.give = give,				\
+	.decommit = decommit,			\
+	.commit = commit,			\
+	.alloc_populated = alloc_populated,	\
+	.populate = populate,			\
+	.take_many = take_many,			\
+	.give_many = give_many,			\
+	.decommit_many = decommit_many,		\
+	.commit_many = commit_many
 
 const struct way way_mmap = {
 	.key = "mmap",
@@ -65,6 +121,15 @@ const struct way way_guarded = {
 	.title = "libchunk, device",
 	.option = "backend:device",
 	.module = true,
-	.start = start_guarded,
+	.start = start_device,
+	CALLS_OF_LIBCHUNK
+};
+
+const struct way way_huge = {
+	.key = "huge",
+	.title = "libchunk, device, huge",
+	.option = "backend:device,backing:huge",
+	.module = true,
+	.start = start_device,
 	CALLS_OF_LIBCHUNK
 };

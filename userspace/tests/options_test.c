@@ -108,6 +108,13 @@ static void bad_backend(void)
 	expect(strstr(outcome.text, "floppy"));
 }
 
+static void bad_backing(void)
+{
+	reported("backing:tiny", "tiny");
+	reported("backing", "backing");
+	accepted("backing:guarded,recycle_limit:16M", 16 * MIB);
+}
+
 /* Windows has no longer ones than twice that. */
 #define LONG	16000
 
@@ -169,6 +176,7 @@ static const struct tap_case cases[] = {
 	{ "unknown keys are reported once and ignored", unknown_keys },
 	{ "bad values are reported once and ignored", bad_values },
 	{ "a bad backend is reported", bad_backend },
+	{ "a bad backing is reported", bad_backing },
 	{ "very long options", long_is_survived },
 	{ "backend:device without the device is fatal", missing_device },
 	{ "backend:auto", automatic },

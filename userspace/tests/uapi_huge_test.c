@@ -3,14 +3,13 @@
  * The huge backing: huge pages, and what holds there although nothing traps.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <sys/mman.h>
 
 #include "random.h"
+#include "smaps.h"
 #include "uapi.h"
 
 #define HUGE_PAGE	(2 * MIB)
@@ -31,46 +30,12 @@ static int huge_open(void)
 	return fd;
 }
 
-/* A figure of the mapping that contains an address, from smaps, in bytes */
-static size_t mapping_figure(const void *addr, const char *name)
-{
-	FILE *file = fopen("/proc/self/smaps", "r");
-	unsigned long start, end, kib;
-	bool here = false;
-	char line[512];
-	size_t bytes = 0;
-
-	expect(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			here = start <= (uintptr_t)addr &&
-			       (uintptr_t)addr < end;
-		else if (here && !strncmp(line, name, strlen(name)) &&
-			 sscanf(line + strlen(name), ": %lu kB", &kib) == 1)
-			bytes = kib * 1024;
-	}
-	fclose(file);
-	return bytes;
-}
-
-static bool always_huge(void)
-{
-	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
-	char line[100] = "";
-
-	if (!file)
-		return false;
-	expect(fgets(line, sizeof(line), file));
-	fclose(file);
-	return strstr(line, "[always]");
-}
-
 static void huge_pages(void)
 {
 	int fd = huge_open();
 	char *extent;
 
-	if (!always_huge())
+	if (!huge_pages_always())
 		tap_skip("transparent huge pages are not set to always");
 	extent = device_alloc(fd, 8 * HUGE_PAGE, HUGE_PAGE);
 	/* Written first: what was read is small. */

@@ -44,6 +44,47 @@ static void read_then_write(void)
 	expect(is_filled(extent, 4 * MIB, 1));
 }
 
+static long faults(void)
+{
+	struct rusage usage;
+
+	expect(getrusage(RUSAGE_SELF, &usage) == 0);
+	return usage.ru_minflt;
+}
+
+static void read_pages(const char *addr, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		expect_equal(*(const volatile char *)(addr + i * page_size()),
+			     0);
+}
+
+/* Of who reads on, most faults are spared; but nothing comes with it. */
+static void read_on(void)
+{
+	int fd = device_open();
+	size_t page = page_size();
+	char *extent = device_alloc(fd, MIB, MIB);
+	long before;
+
+	extent[60 * page] = 1;
+	device_decommit(fd, extent + 40 * page, page);
+	before = faults();
+	read_pages(extent, 40);
+	expect(faults() - before <= 10);
+	expect_trap_only(extent + 40 * page, page);
+	read_pages(extent + 41 * page, 19);
+	expect_equal(extent[60 * page], 1);
+	extent[50 * page] = 2;
+	expect_equal(extent[51 * page], 0);
+	/* What was mapped ahead goes like the rest. */
+	read_pages(extent + 61 * page, 10);
+	device_decommit(fd, extent + 62 * page, 20 * page);
+	for (size_t i = 62; i < 82; i++)
+		expect_trap(extent + i * page);
+	expect_no_trap(extent + 82 * page);
+}
+
 /* Neither what a read finds nor what a write starts from is ever anything. */
 static void many_faults(void)
 {
@@ -602,6 +643,8 @@ static void child_tampers(void)
 static const struct tap_case cases[] = {
 	{ "reading untouched memory, then writing", read_then_write },
 	{ "many faults of both kinds", many_faults },
+	{ "reading on takes few faults, and reaches nothing decommitted",
+	  read_on },
 	{ "mlock: DECOMMIT only with CHUNK_DECOMMIT_LOCKED", locked },
 	{ "mlock of decommitted memory fails", lock_decommitted },
 	{ "mlockall", lock_everything },

@@ -35,6 +35,7 @@ struct xarray {
 /* The kernel charges the memory to whoever causes it; here that is us. */
 #define XA_FLAGS_ACCOUNT	0U
 #define XA_PRESENT		0U
+#define XA_CHUNK_SIZE		64UL
 
 void xa_init_flags(struct xarray *xa, gfp_t flags);
 void xa_destroy(struct xarray *xa);
@@ -45,5 +46,42 @@ void *xa_store_range(struct xarray *xa, uintptr_t first, uintptr_t last,
 void *xa_find(struct xarray *xa, uintptr_t *index, uintptr_t max,
 	      unsigned int filter);
 int xa_err(void *entry);
+
+/**
+ * struct xa_state - one operation on one index
+ * @xa:    the array
+ * @index: where
+ * @err:   0 or a negative error number
+ */
+struct xa_state {
+	struct xarray *xa;
+	uintptr_t index;
+	int err;
+};
+
+#define XA_STATE(name, array, index_)				\
+	struct xa_state name = { .xa = (array), .index = (index_) }
+
+static inline void xas_store(struct xa_state *xas, void *entry)
+{
+	xas->err = xa_err(xa_store(xas->xa, xas->index, entry, 0));
+}
+
+static inline int xas_error(const struct xa_state *xas)
+{
+	return xas->err;
+}
+
+static inline void xas_set(struct xa_state *xas, uintptr_t index)
+{
+	xas->index = index;
+}
+
+/* Whoever stores has serialised it, and without memory there is none. */
+#define xas_is_node(xas)	((void)(xas), false)
+#define xas_advance(xas, index)	xas_set(xas, index)
+#define xas_lock(xas)		((void)(xas))
+#define xas_unlock(xas)		((void)(xas))
+#define xas_nomem(xas, gfp)	((void)(gfp), false)
 
 #endif /* COMPAT_LINUX_XARRAY_H */

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Many operations of one kind in one call: one call of the device for as many as
+ * it can take at once, and the single operation for what is not the device's or
+ * what it refuses.
+ */
+#include <errno.h>
+
+#include "chunk.h"
+#include "chunk_internal.h"
+#include "chunk_state.h"
+
+/* So many at a time; what a batch needs lies on the stack. */
+#define GROUP	CHUNK_BATCH_GROUP
+
+static size_t group_of(size_t left)
+{
+	return left < GROUP ? left : GROUP;
+}
+
+static size_t count_good(const struct chunk_op *ops, size_t count)
+{
+	size_t good = 0, i;
+
+	for (i = 0; i < count; i++)
+		good += !ops[i].error;
+	return good;
+}
+
+static void alloc_each(struct chunk_op *ops, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		ops[i].addr = chunk_alloc_live(ops[i].size, ops[i].alignment,
+					       false);
+		ops[i].error = ops[i].addr ? 0 : ENOMEM;
+	}
+}
+
+/* Give back what the registry had no memory for. */
+static void forget(struct chunk_op *op)
+{
+	chunk_device.dealloc(op->addr, op->size, ZEROED_CHUNK);
+	op->error = ENOMEM;
+}
+
+static void enlist(struct chunk_op *ops, size_t count, uintptr_t context)
+{
+	bool listed[GROUP];
+	size_t i;
+
+	chunk_lock();
+	for (i = 0; i < count; i++)
+		listed[i] = ops[i].error ||
+			    chunk_live_add(ops[i].addr, ops[i].size, context);
+	chunk_unlock();
+	for (i = 0; i < count; i++) {
+		if (!listed[i])
+			forget(&ops[i]);
+		if (ops[i].error) {
+			ops[i].addr = NULL;
+			ops[i].error = ENOMEM;
+		}
+	}
+}
+
+/* False if the device cannot, or there is none. */
+static bool alloc_by_device(struct chunk_op *ops, size_t count)
+{
+	uintptr_t context;
+	unsigned int tries;
+	int err;
+
+	for (tries = 0; tries < CHUNK_DEVICE_TRIES; tries++) {
+		context = chunk_device_context();
+		if (!context)
+			return false;
+		err = chunk_device.batch(BATCH_ALLOC, ops, count);
+		if (!err) {
+			enlist(ops, count, context);
+			return true;
+		}
+		if (err != -ENODEV)
+			return false;
+		chunk_device_lost(context);
+	}
+	return false;
+}
+
+/**
+ * chunk_alloc_batch() - get many extents
+ * @ops:   of each @size and @alignment are given, as to chunk_alloc(); @addr and
+ *         @error are set, to NULL and ENOMEM when out of memory
+ * @count: how many
+ *
+ * Return: how many of them were got.
+ */
+size_t chunk_alloc_batch(struct chunk_op *ops, size_t count)
+{
+	size_t good = 0, done, group, i;
+	int saved = errno;
+
+	for (i = 0; i < count; i++)
+		chunk_check_alloc("chunk_alloc_batch", ops[i].size,
+				  ops[i].alignment);
+	chunk_enter();
+	for (done = 0; done < count; done += group) {
+		group = group_of(count - done);
+		if (!alloc_by_device(ops + done, group))
+			alloc_each(ops + done, group);
+		good += count_good(ops + done, group);
+	}
+	errno = good == count ? saved : ENOMEM;
+	return good;
+}
+
+static void dealloc_one(struct chunk_op *op, struct chunk_leaving *leaving)
+{
+	chunk_dealloc_end("chunk_dealloc_batch", op->addr, op->size, op->type,
+			  leaving);
+	op->error = 0;
+}
+
+/* How many from the first on are of the context in use */
+static size_t run_leaving(const struct chunk_leaving *leaving, size_t count)
+{
+	uintptr_t context = atomic_load_explicit(&chunk_state.device,
+						 memory_order_relaxed);
+	size_t run = 0;
+
+	while (context && run < count && leaving[run].context == context)
+		run++;
+	return run;
+}
+
+/* Returns how many are done, at least one. */
+static size_t dealloc_run(struct chunk_op *ops, struct chunk_leaving *leaving,
+			  size_t count)
+{
+	size_t run = run_leaving(leaving, count), i;
+	int err = -EOPNOTSUPP;
+
+	if (run)
+		err = chunk_device.batch(BATCH_DEALLOC, ops, run);
+	else
+		run = 1;
+	if (err == -ENODEV)
+		chunk_device_lost(leaving->context);
+	for (i = 0; i < run; i++) {
+		/* Once more, for those that failed, to see what is to be done. */
+		if (err || ops[i].error)
+			dealloc_one(&ops[i], &leaving[i]);
+	}
+	return run;
+}
+
+static void dealloc_group(struct chunk_op *ops, size_t count)
+{
+	struct chunk_leaving leaving[GROUP];
+	size_t i;
+
+	chunk_lock();
+	for (i = 0; i < count; i++)
+		chunk_dealloc_begin("chunk_dealloc_batch", ops[i].addr,
+				    ops[i].size, &leaving[i]);
+	chunk_unlock();
+	for (i = 0; i < count;)
+		i += dealloc_run(ops + i, leaving + i, count - i);
+}
+
+/**
+ * chunk_dealloc_batch() - give many extents back
+ * @ops:   of each @addr, @size and @type are given, as to chunk_dealloc(); @error
+ *         is set to 0
+ * @count: how many
+ */
+void chunk_dealloc_batch(struct chunk_op *ops, size_t count)
+{
+	size_t done, group, i;
+	int saved = errno;
+
+	for (i = 0; i < count; i++)
+		chunk_check_dealloc("chunk_dealloc_batch", ops[i].addr,
+				    ops[i].size, ops[i].type);
+	chunk_enter();
+	for (done = 0; done < count; done += group) {
+		group = group_of(count - done);
+		dealloc_group(ops + done, group);
+	}
+	errno = saved;
+}
+
+static void range_one(enum chunk_batch what, struct chunk_op *op)
+{
+	op->error = 0;
+	if (what == BATCH_DECOMMIT)
+		chunk_decommit_range(op->addr, op->size);
+	else if (!chunk_commit_range(op->addr, op->size, false))
+		op->error = ENOMEM;
+}
+
+/* Is all of it from the context in use? */
+static bool is_of_device(const struct chunk_op *op)
+{
+	struct chunk_piece piece = { .at = op->addr };
+
+	chunk_next_piece(&piece, (uintptr_t)op->addr + op->size);
+	return piece.context && !piece.lost && piece.size == op->size;
+}
+
+/* What the device did is counted here, the rest where it is done. */
+static void count_ranges(enum chunk_batch what, size_t count)
+{
+	chunk_lock();
+	if (what == BATCH_COMMIT)
+		chunk_state.counts.commits += count;
+	else
+		chunk_state.counts.decommits += count;
+	chunk_unlock();
+}
+
+/* Returns how many are done, at least one. */
+static size_t range_run(enum chunk_batch what, struct chunk_op *ops,
+			size_t count)
+{
+	uintptr_t context = chunk_device_context();
+	int err = -EOPNOTSUPP;
+	size_t run = 0, i;
+
+	while (context && run < count && is_of_device(&ops[run]))
+		run++;
+	if (run)
+		err = chunk_device.batch(what, ops, run);
+	else
+		run = 1;
+	if (err == -ENODEV)
+		chunk_device_lost(context);
+	if (!err)
+		count_ranges(what, count_good(ops, run));
+	for (i = 0; i < run; i++) {
+		if (err || ops[i].error)
+			range_one(what, &ops[i]);
+	}
+	return run;
+}
+
+static size_t range_batch(enum chunk_batch what, struct chunk_op *ops,
+			  size_t count)
+{
+	size_t done;
+
+	for (done = 0; done < count;)
+		done += range_run(what, ops + done, group_of(count - done));
+	return count_good(ops, count);
+}
+
+static void check_ranges(const char *call, const struct chunk_op *ops,
+			 size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		chunk_check_range(call, ops[i].addr, ops[i].size, false);
+}
+
+/**
+ * pages_commit_batch() - make many ranges readable and writable again
+ * @ops:   of each @addr and @size are given, as to pages_commit(); @error is set
+ *         to ENOMEM when out of memory, else to 0
+ * @count: how many
+ *
+ * Return: how many of them were committed.
+ */
+size_t pages_commit_batch(struct chunk_op *ops, size_t count)
+{
+	int saved = errno;
+	size_t good;
+
+	check_ranges("pages_commit_batch", ops, count);
+	good = range_batch(BATCH_COMMIT, ops, count);
+	errno = good == count ? saved : ENOMEM;
+	return good;
+}
+
+/**
+ * pages_decommit_batch() - free the memory of many ranges; accesses trap
+ * @ops:   of each @addr and @size are given, as to pages_decommit(); @error is
+ *         set to 0
+ * @count: how many
+ */
+void pages_decommit_batch(struct chunk_op *ops, size_t count)
+{
+	int saved = errno;
+
+	check_ranges("pages_decommit_batch", ops, count);
+	range_batch(BATCH_DECOMMIT, ops, count);
+	errno = saved;
+}

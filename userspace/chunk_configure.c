@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+/* What the memory of chunks is. */
+#include <errno.h>
+
+#include "chunk.h"
+#include "chunk_configure.h"
+#include "chunk_report.h"
+#include "chunk_state.h"
+
+static void say(const char *text)
+{
+	struct chunk_line line = { 0 };
+
+	chunk_line_text(&line, "libchunk: backing:huge: ");
+	chunk_line_text(&line, text);
+	chunk_line_write(&line);
+}
+
+/* Who asked for huge pages is told once what they cost. */
+static void say_if_weaker(void)
+{
+	static bool said;
+
+	if (said || chunk_device.traps())
+		return;
+	said = true;
+	say("this kernel has no MADV_GUARD_INSTALL, so decommitted pages do not trap");
+}
+
+/**
+ * chunk_configure_context() - tell a new context of the device what is wanted
+ *
+ * A backing that it does not have is reported, and not asked for again.
+ *
+ * Context: chunk_lock() held, or before anybody else can be here.
+ */
+void chunk_configure_context(void)
+{
+	if (chunk_state.backing == GUARDED_BACKING && !chunk_state.grow)
+		return;
+	if (!chunk_device.configure(chunk_state.backing, chunk_state.grow)) {
+		say_if_weaker();
+		return;
+	}
+	if (chunk_state.backing != HUGE_BACKING)
+		return;
+	chunk_state.backing = GUARDED_BACKING;
+	say("this kernel's device has none; chunks have small pages");
+}
+
+/* Context: chunk_lock() held. Returns 0 or a negative error number. */
+static int configure(enum chunk_backing backing, size_t grow)
+{
+	int err = 0;
+
+	if (chunk_state.counts.allocs)
+		return -EBUSY;
+	if (chunk_state.device)
+		err = chunk_device.configure(backing, grow);
+	/* A context that is lost is none; the next is told when it is opened. */
+	if (err && err != -ENODEV)
+		return err;
+	chunk_state.backing = backing;
+	chunk_state.grow = grow;
+	if (chunk_state.device && !err)
+		say_if_weaker();
+	return 0;
+}
+
+/**
+ * chunk_configure() - say what the memory of chunks shall be
+ * @backing: which of the kinds
+ * @grow:    bytes of address space for the device to map at a time, a multiple
+ *           of the chunk size; 0: as it likes
+ *
+ * Before the first chunk of the process. Without the device it changes nothing.
+ *
+ * Return: true, or false with errno EBUSY if there was a chunk before, or
+ * EOPNOTSUPP if the device has no such backing; then all is as before.
+ */
+bool chunk_configure(enum chunk_backing backing, size_t grow)
+{
+	int saved = errno;
+	int err;
+
+	if ((unsigned int)backing > HUGE_BACKING)
+		chunk_die("chunk_configure", NULL, grow,
+			  "there is no such backing");
+	if (grow % CHUNK_TREE_UNIT || grow > PTRDIFF_MAX)
+		chunk_die("chunk_configure", NULL, grow,
+			  "the growth is no multiple of 1 MiB");
+	chunk_enter();
+	chunk_device_context();
+	chunk_lock();
+	err = configure(backing, grow);
+	chunk_unlock();
+	errno = err ? -err : saved;
+	return !err;
+}

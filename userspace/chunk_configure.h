@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHUNK_CONFIGURE_H
+#define CHUNK_CONFIGURE_H
+
+void chunk_configure_context(void);
+
+#endif /* CHUNK_CONFIGURE_H */

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The registry of live extents, and the counting of them. It is here whatever
+ * they come from, so that a lookup is no system call.
+ */
+#include "chunk.h"
+#include "chunk_internal.h"
+#include "chunk_report.h"
+#include "chunk_state.h"
+
+static void count(struct chunk_extent *extent)
+{
+	chunk_state.counts.live_bytes += extent->size;
+	chunk_state.counts.live_chunks++;
+	chunk_state.counts.allocs++;
+}
+
+/* Does an extent belong to a context that is no more? */
+static bool is_lost(struct chunk_extent *extent)
+{
+	return extent->owner && extent->owner != (void *)chunk_state.device;
+}
+
+/**
+ * chunk_live_add() - put a fresh extent in the registry
+ * @addr:  its first byte
+ * @size:  bytes
+ * @owner: the context of the device that it comes from, or 0
+ *
+ * Context: chunk_lock() held.
+ * Return: false without memory, with nothing changed.
+ */
+bool chunk_live_add(void *addr, size_t size, uintptr_t owner)
+{
+	struct chunk_extent *node = chunk_node_new();
+
+	if (!node)
+		return false;
+	node->addr = (uintptr_t)addr;
+	node->size = size;
+	node->owner = (void *)owner;
+	node->type = ZEROED_CHUNK;
+	if (chunk_radix_store(&chunk_state.live, node, 0)) {
+		chunk_spare_push(&chunk_state.spares, node);
+		return false;
+	}
+	count(node);
+	/* What the present context has mapped it counts itself. */
+	if (!owner || is_lost(node))
+		chunk_state.counts.mapped_bytes += size;
+	return true;
+}
+
+/**
+ * chunk_live_recycle() - put an extent that was kept for reuse in the registry
+ * @extent: the extent, in nobody's hands
+ *
+ * Context: chunk_lock() held.
+ * Return: false without memory, with nothing changed.
+ */
+bool chunk_live_recycle(struct chunk_extent *extent)
+{
+	if (chunk_radix_store(&chunk_state.live, extent, 0))
+		return false;
+	count(extent);
+	chunk_state.counts.allocs_recycled++;
+	return true;
+}
+
+/**
+ * chunk_live_remove() - take an extent out of the registry
+ * @call:  the function of the API that does
+ * @chunk: its first byte
+ * @size:  bytes
+ *
+ * Ends the process if they are not exactly those of a live extent.
+ *
+ * Context: chunk_lock() held.
+ * Return: the extent, in nobody's hands.
+ */
+struct chunk_extent *chunk_live_remove(const char *call, void *chunk,
+				       size_t size)
+{
+	uintptr_t addr = (uintptr_t)chunk;
+	struct chunk_extent *extent;
+	const char *why = NULL;
+
+	extent = chunk_radix_lookup(&chunk_state.live, addr);
+	if (!extent)
+		why = "this chunk is not live";
+	else if (extent->addr != addr)
+		why = "this is inside a live chunk, not its start";
+	else if (extent->size != size)
+		why = "the size is not what was allocated";
+	if (why) {
+		chunk_unlock();
+		chunk_die(call, chunk, size, why);
+	}
+	chunk_radix_erase(&chunk_state.live, addr, size);
+	chunk_track_drop(&chunk_state.pages, addr, size);
+	chunk_state.counts.live_bytes -= size;
+	chunk_state.counts.live_chunks--;
+	chunk_state.counts.deallocs++;
+	if (is_lost(extent))
+		chunk_state.counts.mapped_bytes -= size;
+	return extent;
+}
+
+/**
+ * chunk_is_live() - does an address lie in a live chunk?
+ * @addr: any address
+ *
+ * Context: any thread, signal handlers too. Takes no lock, calls nothing.
+ */
+bool chunk_is_live(const void *addr)
+{
+	return chunk_radix_lookup(&chunk_state.live, (uintptr_t)addr);
+}
+
+/**
+ * chunk_extent_of() - the live extent that contains an address
+ * @addr:  any address
+ * @start: set to its first byte
+ * @size:  set to its size in bytes
+ *
+ * Return: whether there is one.
+ */
+bool chunk_extent_of(const void *addr, void **start, size_t *size)
+{
+	struct chunk_extent *extent;
+
+	chunk_enter();
+	chunk_lock();
+	extent = chunk_radix_lookup(&chunk_state.live, (uintptr_t)addr);
+	if (extent) {
+		*start = (void *)extent->addr;
+		*size = extent->size;
+	}
+	chunk_unlock();
+	return extent;
+}

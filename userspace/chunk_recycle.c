@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Extents kept for reuse where there is no device, which keeps its own: the same
+ * engine does it here.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "chunk.h"
+#include "chunk_base.h"
+#include "chunk_internal.h"
+#include "chunk_state.h"
+
+/*
+ * Where a mapping must be unmapped as it was mapped, no extent may be cut or
+ * merged: those of one chunk are kept, each for itself. Their address tells them
+ * apart from all others in the tree; outside of it they are nobody's again.
+ */
+static bool is_keepable(size_t size)
+{
+	return chunk_os.caps.partial_unmap || size == CHUNK_TREE_UNIT;
+}
+
+static void *owner_in_tree(const struct chunk_extent *extent)
+{
+	return chunk_os.caps.partial_unmap ? NULL : (void *)extent->addr;
+}
+
+/* Context: chunk_lock() held; the limit's room for it is reserved. */
+static void insert(struct chunk_extent *extent)
+{
+	extent->owner = owner_in_tree(extent);
+	chunk_tree_insert(&chunk_state.recycled, extent, &chunk_state.spares);
+}
+
+/* A free extent in nobody's hands: keep it if there is room, else unmap it. */
+static void put_back(struct chunk_extent *extent)
+{
+	void *addr = (void *)extent->addr;
+	size_t size = extent->size;
+	size_t room;
+
+	chunk_lock();
+	room = chunk_tree_reserve(&chunk_state.recycled, size);
+	if (room == size) {
+		insert(extent);
+		chunk_unlock();
+		return;
+	}
+	chunk_tree_unreserve(&chunk_state.recycled, room);
+	chunk_spare_push(&chunk_state.spares, extent);
+	chunk_state.counts.mapped_bytes -= size;
+	chunk_unlock();
+	chunk_unmap_or_report("chunk_alloc", addr, size);
+}
+
+/* Make a recycled extent what a fresh one is; false when out of memory. */
+static bool refresh(struct chunk_extent *extent)
+{
+	void *addr = (void *)extent->addr;
+
+	if ((chunk_os.revive ?: chunk_os.commit)(addr, extent->size))
+		return false;
+	/* Where the system could not make it trap, somebody may have written. */
+	if ((extent->type != ZEROED_CHUNK || !chunk_os.caps.zero_on_commit) &&
+	    chunk_os.purge(addr, extent->size))
+		memset(addr, 0, extent->size);
+	return true;
+}
+
+/* Make what is to be recycled hold no memory, and trap; the type it then has */
+static enum chunk_type retire(void *addr, size_t size)
+{
+	int (*with)(void *addr, size_t size) =
+		chunk_os.retire ?: chunk_os.decommit;
+
+	return with(addr, size) ? UNKNOWN_CHUNK : ZEROED_CHUNK;
+}
+
+/* The best fit among recycled extents, or NULL */
+static struct chunk_extent *take(size_t size, size_t alignment)
+{
+	struct chunk_extent *extent;
+	int err;
+
+	chunk_lock();
+	err = !chunk_nodes_ready(2);
+	if (!err)
+		err = chunk_tree_take(&chunk_state.recycled, size, alignment,
+				      &chunk_state.spares, &extent);
+	chunk_unlock();
+	if (err)
+		return NULL;
+	extent->owner = NULL;
+	return extent;
+}
+
+static bool enlist(struct chunk_extent *extent)
+{
+	bool listed;
+
+	chunk_lock();
+	listed = chunk_live_recycle(extent);
+	chunk_unlock();
+	return listed;
+}
+
+/**
+ * chunk_recycle_alloc() - reuse an extent
+ * @size:      bytes, a multiple of the chunk size
+ * @alignment: bytes, a power of two, at least the chunk size
+ *
+ * Return: a live extent that reads as zero; NULL if none fits, or without memory.
+ */
+void *chunk_recycle_alloc(size_t size, size_t alignment)
+{
+	struct chunk_extent *extent = take(size, alignment);
+	void *addr;
+
+	if (!extent)
+		return NULL;
+	addr = (void *)extent->addr;
+	if (refresh(extent) && enlist(extent))
+		return addr;
+	/* Part of it may have been committed. */
+	extent->type = retire(addr, size);
+	put_back(extent);
+	return NULL;
+}
+
+/* Put a decommitted extent into the tree, as much as the limit still allows. */
+static size_t keep(struct chunk_extent *extent, size_t room)
+{
+	struct chunk_tree *tree = &chunk_state.recycled;
+
+	chunk_tree_unreserve(tree, room);
+	room = chunk_tree_reserve(tree, room);
+	chunk_state.counts.mapped_bytes -= extent->size - room;
+	extent->size = room;
+	if (room)
+		insert(extent);
+	else
+		chunk_spare_push(&chunk_state.spares, extent);
+	return room;
+}
+
+/**
+ * chunk_recycle_reserve() - make room for an extent to be kept
+ * @size: bytes, a multiple of the chunk size
+ *
+ * Context: chunk_lock() held.
+ * Return: how many of its first bytes the limit has room for, which they then
+ * have to be given by chunk_recycle_dealloc().
+ */
+size_t chunk_recycle_reserve(size_t size)
+{
+	if (!is_keepable(size))
+		return 0;
+	return chunk_tree_reserve(&chunk_state.recycled, size);
+}
+
+/**
+ * chunk_recycle_dealloc() - keep what there is room for, and unmap the rest
+ * @extent: in nobody's hands, not from the device
+ * @room:   bytes at its beginning, from chunk_recycle_reserve()
+ */
+void chunk_recycle_dealloc(struct chunk_extent *extent, size_t room)
+{
+	char *addr = (char *)extent->addr;
+	size_t size = extent->size;
+
+	if (room)
+		extent->type = retire(addr, room);
+	chunk_lock();
+	room = keep(extent, room);
+	chunk_unlock();
+	if (room < size)
+		chunk_unmap_or_report("chunk_dealloc", addr + room,
+				      size - room);
+}
+
+/* Take something out of the tree that exceeds the limit, or NULL. */
+static struct chunk_extent *take_excess(void)
+{
+	struct chunk_tree *tree = &chunk_state.recycled;
+	struct chunk_extent *extent;
+	int err;
+
+	chunk_nodes_ready(1);
+	err = chunk_tree_evict(tree, &chunk_state.spares, &extent);
+	if (!err)
+		return extent;
+	if (err == -ENOENT)
+		return NULL;
+	/* Without a node nothing can be cut, but all can be dropped. */
+	extent = chunk_tree_first(tree);
+	chunk_tree_remove(tree, extent);
+	return extent;
+}
+
+/* Unmap what is over the limit. */
+static void evict(void)
+{
+	struct chunk_extent *extent;
+	uintptr_t addr;
+	size_t size;
+
+	for (;;) {
+		chunk_lock();
+		extent = take_excess();
+		if (!extent) {
+			chunk_unlock();
+			return;
+		}
+		addr = extent->addr;
+		size = extent->size;
+		chunk_spare_push(&chunk_state.spares, extent);
+		chunk_state.counts.mapped_bytes -= size;
+		chunk_unlock();
+		chunk_unmap_or_report("chunk_set_recycle_limit", (void *)addr,
+				      size);
+	}
+}
+
+/* Several threads may set it, and the device hears of it in any order. */
+static void limit_device(void)
+{
+	uintptr_t context;
+	size_t bytes;
+
+	do {
+		context = chunk_device_context();
+		if (!context)
+			return;
+		bytes = READ_ONCE(chunk_state.limit);
+		if (chunk_device.limit(bytes) == -ENODEV)
+			chunk_device_lost(context);
+	} while (bytes != READ_ONCE(chunk_state.limit));
+}
+
+/**
+ * chunk_set_recycle_limit() - bound what is kept for reuse
+ * @bytes: the limit; what is kept beyond it is released at once
+ *
+ * Return: the limit before.
+ */
+size_t chunk_set_recycle_limit(size_t bytes)
+{
+	int saved = errno;
+	size_t before;
+
+	chunk_enter();
+	chunk_lock();
+	before = chunk_state.limit;
+	WRITE_ONCE(chunk_state.limit, bytes);
+	chunk_state.recycled.limit = bytes;
+	chunk_unlock();
+	evict();
+	limit_device();
+	errno = saved;
+	return before;
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+/* chunk_configure(): huge pages, and what holds with them. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/wait.h>
+
+#include "common.h"
+#include "smaps.h"
+
+#define HUGE_PAGE	(2 * MIB)
+
+/* The status with which a child says that there is none */
+#define NO_BACKING	77
+
+static void configure_huge(void)
+{
+	if (chunk_configure(HUGE_BACKING, 0))
+		return;
+	expect_equal(errno, EOPNOTSUPP);
+	tap_skip("the device has no huge backing on this kernel");
+}
+
+static void huge_pages(void)
+{
+	char *chunk;
+
+	if (!huge_pages_always())
+		tap_skip("transparent huge pages are not set to always");
+	configure_huge();
+	chunk = chunk_alloc(8 * HUGE_PAGE, HUGE_PAGE, false);
+	fill(chunk, 8 * HUGE_PAGE, 1);
+	expect(mapping_figure(chunk, "AnonHugePages") >= 8 * HUGE_PAGE);
+	expect(is_filled(chunk, 8 * HUGE_PAGE, 1));
+}
+
+static void huge_after_reuse(void)
+{
+	char *chunk;
+
+	if (!huge_pages_always())
+		tap_skip("transparent huge pages are not set to always");
+	configure_huge();
+	chunk = chunk_alloc(8 * HUGE_PAGE, HUGE_PAGE, false);
+	fill(chunk, 8 * HUGE_PAGE, 1);
+	dealloc_mib(chunk, 16);
+	expect_equal(resident_bytes(chunk, 8 * HUGE_PAGE), 0);
+	expect_equal((uintptr_t)chunk_alloc(8 * HUGE_PAGE, HUGE_PAGE, false),
+		     (uintptr_t)chunk);
+	expect(is_zero(chunk, 8 * HUGE_PAGE));
+	fill(chunk, 8 * HUGE_PAGE, 2);
+	expect(is_filled(chunk, 8 * HUGE_PAGE, 2));
+}
+
+static void zero_when_recycled(void)
+{
+	char *chunk;
+
+	configure_huge();
+	for (size_t i = 0; i < 16; i++) {
+		chunk = alloc_mib(4);
+		expect(is_zero(chunk, 4 * MIB));
+		fill(chunk, 4 * MIB, i);
+		pages_decommit(chunk + i * page_size(), MIB);
+		dealloc_mib(chunk, 4);
+	}
+	expect(stats_now().allocs_recycled >= 15);
+}
+
+static void zero_when_recommitted(void)
+{
+	size_t page = page_size();
+	char *chunk;
+
+	configure_huge();
+	chunk = alloc_mib(4);
+	fill(chunk, 4 * MIB, 1);
+	pages_decommit(chunk + page, page);
+	pages_decommit(chunk + 2 * MIB, 2 * MIB);
+	expect(pages_commit(chunk, 4 * MIB));
+	expect(!is_zero(chunk, page));
+	expect(is_zero(chunk + page, page));
+	expect(!is_zero(chunk + 2 * page, page));
+	expect(is_zero(chunk + 2 * MIB, 2 * MIB));
+	fill(chunk, 4 * MIB, 2);
+	expect(is_filled(chunk, 4 * MIB, 2));
+}
+
+static void memory_is_freed(void)
+{
+	char *chunk;
+
+	configure_huge();
+	chunk = chunk_alloc(HUGE_PAGE, HUGE_PAGE, false);
+	fill(chunk, HUGE_PAGE, 1);
+	expect_equal(resident_bytes(chunk, HUGE_PAGE), HUGE_PAGE);
+	pages_decommit(chunk, HUGE_PAGE);
+	expect_equal(resident_bytes(chunk, HUGE_PAGE), 0);
+}
+
+static void configure_and_touch(void *arg)
+{
+	char *chunk;
+
+	(void)arg;
+	if (!chunk_configure(HUGE_BACKING, 0))
+		_exit(NO_BACKING);
+	chunk = alloc_mib(1);
+	fill(chunk, MIB, 1);
+	pages_decommit(chunk, MIB);
+	*(volatile char *)chunk = 1;
+}
+
+/*
+ * Decommitted pages trap unless the device alone backs them, and then a line has
+ * said so. The case's notes tell which it was.
+ */
+static void traps_or_says(void)
+{
+	struct tap_outcome outcome;
+	bool said;
+
+	tap_child(&outcome, configure_and_touch, NULL);
+	if (WIFEXITED(outcome.status) &&
+	    WEXITSTATUS(outcome.status) == NO_BACKING)
+		tap_skip("the device has no huge backing on this kernel");
+	said = strstr(outcome.text, "do not trap");
+	tap_note("%s", said ? outcome.text : "decommitted pages trap");
+	expect_equal(outcome.lines, said ? 1 : 0);
+	if (said) {
+		expect(on_device());
+		expect_equal(outcome.status, 0);
+	} else {
+		expect(WIFSIGNALED(outcome.status));
+		expect_equal(WTERMSIG(outcome.status), SIGSEGV);
+	}
+}
+
+static void too_late(void)
+{
+	void *chunk = alloc_mib(1);
+
+	expect(!chunk_configure(HUGE_BACKING, 0));
+	expect_equal(errno, EBUSY);
+	dealloc_mib(chunk, 1);
+	expect(!chunk_configure(GUARDED_BACKING, 64 * MIB));
+	expect_equal(errno, EBUSY);
+	/* Nothing has changed. */
+	chunk = alloc_mib(1);
+	pages_decommit(chunk, page_size());
+	expect_trap(chunk);
+}
+
+static void growth(void)
+{
+	struct chunk_stats stats;
+
+	expect(chunk_configure(GUARDED_BACKING, 16 * MIB));
+	alloc_mib(1);
+	stats = stats_now();
+	if (on_device())
+		expect_equal(stats.mapped_bytes - stats.base_bytes, 16 * MIB);
+}
+
+static void last_word_counts(void)
+{
+	char *chunk;
+
+	configure_huge();
+	expect(chunk_configure(GUARDED_BACKING, 0));
+	chunk = alloc_mib(1);
+	pages_decommit(chunk, MIB);
+	expect_trap(chunk);
+}
+
+static void in_child(void *arg)
+{
+	size_t page = page_size();
+	char *chunk = arg, *mine;
+
+	expect(is_filled(chunk, page, 1));
+	pages_decommit(chunk, page);
+	expect(pages_commit(chunk, 2 * page));
+	expect(is_zero(chunk, 2 * page));
+	dealloc_mib(chunk, 4);
+	mine = alloc_mib(4);
+	expect(is_zero(mine, 4 * MIB));
+	fill(mine, 4 * MIB, 2);
+	dealloc_mib(mine, 4);
+}
+
+static void inherited(void)
+{
+	struct tap_outcome outcome;
+	size_t page = page_size();
+	char *chunk;
+
+	configure_huge();
+	chunk = alloc_mib(4);
+	fill(chunk, 4 * MIB, 1);
+	pages_decommit(chunk + page, page);
+	tap_child(&outcome, in_child, chunk);
+	tap_note("%s", outcome.text);
+	expect_equal(outcome.status, 0);
+	expect(is_filled(chunk, page, 1));
+}
+
+static void bad_growth(void *arg)
+{
+	(void)arg;
+	chunk_configure(GUARDED_BACKING, MIB + 1);
+}
+
+static void bad_backing(void *arg)
+{
+	(void)arg;
+	chunk_configure(2, 0);
+}
+
+static void misuse(void)
+{
+	void (*const bad[])(void *arg) = { bad_growth, bad_backing };
+	struct tap_outcome outcome;
+
+	for (size_t i = 0; i < TAP_COUNT(bad); i++) {
+		tap_child(&outcome, bad[i], NULL);
+		expect(WIFSIGNALED(outcome.status));
+		expect_equal(WTERMSIG(outcome.status), SIGABRT);
+		expect(strstr(outcome.text, "chunk_configure"));
+	}
+}
+
+static const struct tap_case cases[] = {
+	BACKEND_CASE,
+	{ "huge pages, to be seen in smaps", huge_pages },
+	{ "reuse frees all and starts with zeroes", huge_after_reuse },
+	{ "zero when recycled", zero_when_recycled },
+	{ "zero when recommitted", zero_when_recommitted },
+	{ "decommit frees memory", memory_is_freed },
+	{ "decommitted pages trap, or a line says that they do not",
+	  traps_or_says },
+	{ "after the first chunk it is too late", too_late },
+	{ "the device maps as much at a time as it is told", growth },
+	{ "the last word counts", last_word_counts },
+	{ "a child, of what it inherited", inherited },
+	{ "misuse ends the process", misuse },
+};
+
+const struct tap_suite tap_suite = {
+	.about = "Tests what backs the memory of chunks",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

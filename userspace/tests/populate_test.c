@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+/* Memory whose page faults are taken in advance. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/resource.h>
+
+#include "common.h"
+
+static long faults(void)
+{
+	struct rusage usage;
+
+	expect(getrusage(RUSAGE_SELF, &usage) == 0);
+	return usage.ru_minflt;
+}
+
+/* Writing to each page must find it there. */
+static void expect_no_faults(char *addr, size_t size)
+{
+	long before = faults();
+
+	touch(addr, size);
+	if (getenv("TAP_UNDER"))
+		tap_note("an emulator: page faults are its own");
+	else
+		expect(faults() - before <= 2);
+}
+
+static void alloc_is_present(void)
+{
+	char *chunk = chunk_alloc_populated(8 * MIB, 2 * MIB);
+
+	expect(chunk);
+	expect_equal((uintptr_t)chunk % (2 * MIB), 0);
+	expect_equal(resident_bytes(chunk, 8 * MIB), 8 * MIB);
+	expect_no_faults(chunk, 8 * MIB);
+	chunk_dealloc(chunk, 8 * MIB, UNKNOWN_CHUNK);
+}
+
+static void alloc_is_zero(void)
+{
+	char *chunk = chunk_alloc_populated(4 * MIB, MIB);
+
+	expect(is_zero(chunk, 4 * MIB));
+	fill(chunk, 4 * MIB, 1);
+	chunk_dealloc(chunk, 4 * MIB, ARENA_CHUNK);
+	expect_trap(chunk);
+	chunk = chunk_alloc_populated(4 * MIB, MIB);
+	expect(stats_now().allocs_recycled == 1);
+	expect_equal(resident_bytes(chunk, 4 * MIB), 4 * MIB);
+	expect(is_zero(chunk, 4 * MIB));
+	fill(chunk, 4 * MIB, 2);
+}
+
+static void pages_are_present(void)
+{
+	size_t page = page_size();
+	char *chunk = alloc_mib(2);
+
+	pages_decommit(chunk, 2 * MIB);
+	expect(pages_populate(chunk + page, MIB));
+	expect_equal(resident_bytes(chunk, 2 * MIB), MIB);
+	expect(is_zero(chunk + page, MIB));
+	expect_no_faults(chunk + page, MIB);
+	expect_trap(chunk);
+	expect_trap(chunk + page + MIB);
+}
+
+static void contents_are_kept(void)
+{
+	size_t page = page_size();
+	char *chunk = alloc_mib(1);
+
+	fill(chunk, 4 * page, 1);
+	pages_decommit(chunk + 4 * page, page);
+	expect(pages_populate(chunk, MIB));
+	expect(is_filled(chunk, 4 * page, 1));
+	expect(is_zero(chunk + 4 * page, MIB - 4 * page));
+}
+
+static void any_memory(void)
+{
+	size_t page = page_size();
+	char *mapped = pages_map(NULL, 8 * page);
+
+	expect(mapped);
+	pages_decommit(mapped, 8 * page);
+	expect(pages_populate(mapped, 8 * page));
+	expect_equal(resident_bytes(mapped, 8 * page), 8 * page);
+	pages_unmap(mapped, 8 * page);
+}
+
+static void counted(void)
+{
+	struct chunk_stats before = stats_now();
+	char *chunk = chunk_alloc_populated(MIB, MIB);
+
+	pages_populate(chunk, MIB);
+	expect_equal(stats_now().allocs, before.allocs + 1);
+	expect_equal(stats_now().commits, before.commits + 1);
+	expect_stats_consistent();
+}
+
+static void too_much(void)
+{
+	struct chunk_stats before;
+
+	alloc_mib(1);
+	before = stats_now();
+	errno = 0;
+	expect(!chunk_alloc_populated((SIZE_MAX >> 1) + 1 - MIB, MIB));
+	expect_equal(errno, ENOMEM);
+	expect_equal(stats_now().live_bytes, before.live_bytes);
+}
+
+static void in_child(void *arg)
+{
+	char *chunk = arg;
+
+	pages_decommit(chunk, MIB);
+	expect(pages_populate(chunk, 2 * MIB));
+	expect(is_zero(chunk, MIB));
+	expect(is_filled(chunk + MIB, MIB, 1));
+	expect_equal(resident_bytes(chunk, 2 * MIB), 2 * MIB);
+}
+
+static void inherited(void)
+{
+	struct tap_outcome outcome;
+	char *chunk = alloc_mib(2);
+
+	fill(chunk + MIB, MIB, 1);
+	tap_child(&outcome, in_child, chunk);
+	tap_note("%s", outcome.text);
+	expect_equal(outcome.status, 0);
+	expect(is_filled(chunk + MIB, MIB, 1));
+}
+
+static const struct tap_case cases[] = {
+	BACKEND_CASE,
+	{ "a chunk is present, and no page faults", alloc_is_present },
+	{ "a chunk is zero, recycled too", alloc_is_zero },
+	{ "pages are present, and those beside them trap", pages_are_present },
+	{ "what was committed keeps its contents", contents_are_kept },
+	{ "memory of pages_map", any_memory },
+	{ "they are counted as what they are", counted },
+	{ "too much is NULL, and nothing is lost", too_much },
+	{ "a child, of what it inherited", inherited },
+};
+
+const struct tap_suite tap_suite = {
+	.about = "Tests memory that is present from the start",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/* What the kernel says about huge pages. */
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "smaps.h"
+#include "tap.h"
+
+/**
+ * mapping_figure() - a figure of the mapping that contains an address
+ * @addr: the address
+ * @name: as in /proc/self/smaps
+ *
+ * Return: bytes.
+ */
+size_t mapping_figure(const void *addr, const char *name)
+{
+	FILE *file = fopen("/proc/self/smaps", "r");
+	unsigned long start, end, kib;
+	bool here = false;
+	char line[512];
+	size_t bytes = 0;
+
+	expect(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = start <= (uintptr_t)addr &&
+			       (uintptr_t)addr < end;
+		else if (here && !strncmp(line, name, strlen(name)) &&
+			 sscanf(line + strlen(name), ": %lu kB", &kib) == 1)
+			bytes = kib * 1024;
+	}
+	fclose(file);
+	return bytes;
+}
+
+/**
+ * huge_pages_always() - does the kernel make huge pages wherever it can?
+ */
+bool huge_pages_always(void)
+{
+	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+	char line[100] = "";
+
+	if (!file)
+		return false;
+	expect(fgets(line, sizeof(line), file));
+	fclose(file);
+	return strstr(line, "[always]");
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel says about huge pages. */
+#ifndef SMAPS_H
+#define SMAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+size_t mapping_figure(const void *addr, const char *name);
+bool huge_pages_always(void);
+
+#endif /* SMAPS_H */
