@@ -13,6 +13,8 @@ help:
 #: make run          build all, boot a virtual machine, show what chunks do
 #: make check        every test: ends with "N passed, N failed"
 #:                   (STEPS="lint kunit ..." for some of them)
+#: make check-arch   libchunk built for other machines and systems, its tests run
+#:                   there: by the kernel or qemu-user (ARCHES="s390x musl ...")
 #: make modules      chunk.ko for the running kernel, or for KDIR=...
 #: make libchunk     the user-space library
 #: make tests        its tests, which make check runs
@@ -41,7 +43,7 @@ JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
 deps:
 	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) bc binutils bison busybox-static ca-certificates \
 		flex gcc-12 gnuplot-nox kmod libelf-dev lz4 perl python3 qemu-system-x86 shellcheck \
-		sparse xz-utils
+		sparse xz-utils $$(userspace/tests/arch --packages)
 	@userspace/tests/check-windows --deps
 
 modules:
@@ -83,6 +85,10 @@ check:
 	@kunit/deps python3
 	@kunit/check $(STEPS)
 
+check-arch:
+	@kunit/deps $$(userspace/tests/arch --packages)
+	@nice userspace/tests/arch $(ARCHES)
+
 bench:
 	@kunit/deps python3
 	@userspace/bench/run --kernel $(KERNEL) $(if $(WAY),--way $(WAY)) \
@@ -112,5 +118,5 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests check-windows jemalloc vm kunit run check lint clean distclean
+.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc vm kunit run check check-arch check-windows lint clean distclean
 .DEFAULT_GOAL := help

@@ -107,6 +107,7 @@ static int alloc_one(struct chunk_context *context, struct chunk_job *job,
 	}
 	publish(context, extent, recycled);
 	job->addr = extent->addr;
+	job->recycled = recycled;
 	return 0;
 }
 
@@ -255,6 +256,7 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 	} else {
 		publish(context, extent, recycled);
 		job->addr = extent->addr;
+		job->recycled = recycled;
 	}
 	spin_unlock(&context->lock);
 	chunk_nodes_free(spares);

@@ -209,3 +209,27 @@ void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
 			chunk_free_unmap(context, jobs[i].addr + jobs[i].room);
 	}
 }
+
+/**
+ * chunk_alloc_undo() - take an extent back that its caller never got
+ * @context: the context, of current->mm
+ * @job:     as chunk_alloc() left it; @err may be changed
+ *
+ * Counters then are as if it had not been handed out.
+ *
+ * Context: may sleep; no lock held.
+ */
+void chunk_alloc_undo(struct chunk_context *context, struct chunk_job *job)
+{
+	bool recycled = job->recycled;
+
+	chunk_dealloc(context, job, 1);
+	/* Somebody who guessed the address may have been quicker. */
+	if (!job->extent)
+		return;
+	spin_lock(&context->lock);
+	context->counts.allocs--;
+	context->counts.allocs_recycled -= recycled;
+	context->counts.deallocs--;
+	spin_unlock(&context->lock);
+}

@@ -146,8 +146,9 @@ static vm_fault_t read_fault(struct vm_fault *vmf, struct chunk_region *region)
  * chunk_fault() - vm_operations_struct.fault of guarded regions
  * @vmf: the fault, maybe on behalf of another process (ptrace, GUP)
  *
- * Context: may sleep; mmap_lock held for reading, or more. No lock of ours may
- * be held by anyone who could be waiting for this.
+ * Context: may sleep; mmap_lock held for reading, or more, or only the lock of
+ * the one mapping. No lock of ours may be held by anyone who could be waiting
+ * for this.
  * Return: VM_FAULT_SIGSEGV for decommitted pages, VM_FAULT_LOCKED with a source
  * page for writes, VM_FAULT_NOPAGE or an error for reads.
  */

@@ -65,6 +65,39 @@ void chunk_free_reserve(struct chunk_context *context,
 	chunk_free_put(context, &context->reserve, extent, spares);
 }
 
+/*
+ * Take the reserved extent at an address out if it is to be unmapped, with a
+ * reference to its region. Where something else has come to lie in the region
+ * the extent is forgotten instead, and whatever lies there left alone.
+ */
+static struct chunk_extent *take_edge(struct chunk_context *context,
+				      unsigned long addr)
+{
+	struct chunk_region *region = NULL;
+	struct vm_area_struct *vma = NULL;
+	struct chunk_extent *extent;
+	bool holed = false;
+
+	lockdep_assert_held(&context->mm->mmap_lock);
+	spin_lock(&context->lock);
+	extent = chunk_tree_find(&context->reserve, addr);
+	if (extent && chunk_at_edge(extent->addr, extent->size)) {
+		chunk_tree_remove(&context->reserve, extent);
+		region = extent->owner;
+		chunk_region_get(region);
+		holed = region->holed;
+	} else {
+		extent = NULL;
+	}
+	spin_unlock(&context->lock);
+	if (!holed || !chunk_check_mapped(context, extent->addr, extent->size,
+					  true, &vma))
+		return extent;
+	chunk_free_forget(context, extent);
+	chunk_region_put(region);
+	return NULL;
+}
+
 /**
  * chunk_free_unmap() - unmap a reserved extent if that splits no mapping
  * @context: the context, of current->mm
@@ -82,19 +115,11 @@ void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
 	if (mutex_lock_killable(&context->map_lock))
 		return;
 	mmap_read_lock(context->mm);
-	spin_lock(&context->lock);
-	extent = chunk_tree_find(&context->reserve, addr);
-	if (extent && chunk_at_edge(extent->addr, extent->size)) {
-		chunk_tree_remove(&context->reserve, extent);
-		region = extent->owner;
-		chunk_region_get(region);
-	} else {
-		extent = NULL;
-	}
-	spin_unlock(&context->lock);
+	extent = take_edge(context, addr);
 	mmap_read_unlock(context->mm);
 	if (!extent)
 		goto unlock;
+	region = extent->owner;
 
 	if (chunk_unmap(context, extent->addr, extent->size)) {
 		chunk_free_forget(context, extent);

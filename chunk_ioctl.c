@@ -156,7 +156,7 @@ static void alloc_populate(struct chunk_context *context,
 		err = jobs[i].err;
 		if (!err || !jobs[i].addr)
 			continue;
-		chunk_dealloc(context, &jobs[i], 1);
+		chunk_alloc_undo(context, &jobs[i]);
 		jobs[i].err = err;
 	}
 }
@@ -197,7 +197,7 @@ static int ioctl_alloc(struct file *file, void __user *arg)
 	if (job.err)
 		return job.err;
 	if (put_user((u64)job.addr, &uargs->addr)) {
-		chunk_dealloc(file->private_data, &job, 1);
+		chunk_alloc_undo(file->private_data, &job);
 		return -EFAULT;
 	}
 	return 0;
@@ -321,7 +321,7 @@ static void batch_undo(struct file *file, struct batch *batch, unsigned int nr,
 		return;
 	for (i = 0; i < nr; i++) {
 		if (!batch->jobs[i].err)
-			chunk_dealloc(file->private_data, &batch->jobs[i], 1);
+			chunk_alloc_undo(file->private_data, &batch->jobs[i]);
 	}
 }
 

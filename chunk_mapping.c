@@ -108,6 +108,7 @@ const struct vm_operations_struct chunk_vm_ops = {
 	.close = vma_close,
 	.mremap = vma_mremap,
 	.fault = chunk_fault,
+	.map_pages = chunk_map_none,
 };
 
 /* The alignment that an mmap offset asks for, or 0 if it is no valid one */

@@ -95,4 +95,32 @@ static inline vm_fault_t chunk_insert_zero(struct vm_area_struct *vma,
 #endif
 }
 
+#ifdef CONFIG_PER_VMA_LOCK
+
+/**
+ * chunk_map_none() - vm_operations_struct.map_pages: map nothing ahead
+ * @vmf:   a read fault
+ * @first: first page offset around it
+ * @last:  last page offset
+ *
+ * The core calls ->fault under the lock of one mapping only where it is offered
+ * ->map_pages, too; else each fault begins anew under mmap_lock. Source:
+ * vmf_can_call_fault() in mm/memory.c.
+ *
+ * Context: RCU read lock held, on some versions.
+ * Return: 0, so that ->fault is called.
+ */
+static inline vm_fault_t chunk_map_none(struct vm_fault *vmf, pgoff_t first,
+					pgoff_t last)
+{
+	return 0;
+}
+
+#else
+
+/* It would only cost read faults. */
+#define chunk_map_none	NULL
+
+#endif /* CONFIG_PER_VMA_LOCK */
+
 #endif /* CHUNK_KCOMPAT_H */

@@ -40,7 +40,8 @@
  *                       that .mmap and ->close know them from the user's; and
  *                       commits of the huge backing, of which each frees what
  *                       it finds decommitted
- *   mmap_lock
+ *   mmap_lock, or in a fault the lock of one VMA, which excludes fork, split
+ *                       and unmapping of that VMA as well
  *   source page lock    held from before the fault handler looks at the state
  *                       until the page is mapped: see chunk_fault.c
  *   context->lock       spinlock: trees, registry, lists, counters, and writing
@@ -191,7 +192,7 @@ struct chunk_context {
  * @err:       what came of it: 0 or a negative error number
  * @extent:    for chunk_alloc() and chunk_dealloc() themselves: the extent, once
  *             taken or retired
- * @recycled:  for chunk_alloc(): it was kept for reuse
+ * @recycled:  by chunk_alloc(): it had been kept for reuse
  * @region:    its region, with a reference
  * @room:      how much of it may be kept for reuse
  * @vma:       for chunk_decommit() itself: the mapping, if it is only one
@@ -255,6 +256,7 @@ void chunk_alloc(struct chunk_context *context, struct file *file,
 /* chunk_dealloc.c */
 void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
 		   unsigned int nr);
+void chunk_alloc_undo(struct chunk_context *context, struct chunk_job *job);
 
 /* chunk_range.c */
 void chunk_commit(struct chunk_context *context, struct chunk_job *jobs,

@@ -35,6 +35,8 @@ static void need_ahead(void)
 
 	if (on_device())
 		tap_skip("the module maps ahead by itself");
+	if (plain_posix())
+		tap_skip("POSIX cannot tell whether that costs memory");
 	if (file) {
 		expect(fscanf(file, "%d", &mode) == 1);
 		fclose(file);
@@ -83,7 +85,9 @@ static void expect_counted(size_t space, size_t mapped)
 {
 	size_t more = stats_now().mapped_bytes - mapped;
 
-	if (!on_device())
+	if (getenv("TAP_UNDER"))
+		tap_note("not checked: the emulator has mapped more");
+	else if (!on_device())
 		expect(address_space() - space <= more + MIB / 2);
 }
 
@@ -190,7 +194,7 @@ static void random_requests(void)
 	size_t sizes[CHUNKS] = { 0 };
 
 	chunk_set_recycle_limit(0);
-	for (size_t i = 0; i < 3000; i++) {
+	for (size_t i = 0; i < rounds(3000); i++) {
 		size_t at = random_below(&random, CHUNKS);
 		size_t alignment = MIB << random_below(&random, 4);
 
@@ -218,7 +222,7 @@ static void random_requests(void)
 
 static void *allocate(void *seed)
 {
-	for (size_t i = 0; i < 200; i++) {
+	for (size_t i = 0; i < rounds(200); i++) {
 		char *chunk = alloc_mib(1 + i % 3);
 
 		expect(is_zero(chunk, page_size()));

@@ -106,7 +106,7 @@ static void some_are_too_much(void)
 
 	ask_for(MANY, MIB);
 	for (size_t i = 0; i < MANY; i += 3)
-		ops[i].size = (SIZE_MAX >> 1) + 1 - MIB;
+		ops[i].size = -MIB;
 	errno = 0;
 	expect_equal(chunk_alloc_batch(ops, MANY), MANY - (MANY + 2) / 3);
 	expect_equal(errno, ENOMEM);
@@ -140,6 +140,7 @@ static void pages_of_many(void)
 	before = stats_now();
 	errno = 0;
 	pages_decommit_batch(ops, MANY);
+	expect_equal(errno, 0);
 	for (size_t i = 0; i < MANY; i++) {
 		expect_equal(ops[i].error, 0);
 		expect_trap_only(ops[i].addr, page);
@@ -147,6 +148,7 @@ static void pages_of_many(void)
 	}
 	expect_equal(stats_now().decommitted_bytes, MANY * page);
 	expect_equal(stats_now().decommits, before.decommits + MANY);
+	errno = 0;
 	expect_equal(pages_commit_batch(ops, MANY), MANY);
 	expect_equal(errno, 0);
 	for (size_t i = 0; i < MANY; i++) {

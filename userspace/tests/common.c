@@ -17,7 +17,8 @@ void check_backend(void)
 
 	if (!wanted)
 		tap_skip("TEST_BACKEND is not set");
-	tap_note("chunk_backend() is \"%s\"", chunk_backend());
+	tap_note("chunk_backend() is \"%s\", pages have %zu bytes",
+		 chunk_backend(), page_size());
 	expect(!strcmp(chunk_backend(), wanted));
 }
 
@@ -27,6 +28,16 @@ void check_backend(void)
 bool on_device(void)
 {
 	return !strcmp(chunk_backend(), "device");
+}
+
+/**
+ * plain_posix() - was libchunk built without what only Linux has?
+ *
+ * "run --posix" says so.
+ */
+bool plain_posix(void)
+{
+	return getenv("TEST_POSIX");
 }
 
 /**

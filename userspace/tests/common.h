@@ -14,6 +14,7 @@
 
 void check_backend(void);
 bool on_device(void);
+bool plain_posix(void);
 
 struct chunk_stats stats_now(void);
 void expect_stats_consistent(void);
@@ -26,6 +27,7 @@ void need_cutting(void);
 
 unsigned int rounds(unsigned int count);
 void need_limit(int resource);
+void need_no_mappings(void);
 bool emulator_survives(void (*run)(void *), void *arg);
 
 #endif /* COMMON_H */

@@ -22,6 +22,7 @@ static char *chunk_for_holes(size_t *size)
 {
 	char *chunk;
 
+	need_no_mappings();
 	*size = 2 * HOLES * page_size();
 	if (page_size() > 16384)
 		tap_skip("too much memory at %zu bytes a page", page_size());

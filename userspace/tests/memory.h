@@ -29,7 +29,15 @@ void touch(void *addr, size_t size);
 bool unmaps_parts(void);
 void *foreign_mapping(size_t size);
 
+bool residency_known(void);
 size_t resident_bytes(const void *addr, size_t size);
+
+/* Where it is known, that is how many bytes there are in memory. */
+#define expect_resident(addr, size, bytes)				\
+	do {								\
+		if (residency_known())					\
+			expect_equal(resident_bytes(addr, size), bytes); \
+	} while (0)
 
 size_t count_mappings(void);
 bool mapping_name(const void *addr, char *name, size_t size);

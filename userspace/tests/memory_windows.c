@@ -106,6 +106,14 @@ void *foreign_mapping(size_t size)
 }
 
 /**
+ * residency_known() - can it be seen how much memory is there behind a range?
+ */
+bool residency_known(void)
+{
+	return true;
+}
+
+/**
  * resident_bytes() - how much memory is there behind a range?
  * @addr: first byte, page-aligned
  * @size: bytes

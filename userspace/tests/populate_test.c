@@ -23,7 +23,7 @@ static void expect_no_faults(char *addr, size_t size)
 
 	touch(addr, size);
 	if (getenv("TAP_UNDER"))
-		tap_note("an emulator: page faults are its own");
+		tap_note("not checked: page faults are the emulator's");
 	else
 		expect(faults() - before <= 2);
 }
@@ -34,7 +34,7 @@ static void alloc_is_present(void)
 
 	expect(chunk);
 	expect_equal((uintptr_t)chunk % (2 * MIB), 0);
-	expect_equal(resident_bytes(chunk, 8 * MIB), 8 * MIB);
+	expect_resident(chunk, 8 * MIB, 8 * MIB);
 	expect_no_faults(chunk, 8 * MIB);
 	chunk_dealloc(chunk, 8 * MIB, UNKNOWN_CHUNK);
 }
@@ -49,7 +49,7 @@ static void alloc_is_zero(void)
 	expect_trap(chunk);
 	chunk = chunk_alloc_populated(4 * MIB, MIB);
 	expect(stats_now().allocs_recycled == 1);
-	expect_equal(resident_bytes(chunk, 4 * MIB), 4 * MIB);
+	expect_resident(chunk, 4 * MIB, 4 * MIB);
 	expect(is_zero(chunk, 4 * MIB));
 	fill(chunk, 4 * MIB, 2);
 }
@@ -61,7 +61,7 @@ static void pages_are_present(void)
 
 	pages_decommit(chunk, 2 * MIB);
 	expect(pages_populate(chunk + page, MIB));
-	expect_equal(resident_bytes(chunk, 2 * MIB), MIB);
+	expect_resident(chunk, 2 * MIB, MIB);
 	expect(is_zero(chunk + page, MIB));
 	expect_no_faults(chunk + page, MIB);
 	expect_trap(chunk);
@@ -88,7 +88,7 @@ static void any_memory(void)
 	expect(mapped);
 	pages_decommit(mapped, 8 * page);
 	expect(pages_populate(mapped, 8 * page));
-	expect_equal(resident_bytes(mapped, 8 * page), 8 * page);
+	expect_resident(mapped, 8 * page, 8 * page);
 	pages_unmap(mapped, 8 * page);
 }
 
@@ -110,7 +110,7 @@ static void too_much(void)
 	alloc_mib(1);
 	before = stats_now();
 	errno = 0;
-	expect(!chunk_alloc_populated((SIZE_MAX >> 1) + 1 - MIB, MIB));
+	expect(!chunk_alloc_populated(-MIB, MIB));
 	expect_equal(errno, ENOMEM);
 	expect_equal(stats_now().live_bytes, before.live_bytes);
 }
@@ -123,7 +123,7 @@ static void in_child(void *arg)
 	expect(pages_populate(chunk, 2 * MIB));
 	expect(is_zero(chunk, MIB));
 	expect(is_filled(chunk + MIB, MIB, 1));
-	expect_equal(resident_bytes(chunk, 2 * MIB), 2 * MIB);
+	expect_resident(chunk, 2 * MIB, 2 * MIB);
 }
 
 static void inherited(void)

@@ -8,7 +8,7 @@
 
 #define THREADS		12
 #define SLOTS		12
-#define ROUNDS		400
+#define ROUNDS		rounds(400)
 
 static void in_threads(size_t count, void *(*run)(void *))
 {
@@ -146,7 +146,7 @@ static void *set_limits(void *arg)
 /* Whichever was set last, it is what chunk_get_stats() says and what holds. */
 static void limits_at_once(void)
 {
-	for (int i = 0; i < LIMIT_ROUNDS; i++) {
+	for (unsigned int i = 0; i < rounds(LIMIT_ROUNDS); i++) {
 		size_t mib = recyclable(9);
 		void *chunks[9];
 

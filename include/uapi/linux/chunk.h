@@ -22,7 +22,8 @@
  * were zero; a longer one is accepted if what the kernel does not know is zero,
  * else the call fails with E2BIG. Pads and unknown flags must be zero.
  *
- * Errors. A call that fails has changed nothing, except as said for ESTALE.
+ * Errors. A call that fails has changed nothing, except as said for ESTALE; but
+ * address space mapped for it may stay in reserve or be kept for reuse.
  *
  * EFAULT      the argument, or part of it, is not accessible
  * E2BIG       the structure is longer than known here, and not zero there
@@ -230,7 +231,8 @@ struct chunk_ioc_limit {
  * @live_bytes:        in live extents
  * @live_extents:      number of live extents
  * @decommitted_bytes: decommitted pages of live extents
- * @recycled_bytes:    in extents kept for reuse, never above @recycle_limit
+ * @recycled_bytes:    in extents kept for reuse, never above @recycle_limit but
+ *                     for moments after that was lowered
  * @recycle_limit:     see CHUNK_IOC_LIMIT
  * @reserved_bytes:    mapped ahead or given back, not counted as recycled;
  *                     holds no memory

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Every allocation that a call makes fails once, and every copy to or from user
+ * memory: each call is repeated, in a process of its own, with the first of them
+ * failing, then the second, until it has so few that none fails. Whatever comes
+ * of it, the call either worked or has an error that is documented and has
+ * changed nothing: not the counters, not one byte, not what traps.
+ *
+ * By the kernel's own fault injection (/proc/thread-self/fail-nth), which "run"
+ * prepares. That nothing leaks is seen at the end: no node of the device's is
+ * in use, and kunit/vm looks for leaks of any kind.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "fail.h"
+
+/* So many allocations no call makes: it would never come to an end. */
+#define MOST	2000
+
+/* How one try went; shared with the processes that try */
+struct tally {
+	bool injected;
+	unsigned int failures;
+	unsigned int errors;
+	unsigned int survived;
+	unsigned int left_over;
+};
+
+static struct tally *tally;
+
+static int nth_fd;
+
+static void nth_open(void)
+{
+	char text[16];
+
+	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	expect(nth_fd >= 0);
+	/* So that doing so later allocates nothing. */
+	expect(pread(nth_fd, text, sizeof(text), 0) > 0);
+}
+
+static void nth_set(unsigned int nth)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%u", nth);
+
+	expect(pwrite(nth_fd, text, length, 0) == length);
+}
+
+/* Ends it; did anything fail? */
+static bool nth_end(void)
+{
+	char text[16] = "";
+	ssize_t got = pread(nth_fd, text, sizeof(text) - 1, 0);
+
+	/* The copy itself may have been what failed at last. */
+	if (got < 0)
+		return false;
+	if (pwrite(nth_fd, "0", 1, 0) != 1)
+		expect(pwrite(nth_fd, "0", 1, 0) == 1);
+	return text[0] == '0';
+}
+
+static void configure_huge(int fd)
+{
+	struct chunk_ioc_configure args = {
+		.size = sizeof(args),
+		.backing = CHUNK_BACKING_HUGE,
+	};
+
+	expect_equal(call(fd, CHUNK_IOC_CONFIGURE, &args), 0);
+}
+
+static void make(struct world *world, const struct fail_call *trial)
+{
+	size_t page = page_size();
+	char *free_later;
+
+	*world = (struct world) { .fd = device_open(), .fresh = -1 };
+	if (trial->flags & FAIL_HUGE)
+		configure_huge(world->fd);
+	world->c = device_alloc(world->fd, MIB, MIB);
+	free_later = device_alloc(world->fd, 3 * MIB, MIB);
+	world->a = device_alloc(world->fd, 4 * MIB, MIB);
+	world->b = device_mmap(world->fd, 2 * MIB, 0);
+	fill(world->a + 2 * MIB, 2 * MIB, 3);
+	fill(world->b, 4 * page, 4);
+	expect_equal(device_decommit(world->fd, world->a, page), 0);
+	expect_equal(device_decommit(world->fd, world->a + MIB, MIB), 0);
+	expect_equal(device_dealloc(world->fd, free_later, 3 * MIB), 0);
+	if (trial->ready)
+		trial->ready(world);
+}
+
+/* Is a page such that nothing can be read there? No handler: it is quicker. */
+static bool is_trap(int fd, const char *addr)
+{
+	return device_state(fd, addr) & CHUNK_STATE_DECOMMITTED &&
+	       read_traps(addr);
+}
+
+/* What make() has made is there, as it was. @huge: nothing traps */
+static void check(const struct world *world, bool huge)
+{
+	size_t page = page_size();
+	int fd = world->fd;
+
+	if (world->a) {
+		expect_equal(device_lookup(fd, world->a).length, 4 * MIB);
+		expect(is_filled(world->a + 2 * MIB, 2 * MIB, 3));
+		expect(is_zero(world->a + page, MIB - page));
+		expect(huge || is_trap(fd, world->a));
+		expect(huge || is_trap(fd, world->a + MIB));
+		expect(huge || is_trap(fd, world->a + 2 * MIB - page));
+	}
+	if (world->b && device_state(fd, world->b) == CHUNK_STATE_LIVE) {
+		expect(is_filled(world->b, 4 * page, 4));
+		expect(is_zero(world->b + 4 * page, MIB / 4));
+	}
+	if (world->c) {
+		expect_equal(device_lookup(fd, world->c).length, MIB);
+		expect(is_zero(world->c, MIB / 4));
+	}
+}
+
+/* ENOMEM for memory, EFAULT for copies; nothing else can fail here. */
+static void expect_documented(const struct fail_call *trial, int error)
+{
+	if (trial->flags & FAIL_CORE)
+		expect(error == ENOMEM || error == EFAULT || error == EAGAIN ||
+		       error == EINTR);
+	else
+		expect(error == ENOMEM || error == EFAULT);
+}
+
+/* Address space mapped ahead, or kept for reuse instead of in reserve, may stay. */
+static bool unchanged(const struct chunk_ioc_stats *before,
+		      struct chunk_ioc_stats after)
+{
+	if (after.mapped_bytes < before->mapped_bytes ||
+	    after.mapped_bytes != after.live_bytes + after.recycled_bytes +
+				  after.reserved_bytes)
+		return false;
+	after.mapped_bytes = before->mapped_bytes;
+	after.recycled_bytes = before->recycled_bytes;
+	after.reserved_bytes = before->reserved_bytes;
+	after.regions = before->regions;
+	return same_stats(before, &after);
+}
+
+static void show_difference(const struct chunk_ioc_stats *a,
+			    const struct chunk_ioc_stats *b)
+{
+	const __u64 *x = &a->mapped_bytes, *y = &b->mapped_bytes;
+
+	for (size_t i = 0; x + i <= &a->traps; i++)
+		if (x[i] != y[i])
+			tap_note("counter %zu was %llu and is %llu", i,
+				 (unsigned long long)x[i],
+				 (unsigned long long)y[i]);
+}
+
+/* A batch succeeds although its elements fail. */
+static int worst_of(const struct world *world)
+{
+	int worst = 0;
+
+	for (size_t i = 0; i < FAIL_BATCH; i++)
+		if (world->ops[i].error)
+			worst = world->ops[i].error;
+	return worst;
+}
+
+/* What was made is whole, zero, and can be given back. */
+static void use_made(struct world *world)
+{
+	size_t some = world->length < MIB ? world->length : MIB;
+	int fd = world->fd;
+
+	if (!world->made)
+		return;
+	if (world->fresh >= 0)
+		fd = world->fresh;
+	expect_equal(device_lookup(fd, world->made).length, world->length);
+	expect(is_zero(world->made, some));
+	touch(world->made + world->length - page_size(), page_size());
+	expect_equal(device_dealloc(fd, world->made, world->length), 0);
+}
+
+/* In a process of its own */
+static void try_once(const struct fail_call *trial, unsigned int nth)
+{
+	struct chunk_ioc_stats before, after;
+	struct world world;
+	int error, part;
+	bool injected;
+
+	make(&world, trial);
+	before = device_stats(world.fd);
+	nth_open();
+	nth_set(nth);
+	error = trial->run(&world);
+	injected = nth_end();
+	after = device_stats(world.fd);
+	part = worst_of(&world);
+
+	tally->injected = injected;
+	tally->failures += injected;
+	tally->errors += error || part;
+	tally->survived += injected && !error && !part;
+	if (!injected)
+		expect_equal(error, 0);
+	if (error || part)
+		expect_documented(trial, error ? error : part);
+	if (error && !(trial->flags & FAIL_PARTS) &&
+	    !unchanged(&before, after)) {
+		show_difference(&before, &after);
+		tap_note("failure %u, errno %d", nth, error);
+		expect(!"nothing to change");
+	}
+	if (!(trial->flags & FAIL_PARTS) || !world.ops[0].length)
+		check(&world, trial->flags & FAIL_HUGE);
+	if (!error)
+		use_made(&world);
+	expect_consistent(world.fd);
+	_exit(0);
+}
+
+static void every_failure(const struct fail_call *trial)
+{
+	unsigned int nth = 0;
+	pid_t child;
+
+	*tally = (struct tally) { .injected = true };
+	while (tally->injected) {
+		expect(++nth < MOST);
+		child = tap_fork();
+		if (child == 0)
+			try_once(trial, nth);
+		tap_join(child);
+	}
+	tap_note("%s: %u failures injected, %u errors, %u survived",
+		 trial->name, tally->failures, tally->errors, tally->survived);
+}
+
+/* What the device's own cache of nodes says is in use */
+static long nodes_in_use(void)
+{
+	FILE *file = fopen("/proc/slabinfo", "r");
+	char line[256];
+	long used = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "chunk_extent %ld", &used) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return used;
+}
+
+static void nothing_left(void)
+{
+	/* KASAN keeps what was freed for a while, but not over this. */
+	int shrink = open("/sys/kernel/slab/chunk_extent/shrink", O_WRONLY);
+
+	if (shrink >= 0)
+		expect(write(shrink, "1", 1) == 1);
+	tap_note("nodes in use: %ld", nodes_in_use());
+	expect(nodes_in_use() <= 0);
+}
+
+static bool judged(unsigned int number, const char *name, int status)
+{
+	printf("%sok %u - %s\n", status ? "not " : "", number, name);
+	fflush(stdout);
+	return !status;
+}
+
+static int in_child(const struct fail_call *trial)
+{
+	int status = 0;
+	pid_t child;
+
+	fflush(stdout);
+	child = tap_fork();
+	if (child == 0) {
+		if (trial)
+			every_failure(trial);
+		else
+			nothing_left();
+		_exit(0);
+	}
+	expect(waitpid(child, &status, 0) == child);
+	return status;
+}
+
+static int help(void)
+{
+	puts("Usage: fail_test [CALL...]\n"
+	     "Lets every allocation of every call fail, one after the other. CALL is a\n"
+	     "part of the names of those to try. Prints TAP; exits with 1 if a case\n"
+	     "fails, 2 if this kernel has no fault injection. To be started by \"run\".");
+	return 0;
+}
+
+static bool wanted(const char *name, char **parts)
+{
+	if (!*parts)
+		return true;
+	for (; *parts; parts++)
+		if (strstr(name, *parts))
+			return true;
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int number = 0, failures = 0, bad = 0;
+
+	if (argc > 1 && argv[1][0] == '-')
+		return help();
+	if (access("/proc/thread-self/fail-nth", W_OK)) {
+		fputs("fail_test: no fault injection in this kernel\n", stderr);
+		return 2;
+	}
+	tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	expect(tally != MAP_FAILED);
+	for (size_t i = 0; i < fail_calls_count; i++) {
+		if (!wanted(fail_calls[i].name, argv + 1))
+			continue;
+		bad += !judged(++number, fail_calls[i].name,
+			       in_child(&fail_calls[i]));
+		failures += tally->failures;
+	}
+	bad += !judged(++number, "nothing leaks and something failed",
+		       in_child(NULL) || !failures);
+	printf("# %u failures injected\n1..%u\n", failures, number);
+	return bad > 0;
+}

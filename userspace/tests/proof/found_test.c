@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/* What was wrong once, each in the fewest steps that show it. */
+#include <errno.h>
+
+#include <sys/mman.h>
+
+#include "uapi.h"
+
+/*
+ * Somebody else's page in address space that the device keeps for reuse, where
+ * it begins: what is released then must not take it along.
+ */
+static void release_spares_others(void)
+{
+	int fd = device_open();
+	char *extent = device_mmap(fd, 4 * MIB, 0), *page;
+
+	expect_equal(device_dealloc(fd, extent, 4 * MIB), 0);
+	page = mmap(extent, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		    MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	expect(page == extent);
+	fill(page, page_size(), 1);
+	device_limit(fd, 0);
+	expect(!read_traps(page));
+	expect(is_filled(page, page_size(), 1));
+	expect_consistent(fd);
+}
+
+/* The same where it is dealloc that releases, together with its neighbour */
+static void dealloc_spares_others(void)
+{
+	int fd = device_open();
+	char *extent = device_mmap(fd, 2 * MIB, 0), *page;
+
+	device_limit(fd, 0);
+	/* An extent for each half, which adjoin and go in reserve. */
+	expect(mmap(extent, 2 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		    MAP_NORESERVE | MAP_FIXED, fd, 0) == extent);
+	page = mmap(extent + MIB, page_size(), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	expect(page == extent + MIB);
+	fill(page, page_size(), 1);
+	expect_equal(device_dealloc(fd, extent, 2 * MIB), ESTALE);
+	expect(!read_traps(page));
+	expect(is_filled(page, page_size(), 1));
+	expect_consistent(fd);
+}
+
+/*
+ * Nobody hears of it when these are unmapped. Where others come in their place
+ * it seems as if they were still there.
+ */
+#define PLACES	8
+
+static void huge_regions_are_forgotten(void)
+{
+	struct chunk_ioc_configure args = {
+		.size = sizeof(args),
+		.backing = CHUNK_BACKING_HUGE,
+	};
+	int fd = device_open();
+	char *place;
+
+	if (!has_zap(fd))
+		tap_skip("this kernel exports no zap");
+	expect_equal(call(fd, CHUNK_IOC_CONFIGURE, &args), 0);
+	place = device_mmap(fd, PLACES * MIB, 0);
+	for (size_t i = 0; i < 4000; i++) {
+		char *addr = place + i * i % PLACES * MIB;
+
+		expect(mmap(addr, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			    MAP_NORESERVE | MAP_FIXED, fd, 0) == addr);
+		addr = place + i % PLACES * MIB;
+		expect(mmap(addr, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			    MAP_NORESERVE | MAP_FIXED, fd, 0) == addr);
+	}
+	tap_note("%llu regions",
+		 (unsigned long long)device_stats(fd).regions);
+	expect_equal(device_stats(fd).live_extents, PLACES);
+	expect(device_stats(fd).regions <= 256);
+	expect_consistent(fd);
+}
+
+static const struct tap_case cases[] = {
+	{ "what is released spares others' pages", release_spares_others },
+	{ "what is given back spares others' pages", dealloc_spares_others },
+	{ "huge regions that were replaced are forgotten",
+	  huge_regions_are_forgotten },
+};
+
+const struct tap_suite tap_suite = {
+	.about = "Tests for bugs that were found in the device",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};

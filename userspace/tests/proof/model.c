@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A long random sequence of everything that can be done to the device's memory,
+ * by its own calls and by others, against a model of what every page must be:
+ * readable, with which contents, zero, trapping, or somebody else's.
+ *
+ * Meanwhile another thread faults in the same extents without changing any
+ * contents: by reading, and by making pages present for writing. So what is
+ * decommitted is always faulted on at the same time.
+ *
+ * Each sequence can be had again by its seed: the address space is not
+ * randomised. The other thread's timing, of course, differs.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <fcntl.h>
+
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "model.h"
+
+#define OPERATIONS	64	/* kinds, at most */
+#define CHECK_EVERY	512	/* operations, until all is looked at */
+
+/* Seen by the process that reports */
+struct progress {
+	unsigned long done;
+	const char *now;
+	unsigned long each[OPERATIONS];
+};
+
+struct model model;
+
+static struct progress *progress;
+static struct operation operations[OPERATIONS];
+static size_t kinds;
+static unsigned int total_weight;
+
+static unsigned long most = 1000000;
+static unsigned long seconds;
+static uint64_t seed;
+
+static void collect(const struct operation *from, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		operations[kinds++] = from[i];
+		total_weight += from[i].weight;
+	}
+}
+
+static size_t choose(struct model *m)
+{
+	size_t at = below(m, total_weight), i = 0;
+
+	while (at >= operations[i].weight)
+		at -= operations[i++].weight;
+	return i;
+}
+
+/* Any result will do: somebody may be unmapping it. */
+static noreturn void *fault_elsewhere(void *arg)
+{
+	uint64_t state = seed + 1, word;
+	struct iovec local = { &word, sizeof(word) }, remote;
+
+	(void)arg;
+	for (;;) {
+		uintptr_t addr = atomic_load(&model.hot[random_below(&state,
+								     EXTENTS)]);
+
+		if (!addr) {
+			usleep(100);
+			continue;
+		}
+		addr += random_below(&state, 256) * PAGE;
+		remote = (struct iovec) { (void *)addr, sizeof(word) };
+		if (random_below(&state, 2))
+			process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+		else
+			madvise((void *)addr, 4 * PAGE, MADV_POPULATE_WRITE);
+		/* Not all the time: the sequence is to make progress. */
+		usleep(random_below(&state, 200));
+	}
+}
+
+static bool time_is_up(time_t start)
+{
+	return seconds && time(NULL) - start >= (time_t)seconds;
+}
+
+static bool at_end(unsigned long done, time_t start)
+{
+	if (seconds)
+		return done % 64 == 0 && time_is_up(start);
+	return done >= most;
+}
+
+static void set_up(struct model *m)
+{
+	pthread_t thread;
+
+	m->random = seed;
+	m->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	m->file = memfd_create("model", MFD_CLOEXEC);
+	expect(m->pagemap >= 0 && m->file >= 0);
+	expect(ftruncate(m->file, PAGE) == 0);
+	for (unsigned int i = 0; i < CONTEXTS; i++)
+		open_context(m, i);
+	expect(pthread_create(&thread, NULL, fault_elsewhere, NULL) == 0);
+}
+
+static void look_at_all(struct model *m)
+{
+	progress->now = "the check of everything";
+	check_some(m, 8);
+	check_squatters(m);
+	for (unsigned int i = 0; i < CONTEXTS; i++)
+		check_stats(m, i);
+}
+
+/* All is given back, and nothing is left. */
+static void tear_down(struct model *m)
+{
+	progress->now = "the end";
+	for (unsigned int i = 0; i < CONTEXTS; i++)
+		close(m->context[i].fd);
+	check_some(m, 64);
+}
+
+static void work(struct model *m)
+{
+	time_t start = time(NULL);
+
+	set_up(m);
+	while (!at_end(progress->done, start)) {
+		size_t kind = choose(m);
+
+		progress->now = operations[kind].name;
+		operations[kind].run(m);
+		progress->each[kind]++;
+		if (++progress->done % CHECK_EVERY == 0)
+			look_at_all(m);
+	}
+	look_at_all(m);
+	tear_down(m);
+	_exit(0);
+}
+
+static void report(int status)
+{
+	for (size_t i = 0; i < kinds; i++)
+		printf("# %9lu %s\n", progress->each[i], operations[i].name);
+	printf("# %lu operations, --seed %llu\n", progress->done,
+	       (unsigned long long)seed);
+	if (status)
+		printf("# failed with status %#x in operation %lu, %s\n",
+		       status, progress->done, progress->now);
+	printf("%sok 1 - the device is as the model says\n1..1\n",
+	       status ? "not " : "");
+}
+
+static int help(int status)
+{
+	fputs("Usage: model [--seed N] [--ops N | --duration SECONDS]\n"
+	      "Random operations on /dev/chunk and its memory, against a model.\n\n"
+	      "  --seed N            the sequence; it is printed, and N repeats it\n"
+	      "  --ops N             so many operations (1000000)\n"
+	      "  --duration SECONDS  as many as come in this time\n\n"
+	      "Prints TAP; exits with 1 if the device is not as it must be, 2 for bad\n"
+	      "arguments.\n", status ? stderr : stdout);
+	return status;
+}
+
+static bool number(const char *text, uint64_t *value)
+{
+	char *rest;
+
+	if (!text || !*text || *text == '-')
+		return false;
+	errno = 0;
+	*value = strtoull(text, &rest, 0);
+	return !errno && !*rest;
+}
+
+static bool parse(int argc, char **argv)
+{
+	uint64_t value;
+
+	for (int i = 1; i < argc; i += 2) {
+		if (!number(argv[i + 1], &value))
+			return false;
+		if (!strcmp(argv[i], "--seed"))
+			seed = value;
+		else if (!strcmp(argv[i], "--ops"))
+			most = value;
+		else if (!strcmp(argv[i], "--duration"))
+			seconds = value;
+		else
+			return false;
+	}
+	return true;
+}
+
+/* The same addresses each time */
+static void stop_randomising(char **argv)
+{
+	int persona = personality(0xffffffff);
+
+	if (persona & ADDR_NO_RANDOMIZE)
+		return;
+	if (personality(persona | ADDR_NO_RANDOMIZE) != -1)
+		execv("/proc/self/exe", argv);
+}
+
+int main(int argc, char **argv)
+{
+	pid_t child;
+	int status;
+
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+		return help(0);
+	stop_randomising(argv);
+	seed = (uint64_t)time(NULL) * 1000003 + getpid();
+	if (!parse(argc, argv))
+		return help(2);
+	collect(device_operations, device_operations_count);
+	collect(system_operations, system_operations_count);
+	progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	expect(progress != MAP_FAILED);
+	printf("# --seed %llu\n", (unsigned long long)seed);
+	fflush(stdout);
+	child = tap_fork();
+	if (child == 0)
+		work(&model);
+	expect(waitpid(child, &status, 0) == child);
+	report(status);
+	return status != 0;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A model of the device: what each page of each extent must be, whatever was
+ * done to it. See model.c.
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <stdatomic.h>
+
+#include "random.h"
+#include "uapi.h"
+
+#define PAGE		((size_t)4096)
+#define CONTEXTS	3		/* the last has the huge backing */
+#define HUGE_CONTEXT	(CONTEXTS - 1)
+#define EXTENTS		32
+#define MOST_PAGES	(4 * MIB / PAGE)
+#define SQUATTERS	6
+
+/**
+ * struct page - a page of an extent
+ * @value:  what was written into it, or 0: it is zero
+ * @prot:   PROT_*
+ * @dec:    the device has it as decommitted
+ * @gone:   somebody else's memory lies there
+ * @locked: by mlock
+ */
+struct page {
+	uint32_t value;
+	unsigned char prot;
+	bool dec;
+	bool gone;
+	bool locked;
+};
+
+/**
+ * struct extent - a live extent
+ * @addr:   its first byte, or NULL: no extent
+ * @pages:  how many
+ * @owner:  index of its context
+ * @mapped: made by mmap, so that its region is its own
+ * @nofork: children do not inherit it
+ * @page:   what they are
+ */
+struct extent {
+	char *addr;
+	size_t pages;
+	unsigned int owner;
+	bool mapped;
+	bool nofork;
+	struct page page[MOST_PAGES];
+};
+
+/**
+ * struct context - an open file, and what its counters must be
+ * @fd:        the device
+ * @allocs:    extents handed out
+ * @deallocs:  taken back
+ * @commits:   calls that succeeded
+ * @decommits: calls that succeeded
+ */
+struct context {
+	int fd;
+	uint64_t allocs;
+	uint64_t deallocs;
+	uint64_t commits;
+	uint64_t decommits;
+};
+
+/**
+ * struct squatter - somebody else's page in free address space of the device
+ * @addr:  the page, or NULL
+ * @value: what it holds
+ */
+struct squatter {
+	char *addr;
+	uint32_t value;
+};
+
+/**
+ * struct model - all of it
+ * @random:    where the sequence is
+ * @context:   the contexts
+ * @extent:    the extents
+ * @squatter:  pages that must stay as they are
+ * @next:      which squatter goes next
+ * @hot:       where other threads fault meanwhile
+ * @pagemap:   /proc/self/pagemap
+ * @file:      a file with known contents
+ */
+struct model {
+	uint64_t random;
+	struct context context[CONTEXTS];
+	struct extent extent[EXTENTS];
+	struct squatter squatter[SQUATTERS];
+	unsigned int next;
+	atomic_uintptr_t hot[EXTENTS];
+	int pagemap;
+	int file;
+};
+
+/* A run of pages of an extent */
+struct run {
+	struct extent *extent;
+	size_t first;
+	size_t count;
+};
+
+/**
+ * struct operation - one kind of step
+ * @name:   what it is
+ * @weight: how often, in relation to the others
+ * @run:    does it
+ */
+struct operation {
+	const char *name;
+	unsigned int weight;
+	void (*run)(struct model *model);
+};
+
+extern struct model model;
+
+/* model_state.c */
+size_t below(struct model *m, size_t bound);
+bool any_run(struct model *m, size_t most, struct run *run);
+char *run_addr(const struct run *run);
+bool run_has_gone(const struct run *run);
+bool run_has_locked(const struct run *run);
+void run_clear(const struct run *run);
+struct extent *add_extent(struct model *m, char *addr, size_t pages,
+			  unsigned int owner, bool mapped);
+void drop_extent(struct model *m, struct extent *extent);
+void open_context(struct model *m, unsigned int index);
+size_t extents_of(const struct model *m, unsigned int owner);
+
+/* model_check.c */
+bool page_traps(const struct extent *extent, size_t i);
+void put_value(char *page, uint32_t value);
+void check_page(struct model *m, const struct extent *extent, size_t i);
+void check_run(struct model *m, const struct run *run);
+void check_some(struct model *m, size_t pages);
+void check_stats(struct model *m, unsigned int owner);
+void check_not_resident(struct model *m, const struct run *run);
+void check_squatters(struct model *m);
+
+extern const struct operation device_operations[];
+extern const size_t device_operations_count;
+extern const struct operation system_operations[];
+extern const size_t system_operations_count;
+
+#endif /* MODEL_H */

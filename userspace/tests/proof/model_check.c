@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+/* Is the device as the model says? See model.h. */
+#include <errno.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+#include "model.h"
+
+#define WORDS	(PAGE / sizeof(uint64_t))
+
+static uint64_t word_of(uint32_t value, size_t i)
+{
+	return value ? (uint64_t)value * 0x100000001b3 + i : 0;
+}
+
+/**
+ * put_value() - write what check_page() will look for
+ * @page:  a page that can be written
+ * @value: not 0
+ */
+void put_value(char *page, uint32_t value)
+{
+	uint64_t *words = (uint64_t *)(uintptr_t)page;
+
+	words[0] = word_of(value, 0);
+	words[WORDS - 1] = word_of(value, WORDS - 1);
+}
+
+static void expect_value(const uint64_t *words, uint32_t value)
+{
+	expect_equal(words[0], word_of(value, 0));
+	expect_equal(words[WORDS - 1], word_of(value, WORDS - 1));
+	/* Never written */
+	expect_equal(words[WORDS / 2], 0);
+}
+
+/**
+ * page_traps() - must reading a page fail?
+ * @extent: its extent
+ * @i:      its index
+ */
+bool page_traps(const struct extent *extent, size_t i)
+{
+	const struct page *page = &extent->page[i];
+
+	if (page->prot == PROT_NONE)
+		return true;
+	return page->dec && !page->gone && extent->owner != HUGE_CONTEXT;
+}
+
+static void expect_no_read(struct model *m, char *addr)
+{
+	uint64_t word;
+	struct iovec local = { &word, sizeof(word) };
+	struct iovec remote = { addr, sizeof(word) };
+
+	/* By the processor, and on behalf of a system call */
+	if (below(m, 4) == 0) {
+		expect(read_traps(addr));
+		return;
+	}
+	expect(process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == -1);
+	expect_equal(errno, EFAULT);
+}
+
+/**
+ * check_page() - is a page what it must be?
+ * @m:      the model
+ * @extent: its extent
+ * @i:      its index
+ */
+void check_page(struct model *m, const struct extent *extent, size_t i)
+{
+	char *addr = extent->addr + i * PAGE;
+	uint64_t copy[WORDS];
+	struct iovec local = { copy, PAGE }, remote = { addr, PAGE };
+
+	if (page_traps(extent, i)) {
+		expect_no_read(m, addr);
+		return;
+	}
+	if (below(m, 8)) {
+		expect_value((uint64_t *)(uintptr_t)addr,
+			     extent->page[i].value);
+		return;
+	}
+	expect(process_vm_readv(getpid(), &local, 1, &remote, 1, 0) ==
+	       (ssize_t)PAGE);
+	expect_value(copy, extent->page[i].value);
+}
+
+/**
+ * check_run() - is each page of a run what it must be?
+ * @m:   the model
+ * @run: the run
+ */
+void check_run(struct model *m, const struct run *run)
+{
+	for (size_t i = 0; i < run->count; i++)
+		check_page(m, run->extent, run->first + i);
+}
+
+/**
+ * check_some() - look at a few pages of every extent
+ * @m:     the model
+ * @pages: how many of each
+ */
+void check_some(struct model *m, size_t pages)
+{
+	for (size_t e = 0; e < EXTENTS; e++) {
+		struct extent *extent = &m->extent[e];
+
+		for (size_t i = 0; extent->addr && i < pages; i++)
+			check_page(m, extent, below(m, extent->pages));
+	}
+}
+
+/**
+ * check_stats() - are the counters what they must be?
+ * @m:     the model
+ * @owner: index of the context
+ */
+void check_stats(struct model *m, unsigned int owner)
+{
+	struct context *context = &m->context[owner];
+	struct chunk_ioc_stats s = device_stats(context->fd);
+	uint64_t live = 0, decommitted = 0;
+
+	for (size_t e = 0; e < EXTENTS; e++) {
+		struct extent *extent = &m->extent[e];
+
+		if (!extent->addr || extent->owner != owner)
+			continue;
+		live += extent->pages;
+		for (size_t i = 0; i < extent->pages; i++)
+			decommitted += extent->page[i].dec;
+	}
+	expect_equal(s.live_extents, extents_of(m, owner));
+	expect_equal(s.live_bytes, live * PAGE);
+	expect_equal(s.decommitted_bytes, decommitted * PAGE);
+	expect_equal(s.mapped_bytes,
+		     s.live_bytes + s.recycled_bytes + s.reserved_bytes);
+	expect(s.recycled_bytes <= s.recycle_limit);
+	expect_equal(s.allocs, context->allocs);
+	expect_equal(s.deallocs, context->deallocs);
+	expect_equal(s.commits, context->commits);
+	expect_equal(s.decommits, context->decommits);
+}
+
+/**
+ * check_not_resident() - no page may have survived a decommit
+ * @m:   the model
+ * @run: what was decommitted, of a guarded context
+ */
+void check_not_resident(struct model *m, const struct run *run)
+{
+	const uint64_t there = (uint64_t)3 << 62;
+	static uint64_t entries[MOST_PAGES];
+	size_t bytes = run->count * sizeof(*entries);
+
+	expect(pread(m->pagemap, entries, bytes, (uintptr_t)run_addr(run) /
+		     PAGE * sizeof(*entries)) == (ssize_t)bytes);
+	for (size_t i = 0; i < run->count; i++)
+		expect_equal(entries[i] & there, 0);
+}
+
+/**
+ * check_squatters() - has nobody touched what lies in free address space?
+ * @m: the model
+ */
+void check_squatters(struct model *m)
+{
+	for (size_t i = 0; i < SQUATTERS; i++) {
+		struct squatter *s = &m->squatter[i];
+
+		if (s->addr)
+			expect_value((uint64_t *)(uintptr_t)s->addr, s->value);
+	}
+}

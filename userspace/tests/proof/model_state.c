@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+/* What the model knows: see model.h. */
+#include <string.h>
+
+#include <sys/mman.h>
+
+#include "model.h"
+
+/**
+ * below() - a random number
+ * @m:     the model
+ * @bound: at least 1; the number is less
+ */
+size_t below(struct model *m, size_t bound)
+{
+	return random_below(&m->random, bound);
+}
+
+/**
+ * any_run() - random pages of a random extent
+ * @m:    the model
+ * @most: how many pages at most
+ * @run:  receives them
+ *
+ * Return: false if the place chosen holds no extent.
+ */
+bool any_run(struct model *m, size_t most, struct run *run)
+{
+	struct extent *extent = &m->extent[below(m, EXTENTS)];
+
+	if (!extent->addr)
+		return false;
+	run->extent = extent;
+	run->first = below(m, extent->pages);
+	/* Whole chunks, often: they are another case. */
+	if (below(m, 4) == 0)
+		run->first -= run->first % (MIB / PAGE);
+	if (most > extent->pages - run->first)
+		most = extent->pages - run->first;
+	run->count = 1 + below(m, most);
+	if (below(m, 4) == 0)
+		run->count = most;
+	return true;
+}
+
+/**
+ * run_addr() - the first byte of a run
+ * @run: the run
+ */
+char *run_addr(const struct run *run)
+{
+	return run->extent->addr + run->first * PAGE;
+}
+
+/**
+ * run_has_gone() - is some of a run not the device's any more?
+ * @run: the run
+ */
+bool run_has_gone(const struct run *run)
+{
+	for (size_t i = 0; i < run->count; i++)
+		if (run->extent->page[run->first + i].gone)
+			return true;
+	return false;
+}
+
+/**
+ * run_has_locked() - is some of a run mlocked?
+ * @run: the run
+ */
+bool run_has_locked(const struct run *run)
+{
+	for (size_t i = 0; i < run->count; i++)
+		if (run->extent->page[run->first + i].locked)
+			return true;
+	return false;
+}
+
+/**
+ * run_clear() - a run has become zero
+ * @run: the run
+ */
+void run_clear(const struct run *run)
+{
+	for (size_t i = 0; i < run->count; i++)
+		run->extent->page[run->first + i].value = 0;
+}
+
+/* Nobody was given this before and has it still. */
+static void expect_unused(struct model *m, char *addr, size_t size)
+{
+	for (size_t i = 0; i < EXTENTS; i++) {
+		struct extent *e = &m->extent[i];
+
+		expect(!e->addr || addr + size <= e->addr ||
+		       addr >= e->addr + e->pages * PAGE);
+	}
+	for (size_t i = 0; i < SQUATTERS; i++)
+		expect(!m->squatter[i].addr ||
+		       m->squatter[i].addr < addr ||
+		       m->squatter[i].addr >= addr + size);
+}
+
+/**
+ * add_extent() - an extent was handed out
+ * @m:      the model, with a place for it
+ * @addr:   its first byte
+ * @pages:  how many
+ * @owner:  index of its context
+ * @mapped: by mmap
+ */
+struct extent *add_extent(struct model *m, char *addr, size_t pages,
+			  unsigned int owner, bool mapped)
+{
+	struct extent *extent = m->extent;
+
+	expect_unused(m, addr, pages * PAGE);
+	while (extent->addr)
+		extent++;
+	expect(extent < m->extent + EXTENTS);
+	extent->addr = addr;
+	extent->pages = pages;
+	extent->owner = owner;
+	extent->mapped = mapped;
+	extent->nofork = false;
+	for (size_t i = 0; i < pages; i++)
+		extent->page[i] = (struct page) {
+			.prot = PROT_READ | PROT_WRITE,
+		};
+	m->context[owner].allocs++;
+	atomic_store(&m->hot[extent - m->extent], (uintptr_t)addr);
+	return extent;
+}
+
+/**
+ * drop_extent() - an extent is live no longer
+ * @m:      the model
+ * @extent: the extent
+ */
+void drop_extent(struct model *m, struct extent *extent)
+{
+	atomic_store(&m->hot[extent - m->extent], 0);
+	extent->addr = NULL;
+}
+
+/**
+ * open_context() - a new context in place of what there was
+ * @m:     the model
+ * @index: which
+ */
+void open_context(struct model *m, unsigned int index)
+{
+	struct chunk_ioc_configure args = {
+		.size = sizeof(args),
+		.backing = index == HUGE_CONTEXT ? CHUNK_BACKING_HUGE :
+						   CHUNK_BACKING_GUARDED,
+		/* Little at a time, so that there is more growing. */
+		.grow = (index + 1) * 8 * MIB,
+	};
+
+	m->context[index] = (struct context) { .fd = device_open() };
+	expect_equal(call(m->context[index].fd, CHUNK_IOC_CONFIGURE, &args), 0);
+}
+
+/**
+ * extents_of() - how many extents has a context?
+ * @m:     the model
+ * @owner: index of the context
+ */
+size_t extents_of(const struct model *m, unsigned int owner)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < EXTENTS; i++)
+		count += m->extent[i].addr && m->extent[i].owner == owner;
+	return count;
+}

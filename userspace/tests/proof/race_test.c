@@ -1,0 +1,673 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls against each other and against everything else that happens to memory.
+ *
+ * Each case goes on for PROOF_SECONDS (4) and for a least number of rounds, then
+ * looks at what must hold whoever came first. What breaks in the kernel itself
+ * is for its own checks to report: it is the debug kernel that this is for.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "random.h"
+#include "uapi.h"
+
+#define PAGES		48	/* contested, and as many between them */
+#define LEAST_ROUNDS	20
+
+static int fd;
+static atomic_bool stop;
+static atomic_uint turn;
+
+static bool go_on(unsigned int rounds)
+{
+	static struct timespec start;
+	const char *text = getenv("PROOF_SECONDS");
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!start.tv_sec)
+		start = now;
+	return rounds < LEAST_ROUNDS ||
+	       now.tv_sec - start.tv_sec < (text ? atoi(text) : 4);
+}
+
+static pthread_t begin(void *(*run)(void *), void *arg)
+{
+	pthread_t thread;
+
+	expect(pthread_create(&thread, NULL, run, arg) == 0);
+	return thread;
+}
+
+static void end(pthread_t *threads, size_t count)
+{
+	atomic_store(&stop, true);
+	for (size_t i = 0; i < count; i++)
+		expect(pthread_join(threads[i], NULL) == 0);
+}
+
+/*
+ * Decommit against faults. Every other page is decommitted and committed again;
+ * those between are left alone and must stay as they are.
+ */
+static char *contested;
+static struct chunk_ioc_op contested_ops[PAGES];
+
+static char *contested_page(size_t i)
+{
+	return contested + (2 * i + 1) * page_size();
+}
+
+static void change_contested(unsigned int what)
+{
+	struct chunk_ioc_batch args = {
+		.size = sizeof(args),
+		.what = what,
+		.count = PAGES,
+		.ops = (uintptr_t)contested_ops,
+	};
+
+	for (size_t i = 0; i < PAGES; i++)
+		contested_ops[i] = (struct chunk_ioc_op) {
+			.addr = (uintptr_t)contested_page(i),
+			.length = page_size(),
+		};
+	expect_equal(call(fd, CHUNK_IOC_BATCH, &args), 0);
+	expect_equal(args.done, PAGES);
+}
+
+/* Reads, writes, or has the kernel write; returns whether it was let */
+static bool access_page(char *page, unsigned int how)
+{
+	char byte = 1;
+	struct iovec local = { &byte, 1 }, remote = { page, 1 };
+
+	switch (how % 4) {
+	case 0:
+		return !read_traps(page);
+	case 1:
+		return !write_traps(page);
+	case 2:
+		return process_vm_writev(getpid(), &local, 1, &remote, 1, 0) ==
+		       1;
+	default:
+		return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) ==
+		       1;
+	}
+}
+
+/* Odd turns: it is decommitted, from before the turn to after it. */
+static void *fault_contested(void *arg)
+{
+	uint64_t state = (uintptr_t)arg;
+
+	while (!atomic_load(&stop)) {
+		unsigned int before = atomic_load(&turn);
+		char *page = contested_page(random_below(&state, PAGES));
+		bool let = access_page(page, random_next(&state));
+
+		if (let && before % 2)
+			expect(atomic_load(&turn) != before);
+	}
+	return NULL;
+}
+
+static void expect_between(void)
+{
+	size_t page = page_size();
+
+	for (size_t i = 0; i <= PAGES; i++)
+		expect(is_filled(contested + 2 * i * page, page, i));
+}
+
+/* Nothing is there in a decommitted range, not even in swap. */
+static void expect_none_resident(int pagemap)
+{
+	const uint64_t there = (uint64_t)3 << 62;
+	uint64_t entries[2 * PAGES + 1];
+
+	expect(pread(pagemap, entries, sizeof(entries), (uintptr_t)contested /
+		     page_size() * 8) == sizeof(entries));
+	for (size_t i = 0; i < PAGES; i++)
+		expect_equal(entries[2 * i + 1] & there, 0);
+}
+
+static void decommit_against_faults(void)
+{
+	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	unsigned int rounds = 0;
+	pthread_t threads[3];
+
+	fd = device_open();
+	contested = device_alloc(fd, MIB, MIB);
+	for (size_t i = 0; i <= PAGES; i++)
+		fill(contested + 2 * i * page_size(), page_size(), i);
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		threads[i] = begin(fault_contested, (void *)(i + 1));
+	for (; go_on(rounds); rounds++) {
+		change_contested(CHUNK_BATCH_DECOMMIT);
+		atomic_fetch_add(&turn, 1);
+		expect_none_resident(pagemap);
+		if (rounds % 8 == 0)
+			expect_between();
+		atomic_fetch_add(&turn, 1);
+		change_contested(CHUNK_BATCH_COMMIT);
+		for (size_t i = 0; i < PAGES; i += 7)
+			expect(!read_traps(contested_page(i)));
+	}
+	end(threads, TAP_COUNT(threads));
+	expect_between();
+	tap_note("%u rounds, %llu traps", rounds,
+		 (unsigned long long)device_stats(fd).traps);
+}
+
+/*
+ * Dealloc against writes: what is handed out again is zero, whoever wrote. From
+ * then until that is seen, nobody may write.
+ */
+static pthread_rwlock_t handing_out = PTHREAD_RWLOCK_INITIALIZER;
+
+static void *write_contested(void *arg)
+{
+	uint64_t state = (uintptr_t)arg;
+
+	while (!atomic_load(&stop)) {
+		char *page = contested + random_below(&state, 256) * 4096;
+
+		pthread_rwlock_rdlock(&handing_out);
+		(void)access_page(page, 1 + random_below(&state, 2));
+		pthread_rwlock_unlock(&handing_out);
+		if (random_below(&state, 4) == 0)
+			usleep(10);
+	}
+	return NULL;
+}
+
+static void dealloc_against_writes(void)
+{
+	unsigned int rounds = 0, same = 0;
+	pthread_t threads[2];
+	char *extent;
+
+	fd = device_open();
+	contested = device_alloc(fd, MIB, MIB);
+	extent = contested;
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		threads[i] = begin(write_contested, (void *)(i + 1));
+	for (; go_on(rounds); rounds++) {
+		touch(extent, MIB / 4);
+		expect_equal(device_dealloc(fd, extent, MIB), 0);
+		expect_equal(resident_bytes(extent, MIB), 0);
+		pthread_rwlock_wrlock(&handing_out);
+		extent = device_alloc(fd, MIB, MIB);
+		same += extent == contested;
+		expect(is_zero(extent, MIB));
+		pthread_rwlock_unlock(&handing_out);
+	}
+	end(threads, TAP_COUNT(threads));
+	expect(same);
+}
+
+/* The recycle limit is exact at every moment. */
+#define LIMIT	(9 * MIB)
+
+static void *churn(void *arg)
+{
+	uint64_t state = (uintptr_t)arg;
+	char *held[6] = { NULL };
+	size_t sizes[6] = { 0 };
+
+	while (!atomic_load(&stop)) {
+		size_t i = random_below(&state, TAP_COUNT(held));
+
+		if (held[i]) {
+			expect_equal(*(uintptr_t *)held[i], (uintptr_t)held[i]);
+			expect_equal(device_dealloc(fd, held[i], sizes[i]), 0);
+			held[i] = NULL;
+			continue;
+		}
+		sizes[i] = (1 + random_below(&state, 5)) * MIB;
+		held[i] = device_alloc(fd, sizes[i],
+				       MIB << random_below(&state, 3));
+		expect(is_zero(held[i], 64));
+		*(uintptr_t *)held[i] = (uintptr_t)held[i];
+	}
+	for (size_t i = 0; i < TAP_COUNT(held); i++)
+		if (held[i])
+			expect_equal(device_dealloc(fd, held[i], sizes[i]), 0);
+	return NULL;
+}
+
+static void limit_is_exact(void)
+{
+	unsigned int rounds = 0, full = 0;
+	pthread_t threads[4];
+
+	fd = device_open();
+	device_limit(fd, LIMIT);
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		threads[i] = begin(churn, (void *)(i + 1));
+	for (; go_on(rounds); rounds++) {
+		struct chunk_ioc_stats s = device_stats(fd);
+
+		expect(s.recycled_bytes <= LIMIT);
+		full += s.recycled_bytes == LIMIT;
+	}
+	end(threads, TAP_COUNT(threads));
+	expect_equal(device_stats(fd).live_extents, 0);
+	expect_equal(device_stats(fd).recycled_bytes, LIMIT);
+	expect_consistent(fd);
+	tap_note("full in %u of %u looks", full, rounds);
+}
+
+/* It may be exceeded while it is lowered, but not after. */
+static void *change_limit(void *arg)
+{
+	uint64_t state = (uintptr_t)arg;
+
+	while (!atomic_load(&stop))
+		device_limit(fd, random_below(&state, 20) * MIB);
+	return NULL;
+}
+
+static void limit_changes(void)
+{
+	unsigned int rounds = 0;
+	pthread_t threads[3];
+
+	fd = device_open();
+	threads[0] = begin(change_limit, (void *)1);
+	for (size_t i = 1; i < TAP_COUNT(threads); i++)
+		threads[i] = begin(churn, (void *)i);
+	for (; go_on(rounds); rounds++)
+		usleep(1000);
+	end(threads, TAP_COUNT(threads));
+	expect_consistent(fd);
+	device_limit(fd, 0);
+	expect_equal(device_stats(fd).recycled_bytes, 0);
+}
+
+/* Dealloc against lookup, commit and decommit of the same extents */
+static char *_Atomic offered[8];
+
+static void *offer(void *arg)
+{
+	uint64_t state = (uintptr_t)arg;
+
+	while (!atomic_load(&stop)) {
+		size_t i = random_below(&state, TAP_COUNT(offered));
+		char *extent = atomic_exchange(&offered[i], NULL);
+
+		if (extent) {
+			expect_equal(device_dealloc(fd, extent, 2 * MIB), 0);
+			continue;
+		}
+		extent = device_alloc(fd, 2 * MIB, MIB);
+		extent = atomic_exchange(&offered[i], extent);
+		if (extent)
+			expect_equal(device_dealloc(fd, extent, 2 * MIB), 0);
+	}
+	return NULL;
+}
+
+static void look_at(char *extent, uint64_t *state)
+{
+	char *at = extent + random_below(state, 2 * MIB / 4096) * 4096;
+	struct chunk_ioc_lookup l;
+	int error;
+
+	switch (random_below(state, 3)) {
+	case 0:
+		l = device_lookup(fd, at);
+		if (!(l.state & CHUNK_STATE_LIVE))
+			break;
+		expect(l.addr <= (uintptr_t)at);
+		expect((uintptr_t)at < l.addr + l.length);
+		break;
+	case 1:
+		error = device_decommit(fd, at, 4096);
+		expect(error == 0 || error == ENOENT);
+		break;
+	default:
+		error = device_commit(fd, extent, 2 * MIB);
+		expect(error == 0 || error == ENOENT);
+	}
+}
+
+static void *look(void *arg)
+{
+	uint64_t state = (uintptr_t)arg;
+
+	while (!atomic_load(&stop)) {
+		size_t i = random_below(&state, TAP_COUNT(offered));
+		char *extent = atomic_load(&offered[i]);
+
+		if (extent)
+			look_at(extent, &state);
+	}
+	return NULL;
+}
+
+static void dealloc_against_lookup(void)
+{
+	unsigned int rounds = 0;
+	pthread_t threads[4];
+	char *own;
+
+	fd = device_open();
+	own = device_alloc(fd, MIB, MIB);
+	fill(own, MIB, 5);
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		threads[i] = begin(i % 2 ? look : offer, (void *)(i + 1));
+	for (; go_on(rounds); rounds++)
+		expect(is_filled(own, MIB, 5));
+	end(threads, TAP_COUNT(threads));
+	for (size_t i = 0; i < TAP_COUNT(offered); i++)
+		if (offered[i])
+			expect_equal(device_dealloc(fd, offered[i], 2 * MIB),
+				     0);
+	expect_equal(device_stats(fd).live_bytes, MIB);
+	expect_equal(device_stats(fd).decommitted_bytes, 0);
+	expect_consistent(fd);
+}
+
+/* Everything at once, each call's result being whatever it likes to be */
+static void disturb(char *arena, uint64_t *state)
+{
+	char *at = arena + random_below(state, 8 * 256) * 4096;
+	size_t size = (1 + random_below(state, 64)) * 4096;
+	char *chunk = (char *)((uintptr_t)at & -MIB), *addr;
+
+	switch (random_below(state, 10)) {
+	case 0:
+		device_decommit(fd, at, size);
+		break;
+	case 1:
+		device_commit(fd, at, size);
+		break;
+	case 2:
+		device_dealloc(fd, chunk, MIB);
+		break;
+	case 3:
+		mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		     MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		break;
+	case 4:
+		mmap(chunk, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		     MAP_NORESERVE | MAP_FIXED, fd, 0);
+		break;
+	case 5:
+		if (!try_alloc(fd, MIB, MIB, &addr))
+			device_dealloc(fd, addr, MIB);
+		break;
+	case 6:
+		mprotect(at, size, random_below(state, 4));
+		break;
+	case 7:
+		madvise(at, size, random_below(state, 26));
+		break;
+	case 8:
+		device_limit(fd, random_below(state, 10) * MIB);
+		break;
+	default:
+		access_page(at, random_next(state));
+	}
+}
+
+static void *disturbing(void *arg)
+{
+	uint64_t state = (uintptr_t)arg;
+
+	while (!atomic_load(&stop))
+		disturb(contested, &state);
+	return NULL;
+}
+
+/* Room of its own, so that nobody else's memory comes to lie there */
+static char *arena(void)
+{
+	char *place = anonymous(10 * MIB, PROT_NONE);
+
+	place = (char *)(((uintptr_t)place + MIB - 1) & -MIB);
+	expect(mmap(place, 8 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		    MAP_NORESERVE | MAP_FIXED, fd, 0) == place);
+	return place;
+}
+
+static void everything_at_once(void)
+{
+	unsigned int rounds = 0;
+	pthread_t threads[4];
+	char *stable;
+	int other;
+
+	fd = device_open();
+	other = device_open();
+	stable = device_alloc(other, 2 * MIB, MIB);
+	fill(stable, MIB, 6);
+	expect_equal(device_decommit(other, stable + MIB, MIB), 0);
+	contested = arena();
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		threads[i] = begin(disturbing, (void *)(i + 1));
+	for (; go_on(rounds); rounds++) {
+		expect(is_filled(stable, MIB, 6));
+		expect(read_traps(stable + MIB));
+	}
+	end(threads, TAP_COUNT(threads));
+	expect_consistent(fd);
+	close(fd);
+	expect(munmap(contested, 8 * MIB) == 0);
+}
+
+/* Fork, exit and being killed, in the middle of all of that */
+static noreturn void short_life(bool killed)
+{
+	int inherited = fd;
+
+	fd = device_open();
+	expect(device_commit(inherited, contested, MIB) == EPERM);
+	/* Threads do not outlive fork: these are the child's own. */
+	contested = arena();
+	for (size_t i = 0; i < 3; i++)
+		begin(disturbing, (void *)(i + 100));
+	while (device_stats(fd).decommits < 3)
+		usleep(100);
+	if (killed)
+		kill(getpid(), SIGKILL);
+	_exit(0);
+}
+
+static void fork_against_everything(void)
+{
+	char *stable, *guard;
+	unsigned int rounds = 0;
+	pthread_t threads[2];
+	int other, status;
+
+	fd = device_open();
+	other = device_open();
+	stable = device_alloc(other, 2 * MIB, MIB);
+	guard = stable + MIB;
+	expect_equal(device_decommit(other, guard, MIB), 0);
+	contested = arena();
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		threads[i] = begin(disturbing, (void *)(i + 1));
+	for (; go_on(rounds); rounds++) {
+		pid_t child;
+
+		fill(stable, 4 * page_size(), rounds);
+		child = tap_fork();
+		if (child == 0) {
+			expect(is_filled(stable, 4 * page_size(), rounds));
+			expect(read_traps(guard) && write_traps(guard));
+			short_life(rounds % 2);
+		}
+		/* Copy on write, this way round too. */
+		fill(stable, 4 * page_size(), rounds + 1);
+		expect(waitpid(child, &status, 0) == child);
+		expect(rounds % 2 ? WIFSIGNALED(status) &&
+		       WTERMSIG(status) == SIGKILL : status == 0);
+		expect(is_filled(stable, 4 * page_size(), rounds + 1));
+	}
+	end(threads, TAP_COUNT(threads));
+	tap_note("%u forks", rounds);
+}
+
+static void write_to(const char *path, const char *text)
+{
+	int file = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (file < 0)
+		return;
+	if (write(file, text, strlen(text)) < 0)
+		tap_note("%s: %s", path, strerror(errno));
+	close(file);
+}
+
+/* The system's own reclaim, of caches and of these very pages */
+static void *reclaim(void *arg)
+{
+	while (!atomic_load(&stop)) {
+		write_to("/proc/sys/vm/drop_caches", "3");
+		write_to("/proc/sys/vm/compact_memory", "1");
+		madvise(arg, 2 * MIB, MADV_PAGEOUT);
+		usleep(1000);
+	}
+	return NULL;
+}
+
+static void reclaim_against_everything(void)
+{
+	unsigned int rounds = 0;
+	pthread_t threads[3];
+	char *extent;
+
+	fd = device_open();
+	extent = device_alloc(fd, 2 * MIB, MIB);
+	fill(extent, MIB, 1);
+	threads[0] = begin(reclaim, extent);
+	for (size_t i = 1; i < TAP_COUNT(threads); i++)
+		threads[i] = begin(churn, (void *)i);
+	for (; go_on(rounds); rounds++) {
+		fill(extent + MIB, MIB / 2, rounds);
+		expect(is_filled(extent + MIB, MIB / 2, rounds));
+		expect_equal(device_decommit(fd, extent + MIB, MIB), 0);
+		expect_equal(resident_bytes(extent + MIB, MIB), 0);
+		expect(is_filled(extent, MIB, 1));
+		expect_equal(device_commit(fd, extent + MIB, MIB), 0);
+		expect(is_zero(extent + MIB, MIB / 4));
+	}
+	end(threads, TAP_COUNT(threads));
+}
+
+/* A control group with so much memory; the case is skipped where it cannot be */
+#define GROUP	"/sys/fs/cgroup/chunk-proof"
+
+static void confine(const char *memory, const char *swap)
+{
+	write_to("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	mkdir(GROUP, 0755);
+	if (access(GROUP "/memory.max", W_OK))
+		tap_skip("no memory control group");
+	write_to(GROUP "/memory.max", memory);
+	write_to(GROUP "/memory.swap.max", swap);
+	write_to(GROUP "/cgroup.procs", "0");
+}
+
+static void release(void)
+{
+	write_to("/sys/fs/cgroup/cgroup.procs", "0");
+	rmdir(GROUP);
+}
+
+static bool has_swap(void)
+{
+	char text[512];
+	int file = open("/proc/swaps", O_RDONLY);
+	ssize_t got = read(file, text, sizeof(text) - 1);
+
+	close(file);
+	text[got > 0 ? got : 0] = '\0';
+	return strchr(text, '/');
+}
+
+static void swapped(void)
+{
+	size_t page = page_size();
+	char *extent;
+
+	if (!has_swap())
+		tap_skip("there is no swap");
+	confine("16M", "max");
+	fd = device_open();
+	extent = device_alloc(fd, 40 * MIB, MIB);
+	fill(extent, 40 * MIB, 9);
+	for (size_t at = 0; at < 40 * MIB; at += MIB)
+		expect_equal(device_decommit(fd, extent + at, page), 0);
+	for (size_t at = 0; at < 40 * MIB; at += MIB) {
+		expect_trap(extent + at);
+		expect(is_filled(extent + at + page, MIB - page,
+				 9 + at + page));
+	}
+	expect_equal(device_decommit(fd, extent, 20 * MIB), 0);
+	expect_equal(device_commit(fd, extent, 20 * MIB), 0);
+	expect(is_zero(extent, MIB));
+	release();
+}
+
+static void out_of_memory(void)
+{
+	struct tap_outcome outcome = { 0 };
+	pid_t child;
+	char *own;
+
+	fd = device_open();
+	own = device_alloc(fd, MIB, MIB);
+	fill(own, MIB, 2);
+	confine("24M", "0");
+	child = tap_fork();
+	if (child == 0) {
+		fd = device_open();
+		fill(device_alloc(fd, 64 * MIB, MIB), 64 * MIB, 1);
+		_exit(0);
+	}
+	expect(waitpid(child, &outcome.status, 0) == child);
+	release();
+	expect(WIFSIGNALED(outcome.status) &&
+	       WTERMSIG(outcome.status) == SIGKILL);
+	expect(is_filled(own, MIB, 2));
+	expect_consistent(fd);
+}
+
+static const struct tap_case cases[] = {
+	{ "decommit against faults", decommit_against_faults },
+	{ "dealloc against writes", dealloc_against_writes },
+	{ "the limit is exact", limit_is_exact },
+	{ "the limit is exact after it has changed", limit_changes },
+	{ "dealloc against lookup, commit, decommit", dealloc_against_lookup },
+	{ "everything at once", everything_at_once },
+	{ "fork, exit and kill against everything", fork_against_everything },
+	{ "reclaim against everything", reclaim_against_everything },
+	{ "swapped out and in by a control group", swapped },
+	{ "killed for want of memory", out_of_memory },
+};
+
+const struct tap_suite tap_suite = {
+	.about = "Tests calls of the device against each other and all else",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};
