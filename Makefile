@@ -19,6 +19,7 @@ help:
 #: make libchunk     the user-space library
 #: make tests        its tests, which make check runs
 #: make jemalloc     libchunk-jemalloc.so, to be preloaded, and its tests
+#: make adapters     the tests of those for mimalloc and mozjemalloc
 #: make check-windows  libchunk built for Windows, its tests under Wine
 #: make vm CMD='...' run a command in a virtual machine with the module loaded;
 #:                   KERNEL=6.1 FLAVOUR=stock|debug ICOUNT=1 MEM=2G CPUS=2
@@ -32,6 +33,15 @@ help:
 #: make bench-save   measure all, and put that into docs/bench
 #: make bench-native libchunk without the module against the original's system
 #:                   calls, wall clock, here (ROUNDS=200)
+#: make install      the library, headers, chunk.pc and the manual, to PREFIX=
+#:                   (/usr/local; DESTDIR= in front of it); make uninstall
+#: make check-sanitize  libchunk's tests under AddressSanitizer and
+#:                   UndefinedBehaviorSanitizer, ThreadSanitizer and valgrind,
+#:                   and some runs of the fuzzer (TOOLS="address" for some of
+#:                   them; more: userspace/tests/sanitize --help)
+#: make fuzz         the engine against random calls and a model, for DURATION=600
+#:                   seconds
+#: make coverage     which lines of libchunk and the engine the tests never run
 #: make lint         checkpatch, sparse, W=1, shellcheck
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
@@ -39,11 +49,15 @@ help:
 
 BUILD_DEPS := gcc libc6-dev make
 JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
+MIMALLOC_DEPS := libmimalloc-dev
+# Sanitizers come with gcc; libc6-dbg is valgrind's.
+WATCH_DEPS := clang gcovr libc6-dbg libclang-rt-14-dev llvm valgrind
 
 deps:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) bc binutils bison busybox-static ca-certificates \
-		flex gcc-12 gnuplot-nox kmod libelf-dev lz4 perl python3 qemu-system-x86 shellcheck \
-		sparse xz-utils $$(userspace/tests/arch --packages)
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(MIMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
+		busybox-static ca-certificates flex g++ gcc-12 gnuplot-nox kmod libelf-dev \
+		lz4 mandoc perl pkg-config python3 qemu-system-x86 shellcheck sparse xz-utils \
+		$$(userspace/tests/arch --packages)
 	@userspace/tests/check-windows --deps
 
 modules:
@@ -62,6 +76,11 @@ jemalloc: libchunk
 	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS)
 	$(MAKE) -C userspace jemalloc
 	$(MAKE) -C userspace/jemalloc/tests programs
+
+adapters: libchunk
+	@kunit/deps $(BUILD_DEPS) $(MIMALLOC_DEPS)
+	$(MAKE) -C userspace/mimalloc programs
+	$(MAKE) -C userspace/mozjemalloc programs
 
 check-windows:
 	@userspace/tests/check-windows
@@ -107,6 +126,25 @@ bench-native:
 	@$(MAKE) -s -C userspace libchunk >&2
 	@$(MAKE) -s -C userspace bench-native
 
+install: jemalloc
+	$(MAKE) -C userspace install
+
+uninstall:
+	$(MAKE) -C userspace uninstall
+
+check-sanitize:
+	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@userspace/tests/sanitize $(TOOLS)
+
+DURATION ?= 600
+fuzz:
+	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@$(MAKE) -s -C userspace/tests/fuzz fuzz DURATION=$(DURATION)
+
+coverage:
+	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@userspace/tests/coverage
+
 lint:
 	@kunit/lint
 
@@ -118,5 +156,7 @@ clean:
 distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
-.PHONY: help deps bench bench-save bench-check bench-native modules libchunk tests jemalloc vm kunit run check check-arch check-windows lint clean distclean
+.PHONY: help adapters deps bench bench-save bench-check bench-native modules libchunk tests jemalloc \
+	vm kunit run check check-arch check-windows check-sanitize fuzz coverage install \
+	uninstall lint clean distclean
 .DEFAULT_GOAL := help

@@ -4,9 +4,8 @@
  * behind our back, and the calls by which we map and unmap ourselves.
  *
  * VMAs of ours carry no VM_SPECIAL flag, so that mlock, KSM, core dumps and the
- * rest treat them as private memory. Nothing must be made of two VMAs merging,
- * then: state is by address. In fact they do not, since the page offsets are
- * alignments, below BITS_PER_LONG, and a chunk has more pages than that.
+ * rest treat them as private memory. Nothing but their offsets keeps two regions'
+ * from being merged, then: see unique_offset().
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -207,6 +206,25 @@ static int region_register(struct chunk_context *context,
 	return 0;
 }
 
+/*
+ * The core merges what is mapped anew with what is mapped beside it, without a
+ * word to us, if the file is the same and the offset goes on there: as it would
+ * where the beginning of a region is mapped over. So no region's offsets go on
+ * where another's end, nor where one asked for begins. Who mapped it sees none of
+ * this but in /proc/PID/maps.
+ */
+static unsigned long unique_offset(void)
+{
+	static atomic_long_t regions;
+	unsigned long offset;
+
+	do {
+		offset = (unsigned long)atomic_long_inc_return(&regions) <<
+			 order_base_2(TASK_SIZE_MAX >> PAGE_SHIFT);
+	} while (!offset);
+	return offset;
+}
+
 /**
  * chunk_mmap() - file_operations.mmap: a new region
  * @file: the device
@@ -255,6 +273,7 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	err = region_register(context, region, extent);
 	if (err)
 		goto free_extent;
+	vma->vm_pgoff = unique_offset();
 	if (region->holed) {
 		vma_set_anonymous(vma);
 		chunk_region_put(region); /* there is only the list's */

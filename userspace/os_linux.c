@@ -145,8 +145,9 @@ static int linux_map(void *addr, size_t size, void **out)
 {
 	long got = addr ? map_at(addr, size) : chunk_low_map(&low, size);
 
+	/* Also when it may not be locked, which is EAGAIN, or not be there. */
 	if (failed(got))
-		return got;
+		return got == -EEXIST ? -EEXIST : -ENOMEM;
 	*out = (void *)got;
 	chunk_linux_name(*out, size, name_used);
 	return 0;

@@ -154,6 +154,15 @@ char *adjoining_chunks(size_t count)
 	return first;
 }
 
+/* By what TEST_FEWER says to divide what there is to do; 1 for all of it */
+static unsigned int fewer(void)
+{
+	const char *text = getenv("TEST_FEWER");
+	unsigned int divisor = text ? strtoul(text, NULL, 10) : 1;
+
+	return divisor > 1 ? divisor : 1;
+}
+
 /**
  * rounds() - how often to repeat what is only repeated
  * @count: where there is time
@@ -162,8 +171,16 @@ char *adjoining_chunks(size_t count)
  */
 unsigned int rounds(unsigned int count)
 {
-	const char *text = getenv("TEST_FEWER");
-	unsigned int divisor = text ? strtoul(text, NULL, 10) : 1;
+	return fewer() > 1 ? count / fewer() + 1 : count;
+}
 
-	return divisor > 1 ? count / divisor + 1 : count;
+/**
+ * stride() - how far to go on where places are tried one after another
+ * @step: where there is time
+ *
+ * Return: more where there are to be fewer.
+ */
+unsigned int stride(unsigned int step)
+{
+	return step * fewer();
 }

@@ -26,6 +26,7 @@ size_t recyclable(size_t mib);
 void need_cutting(void);
 
 unsigned int rounds(unsigned int count);
+unsigned int stride(unsigned int step);
 void need_limit(int resource);
 void need_no_mappings(void);
 bool emulator_survives(void (*run)(void *), void *arg);

@@ -133,7 +133,7 @@ static void random_tree(void)
 
 	for (unsigned int i = 0; i < ITEMS; i++)
 		items[i].key = i;
-	for (int step = 0; step < 20000; step++) {
+	for (unsigned int step = 0; step < rounds(20000); step++) {
 		struct item *item = &items[random_below(&random, ITEMS)];
 
 		if (item->in) {
@@ -334,7 +334,7 @@ static void random_array(void)
 	chunks_init();
 	xa_init_flags(&model.array, 0);
 	check_array(&model);
-	for (int step = 0; step < 4000; step++) {
+	for (unsigned int step = 0; step < rounds(4000); step++) {
 		store_or_erase(&model, &random);
 		if (step % 40 == 0)
 			check_array(&model);
@@ -393,7 +393,7 @@ static void *read_all(void *arg)
 {
 	unsigned long *seen = arg;
 
-	for (int round = 0; round < 2000 || !*seen; round++) {
+	for (unsigned int round = 0; round < rounds(2000) || !*seen; round++) {
 		for (uintptr_t i = 0; i < 256; i++) {
 			void *entry = xa_load(&shared, i << 14 | (i & 63));
 

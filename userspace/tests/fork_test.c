@@ -520,6 +520,32 @@ static void vfork_and_exec(void)
 	expect(is_zero(alloc_mib(1), MIB));
 }
 
+/* The threads go on in the memory that the child borrows. */
+static void vfork_with_threads(void)
+{
+	static char *const argv[] = { "/bin/true", NULL };
+	pthread_t threads[4];
+
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		expect(pthread_create(&threads[i], NULL, busy,
+				      (void *)(i + 1)) == 0);
+	for (unsigned int i = 0; i < rounds(100); i++) {
+		pid_t child = vfork();
+
+		if (child == 0) {
+			execv(argv[0], argv);
+			_exit(1);
+		}
+		expect(child > 0);
+		tap_join(child);
+		dealloc_mib(alloc_mib(1), 1);
+	}
+	atomic_store(&stop, true);
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		expect(pthread_join(threads[i], NULL) == 0);
+	expect_stats_consistent();
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "the child allocates, the parent is unaffected", child_allocates },
@@ -540,6 +566,8 @@ static const struct tap_case cases[] = {
 	  fork_in_first_calls },
 	{ "several threads fork", threads_fork },
 	{ "vfork and exec", vfork_and_exec },
+	{ "vfork and exec while other threads are inside the library",
+	  vfork_with_threads },
 };
 
 const struct tap_suite tap_suite = {

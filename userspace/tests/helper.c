@@ -7,11 +7,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <sys/mman.h>
 
 #include "common.h"
 
@@ -30,6 +33,27 @@ static void __attribute__((constructor(101))) before_main(void)
 	pages_decommit(early + MIB, MIB);
 	early_process = getpid();
 }
+
+/*
+ * Before any constructor, the C library's included: getenv() finds nothing yet,
+ * so that CHUNK_OPTIONS has no say either.
+ */
+static char *first;
+
+static void before_constructors(int argc, char **argv, char **environment)
+{
+	(void)argv;
+	if (argc != 2 || strncmp(*environment, "HELPER_FIRST=", 13))
+		return;
+	first = chunk_alloc(2 * MIB, 4 * MIB, false);
+	if (!first)
+		_exit(9);
+	fill(first, 2 * MIB, 1);
+	pages_decommit(first + MIB, page_size());
+}
+
+static void (*const preinit)(int argc, char **argv, char **environment)
+__attribute__((section(".preinit_array"), used)) = before_constructors;
 
 static void __attribute__((destructor(101))) after_main(void)
 {
@@ -68,6 +92,16 @@ static void check_early(void)
 	expect(is_filled(early, MIB, 1));
 	expect_trap_only(early + MIB, MIB);
 	expect(is_filled(early + 2 * MIB, 2 * MIB, 1 + 2 * MIB));
+	use();
+}
+
+static void check_first(void)
+{
+	expect(first);
+	expect(chunk_is_live(first));
+	expect(is_filled(first, MIB, 1));
+	expect_trap_only(first + MIB, page_size());
+	dealloc_mib(first, 2);
 	use();
 }
 
@@ -132,6 +166,49 @@ static void interposed(void)
 	use();
 }
 
+#define PIECES	200
+
+static void *take_and_free(void *seed)
+{
+	uint64_t random = (uintptr_t)seed;
+	char *pieces[PIECES] = { NULL };
+
+	for (int i = 0; i < 20 * PIECES; i++) {
+		char **piece = &pieces[random_below(&random, PIECES)];
+		size_t size = 1 + random_below(&random, i % 16 ? 500 : 3 * MIB);
+
+		if (*piece)
+			expect(**piece == (char)(uintptr_t)seed);
+		free(*piece);
+		*piece = malloc(size);
+		expect(*piece);
+		**piece = (char)(uintptr_t)seed;
+	}
+	return NULL;
+}
+
+/* malloc is libchunk's user, and mmap calls malloc: see allocator.c. */
+static void allocator(void)
+{
+	atomic_uint *chunks = dlsym(RTLD_DEFAULT, "allocator_chunks");
+	atomic_uint *calls = dlsym(RTLD_DEFAULT, "interposed_calls");
+	unsigned int before;
+	pthread_t threads[4];
+
+	expect(chunks && calls);
+	before = *calls;
+	expect(mmap(NULL, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+	       MAP_FAILED);
+	expect(*calls > before);
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		expect(!pthread_create(&threads[i], NULL, take_and_free,
+				       (void *)(i + 1)));
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		expect(!pthread_join(threads[i], NULL));
+	expect(*chunks > 10);
+	use();
+}
+
 /* Many small pieces, so that libchunk needs memory for itself again and again */
 static void many(void)
 {
@@ -149,6 +226,7 @@ static const struct tap_case commands[] = {
 	{ "use", use }, { "early", check_early },
 	{ "without-files", without_files }, { "exec", no_device_open },
 	{ "interposed", interposed }, { "many", many },
+	{ "first", check_first }, { "allocator", allocator },
 };
 
 int main(int argc, char **argv)

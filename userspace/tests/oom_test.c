@@ -170,6 +170,49 @@ static void recycling_fails(void)
 	expect_equal(stats_now().mapped_bytes, before.mapped_bytes);
 }
 
+static int overcommit_mode(void)
+{
+	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
+	int mode = -1;
+
+	expect(file && fscanf(file, "%d", &mode) == 1);
+	fclose(file);
+	return mode;
+}
+
+/*
+ * Memory is charged when it is mapped, whoever touches it. What is taken here
+ * others lack, so none of it is kept for long.
+ */
+static void overcommit_strict(void)
+{
+	size_t count = 0;
+
+	if (overcommit_mode() != 2)
+		tap_skip("the overcommit mode is %d", overcommit_mode());
+	while (count < MOST && (chunks[count] = chunk_alloc(MIB, MIB, false)))
+		count++;
+	expect(count < MOST);
+	expect_equal(errno, ENOMEM);
+	expect(!pages_map(NULL, 64 * MIB));
+	expect_stats_consistent();
+	dealloc_mib(chunks[--count], 1);
+	fill(chunks[0], MIB, 1);
+	/* What it frees somebody else may take. */
+	pages_decommit(chunks[1], MIB);
+	expect_trap(chunks[1]);
+	if (pages_commit(chunks[1], MIB))
+		expect(is_zero(chunks[1], MIB));
+	tap_note("%zu chunks", count);
+	expect(is_filled(chunks[0], MIB, 1));
+	chunk_set_recycle_limit(0);
+	while (count)
+		dealloc_mib(chunks[--count], 1);
+	expect_equal(stats_now().live_bytes, stats_now().base_bytes);
+	fill(alloc_mib(64), 64 * MIB, 1);
+	expect_stats_consistent();
+}
+
 /* As many mappings as there may be, none of which merge. */
 static size_t use_up_mappings(char **place)
 {
@@ -314,6 +357,7 @@ static const struct tap_case cases[] = {
 	{ "RLIMIT_DATA", data },
 	{ "commit under RLIMIT_DATA", commit_fails },
 	{ "recycling under RLIMIT_DATA loses nothing", recycling_fails },
+	{ "overcommit mode 2", overcommit_strict },
 	{ "no mapping left", no_mapping_left },
 	{ "recycling without a mapping left", recycled_without_a_mapping },
 	{ "RLIMIT_AS at the first call", at_the_first_call },

@@ -72,6 +72,14 @@ static void before_main(void)
 	run_helper("early", "HELPER_EARLY=1");
 }
 
+static void before_constructors(void)
+{
+#ifndef __GLIBC__
+	tap_skip("glibc calls functions that early, others may not");
+#endif
+	run_helper("first", "HELPER_FIRST=1");
+}
+
 static void after_exec(void)
 {
 	char *chunk = alloc_mib(2);
@@ -173,6 +181,18 @@ static void use_after_closing(char *chunk)
 	dealloc_mib(chunk, 4);
 	dealloc_mib(fresh, 2);
 	expect(is_zero(alloc_mib(3), 3 * MIB));
+}
+
+/* As allocators do it, with a lock that the interposed mmap wants, too. */
+static void allocator_under_interposition(void)
+{
+	char preload[2 * PATH_MAX + 16];
+
+	if (LIBC_MMAP)
+		tap_skip("libchunk calls libc's mmap here");
+	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s:%s",
+		 beside("allocator.so"), beside("interpose.so"));
+	run_helper("allocator", preload);
 }
 
 /* What daemons do. */
@@ -280,6 +300,7 @@ static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "used from a constructor before main and a destructor after",
 	  before_main },
+	{ "used before any constructor", before_constructors },
 	{ "nothing of the device is open after exec", after_exec },
 	{ "descriptors of the device are closed on exec", close_on_exec },
 	{ "stdin, stdout and stderr closed", without_files },
@@ -291,6 +312,8 @@ static const struct tap_case cases[] = {
 	{ "libc's functions replaced: none is called", under_interposition },
 	{ "libc's functions replaced, used from a constructor",
 	  interposed_and_early },
+	{ "a malloc on libchunk under a mmap that calls dlsym and malloc",
+	  allocator_under_interposition },
 	{ "thousands of chunks", with_many },
 	{ "as a user without privileges", another_user },
 	{ "the first thread to use it is gone", first_user_is_gone },

@@ -93,6 +93,32 @@ static void system_calls_fail(void)
 	expect(read(ends[0], chunk + page, 8) == 8);
 }
 
+static void ignore(int number)
+{
+	(void)number;
+}
+
+static void misuse(void *arg)
+{
+	sigset_t all;
+
+	(void)arg;
+	signal(SIGABRT, ignore);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	chunk_dealloc(NULL, MIB, UNKNOWN_CHUNK);
+}
+
+/* A program does not get away with misuse that does not want to die. */
+static void abort_not_wanted(void)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, misuse, NULL);
+	expect(tap_aborted(&outcome));
+	expect_equal(outcome.lines, 1);
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "a crash handler asks, and repairs the access",
@@ -101,6 +127,7 @@ static const struct tap_case cases[] = {
 	  from_an_interrupting_handler },
 	{ "system calls on decommitted memory fail with EFAULT",
 	  system_calls_fail },
+	{ "misuse with SIGABRT blocked and handled", abort_not_wanted },
 };
 
 const struct tap_suite tap_suite = {

@@ -115,12 +115,18 @@ unsigned int tap_timeout(void)
 	return text && atoi(text) > 0 ? atoi(text) : SECONDS;
 }
 
+static const char *program;
+
 /* Runs one case and prints its result; returns whether it did not fail. */
 static bool judge(const struct tap_suite *suite, size_t index, size_t number)
 {
 	const char *name = suite->cases[index].name;
 	char reason[TAP_REASON] = "";
 
+	if (tap_excused(program, name, reason)) {
+		result("ok %zu - %s # SKIP %s", number, name, reason);
+		return true;
+	}
 	switch (tap_system_run(suite, index, reason)) {
 	case 0:
 		result("ok %zu - %s", number, name);
@@ -134,7 +140,7 @@ static bool judge(const struct tap_suite *suite, size_t index, size_t number)
 	}
 }
 
-static void help(const char *program, const char *about)
+static void help(const char *about)
 {
 	printf("Usage: %s [-l] [CASE...]\n%s.\n\n", program, about);
 	puts("Prints TAP; exits with 1 if a case fails, 2 for bad arguments.");
@@ -142,6 +148,7 @@ static void help(const char *program, const char *about)
 	puts("  -l, --list   print the names only\n");
 	printf("TAP_TIMEOUT: seconds until a case counts as hanging (%d)\n",
 	       SECONDS);
+	puts("TAP_SKIPS: a file of lines \"PROGRAM | CASE | REASON\" to skip");
 }
 
 static bool wanted(const char *name, char **parts)
@@ -167,6 +174,13 @@ static bool run_wanted(const struct tap_suite *suite, char **parts)
 	return !failed && number;
 }
 
+static const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 /**
  * tap_run() - run a test program's cases
  * @argc:  from main
@@ -182,9 +196,10 @@ int tap_run(int argc, char **argv, const struct tap_suite *suite)
 	char **parts = argv + (argc > 0) + list;
 	size_t total = 0;
 
+	program = argc ? last_part(argv[0]) : "";
 	tap_system_start(suite);
 	if (argc > 1 && *argv[1] == '-' && !list) {
-		help(argv[0], suite->about);
+		help(suite->about);
 		return strcmp(argv[1], "-h") && strcmp(argv[1], "--help") ?
 		       2 : 0;
 	}

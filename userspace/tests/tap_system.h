@@ -22,4 +22,6 @@ int tap_system_run(const struct tap_suite *suite, size_t index, char *reason);
 
 unsigned int tap_timeout(void);
 
+bool tap_excused(const char *program, const char *name, char *reason);
+
 #endif /* TAP_SYSTEM_H */

@@ -6,13 +6,13 @@
 
 #include "common.h"
 
-#define THREADS		12
+#define THREADS		16
 #define SLOTS		12
 #define ROUNDS		rounds(400)
 
 static void in_threads(size_t count, void *(*run)(void *))
 {
-	pthread_t threads[16];
+	pthread_t threads[THREADS];
 
 	for (size_t i = 0; i < count; i++)
 		expect(pthread_create(&threads[i], NULL, run,
@@ -125,7 +125,7 @@ static void random_operations(void)
 static void with_a_small_limit(void)
 {
 	chunk_set_recycle_limit(3 * MIB);
-	in_threads(16, own_and_check);
+	in_threads(THREADS, own_and_check);
 	check_all_returned();
 	expect(chunk_recycled_bytes() <= 3 * MIB);
 }
@@ -187,7 +187,7 @@ static void first_calls_at_once(void)
 
 static char *shared;
 
-/* Each has its own pages of one chunk, every sixteenth. */
+/* Each has its own pages of one chunk. */
 static void *own_pages(void *arg)
 {
 	size_t page = page_size(), pages = 2 * MIB / page;
@@ -195,7 +195,7 @@ static void *own_pages(void *arg)
 	uint64_t random = mine;
 
 	for (size_t i = 0; i < ROUNDS; i++) {
-		size_t at = random_below(&random, pages / 16) * 16 + mine;
+		size_t at = random_below(&random, pages / THREADS) * THREADS + mine;
 		char *p = shared + at * page;
 
 		fill(p, page, at);
@@ -211,7 +211,7 @@ static void *own_pages(void *arg)
 static void pages_of_one_chunk(void)
 {
 	shared = alloc_mib(2);
-	in_threads(16, own_pages);
+	in_threads(THREADS, own_pages);
 	expect(is_zero(shared, 2 * MIB));
 	expect_equal(stats_now().decommitted_bytes, 0);
 }
@@ -266,19 +266,19 @@ static void *write_always(void *arg)
 static void races_with_accesses(void)
 {
 	pthread_t threads[3];
-	size_t rounds = 0;
+	size_t done = 0, least = rounds(2000);
 
 	shared = alloc_mib(1);
 	for (size_t i = 0; i < TAP_COUNT(threads); i++)
 		expect(pthread_create(&threads[i], NULL, write_always,
 				      (void *)i) == 0);
-	while (rounds < 2000 || (atomic_load(&writes) < 100 &&
-				 rounds < 200000)) {
+	while (done < least || (atomic_load(&writes) < 100 &&
+				done < 100 * least)) {
 		pages_decommit(shared, MIB);
 		expect_equal(resident_bytes(shared, 4 * page_size()), 0);
 		expect(read_traps(shared));
 		expect(pages_commit(shared, MIB));
-		rounds++;
+		done++;
 	}
 	atomic_store(&stop, true);
 	for (size_t i = 0; i < TAP_COUNT(threads); i++)

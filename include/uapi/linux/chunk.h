@@ -177,7 +177,8 @@ struct chunk_ioc_dealloc {
  *
  * The range lies in one live extent or in several that adjoin. Committing what
  * is committed changes nothing: contents stay. So does decommitting what is
- * decommitted.
+ * decommitted. Of calls about the same pages at the same time, what is written
+ * before all of them have returned may be lost.
  */
 struct chunk_ioc_range {
 	__u32 size;

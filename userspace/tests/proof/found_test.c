@@ -52,18 +52,25 @@ static void dealloc_spares_others(void)
  */
 #define PLACES	8
 
-static void huge_regions_are_forgotten(void)
+static int huge_open(void)
 {
 	struct chunk_ioc_configure args = {
 		.size = sizeof(args),
 		.backing = CHUNK_BACKING_HUGE,
 	};
 	int fd = device_open();
-	char *place;
 
 	if (!has_zap(fd))
 		tap_skip("this kernel exports no zap");
 	expect_equal(call(fd, CHUNK_IOC_CONFIGURE, &args), 0);
+	return fd;
+}
+
+static void huge_regions_are_forgotten(void)
+{
+	int fd = huge_open();
+	char *place;
+
 	place = device_mmap(fd, PLACES * MIB, 0);
 	for (size_t i = 0; i < 4000; i++) {
 		char *addr = place + i * i % PLACES * MIB;
@@ -81,11 +88,43 @@ static void huge_regions_are_forgotten(void)
 	expect_consistent(fd);
 }
 
+/*
+ * The kernel merges a mapping with the one behind it if the offsets go on there,
+ * as they do where the beginning of a region is mapped anew; and says nothing.
+ */
+static void map_over_beginning(int fd)
+{
+	char *extent = device_mmap(fd, 4 * MIB, 0);
+
+	fill(extent, 4 * MIB, 1);
+	expect(mmap(extent, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		    MAP_NORESERVE | MAP_FIXED, fd, 0) == extent);
+	expect_equal(device_stats(fd).allocs, 2);
+	expect_equal(device_lookup(fd, extent).length, MIB);
+	expect(is_zero(extent, MIB));
+	fill(extent, MIB, 2);
+	expect_equal(device_dealloc(fd, extent, MIB), 0);
+	expect_consistent(fd);
+}
+
+static void guarded_over_beginning(void)
+{
+	map_over_beginning(device_open());
+}
+
+static void huge_over_beginning(void)
+{
+	map_over_beginning(huge_open());
+}
+
 static const struct tap_case cases[] = {
 	{ "what is released spares others' pages", release_spares_others },
 	{ "what is given back spares others' pages", dealloc_spares_others },
 	{ "huge regions that were replaced are forgotten",
 	  huge_regions_are_forgotten },
+	{ "the beginning of a region mapped anew is a new extent",
+	  guarded_over_beginning },
+	{ "the same of the huge backing", huge_over_beginning },
 };
 
 const struct tap_suite tap_suite = {

@@ -126,6 +126,25 @@ static void *fault_contested(void *arg)
 	return NULL;
 }
 
+/* All of them in one call, one fault after the other until one is refused */
+static void *sweep_contested(void *arg)
+{
+	char bytes[PAGES] = { 0 };
+	struct iovec local = { bytes, PAGES }, remote[PAGES];
+	uint64_t state = (uintptr_t)arg;
+
+	while (!atomic_load(&stop)) {
+		size_t first = random_below(&state, PAGES);
+
+		for (size_t i = first; i < PAGES; i++)
+			remote[i] = (struct iovec) { contested_page(i), 1 };
+		local.iov_len = PAGES - first;
+		process_vm_writev(getpid(), &local, 1, remote + first,
+				  PAGES - first, 0);
+	}
+	return NULL;
+}
+
 static void expect_between(void)
 {
 	size_t page = page_size();
@@ -157,7 +176,8 @@ static void decommit_against_faults(void)
 	for (size_t i = 0; i <= PAGES; i++)
 		fill(contested + 2 * i * page_size(), page_size(), i);
 	for (size_t i = 0; i < TAP_COUNT(threads); i++)
-		threads[i] = begin(fault_contested, (void *)(i + 1));
+		threads[i] = begin(i ? sweep_contested : fault_contested,
+				   (void *)(i + 1));
 	for (; go_on(rounds); rounds++) {
 		change_contested(CHUNK_BATCH_DECOMMIT);
 		atomic_fetch_add(&turn, 1);
@@ -166,7 +186,8 @@ static void decommit_against_faults(void)
 			expect_between();
 		atomic_fetch_add(&turn, 1);
 		change_contested(CHUNK_BATCH_COMMIT);
-		for (size_t i = 0; i < PAGES; i += 7)
+		/* Mostly at once: what they are about to map is decommitted. */
+		for (size_t i = 0; rounds % 8 == 0 && i < PAGES; i += 7)
 			expect(!read_traps(contested_page(i)));
 	}
 	end(threads, TAP_COUNT(threads));

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libchunk as a table of functions, in the shape in which the newest mozjemalloc
+ * lets an arena have a chunk allocator of its own.
+ *
+ * map() gives committed memory that reads as zero, NULL if there is none; sizes
+ * and alignments are multiples of 1 MiB. unmap() takes such an extent back as a
+ * whole. commit() returns false if there is no memory; what was decommitted reads
+ * as zero then. Decommitted pages trap.
+ */
+#ifndef CHUNK_MOZJEMALLOC_H
+#define CHUNK_MOZJEMALLOC_H
+
+#include "chunk.h"
+
+/**
+ * struct chunk_mozjemalloc - where an arena has its chunks from; sizes in bytes
+ * @map:      gives an extent, aligned, committed and zero
+ * @unmap:    takes it back
+ * @commit:   makes pages readable and writable
+ * @decommit: frees the memory of pages
+ */
+struct chunk_mozjemalloc {
+	void *(*map)(size_t size, size_t alignment);
+	void (*unmap)(void *addr, size_t size);
+	bool (*commit)(void *addr, size_t size);
+	void (*decommit)(void *addr, size_t size);
+};
+
+static inline void *chunk_mozjemalloc_map(size_t size, size_t alignment)
+{
+	return chunk_alloc(size, alignment, false);
+}
+
+static inline void chunk_mozjemalloc_unmap(void *addr, size_t size)
+{
+	chunk_dealloc(addr, size, ARENA_CHUNK);
+}
+
+static const struct chunk_mozjemalloc chunk_mozjemalloc = {
+	chunk_mozjemalloc_map,
+	chunk_mozjemalloc_unmap,
+	pages_commit,
+	pages_decommit,
+};
+
+#endif /* CHUNK_MOZJEMALLOC_H */

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The engine, chunk_tree.c and chunk_radix.c, doing whatever an input says,
+ * against a model. Each step is a byte that says what, and some more.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chunk_base.h"
+#include "chunk_radix.h"
+#include "chunk_tree_check.h"
+#include "engine.h"
+#include "engine_model.h"
+
+#define NODES	(2 * SPACE)
+#define ARENA	(4 << 20)
+
+#define must(condition)							\
+do {									\
+	if (!(condition)) {						\
+		fprintf(stderr, "engine: %s:%d: not so: %s\n",		\
+			__FILE__, __LINE__, #condition);		\
+		abort();						\
+	}								\
+} while (0)
+
+static struct chunk_tree tree;
+static struct chunk_radix radix;
+static struct chunk_extent nodes[NODES];
+static struct chunk_extent *spares;
+static struct model model;
+static char owners[3];
+
+/* What is left of the input */
+static const uint8_t *input;
+static size_t left;
+
+static unsigned int below(unsigned int end)
+{
+	if (!left)
+		return 0;
+	left--;
+	return *input++ % end;
+}
+
+/* The registry's memory: zeroed, and so many pieces before there are no more */
+static _Alignas(64) char arena[ARENA];
+static size_t arena_used;
+static unsigned int budget;
+
+/**
+ * chunk_base_node() - memory for the registry's nodes
+ * @size: bytes
+ *
+ * Return: zeroed memory, or NULL when the input says so.
+ */
+void *chunk_base_node(size_t size)
+{
+	size_t at = arena_used;
+
+	if (!budget || at + size > sizeof(arena))
+		return NULL;
+	budget--;
+	arena_used += (size + 63) & ~(size_t)63;
+	return arena + at;
+}
+
+static size_t count_chain(const struct chunk_extent *chain)
+{
+	size_t count = 0;
+
+	for (; chain; chain = chain->next)
+		count++;
+	return count;
+}
+
+/* Where windows of the registry meet, and at both ends of the address space */
+static uintptr_t first_chunk(void)
+{
+	static const uint64_t firsts[] = {
+		1, 4096 - SPACE / 2, 4096 * 64 - SPACE / 3, 0x7f0000000,
+		UINT64_MAX,
+	};
+	uint64_t first = firsts[below(sizeof(firsts) / sizeof(*firsts))];
+	uintptr_t most = (UINTPTR_MAX >> CHUNK_TREE_SHIFT) + 1 - SPACE;
+
+	return first < most ? first : most;
+}
+
+static void reset(void)
+{
+	memset(arena, 0, arena_used);
+	arena_used = 0;
+	memset(&model, 0, sizeof(model));
+	model.first = first_chunk();
+	chunk_tree_init(&tree, SIZE_MAX);
+	chunk_radix_init(&radix);
+	spares = NULL;
+	for (size_t i = 0; i < NODES; i++)
+		chunk_spare_push(&spares, &nodes[i]);
+}
+
+static struct chunk_extent *new_extent(size_t at, size_t count)
+{
+	struct chunk_extent *extent = chunk_spare_pop(&spares);
+
+	must(extent);
+	extent->addr = model_addr(&model, at);
+	extent->size = count * CHUNK_TREE_UNIT;
+	extent->live = false;
+	return extent;
+}
+
+/* An extent in nobody's hands becomes free, as far as the limit allows. */
+static void release(size_t at, size_t count, unsigned int owner,
+		    unsigned int type)
+{
+	size_t used = model.free * CHUNK_TREE_UNIT, room = 0;
+	struct chunk_extent *extent;
+	int err;
+
+	if (tree.limit > used)
+		room = (tree.limit - used) >> CHUNK_TREE_SHIFT;
+	room = room < count ? room : count;
+	must(chunk_tree_reserve(&tree, count * CHUNK_TREE_UNIT) ==
+	     room * CHUNK_TREE_UNIT);
+	if (!room)
+		return;
+	extent = new_extent(at, room);
+	extent->owner = &owners[owner];
+	extent->type = type;
+	err = chunk_tree_insert(&tree, extent, &spares);
+	if (model_is_free(&model, at, room)) {
+		must(err == -EEXIST);
+		chunk_tree_unreserve(&tree, room * CHUNK_TREE_UNIT);
+		chunk_spare_push(&spares, extent);
+		return;
+	}
+	must(!err);
+	model_put(&model, at, room, owner, type);
+}
+
+static void put(void)
+{
+	size_t count = 1 + below(24);
+	size_t at = below(SPACE - count + 1);
+	unsigned int owner = 1 + !below(6);
+	unsigned int type = below(RECYCLED_CHUNK + 1);
+
+	if (!model_is_live(&model, at, count))
+		release(at, count, owner, type);
+}
+
+/* Register an extent, if there is memory for that. */
+static bool enlist(struct chunk_extent *extent, size_t at, size_t count)
+{
+	int err;
+
+	budget = below(4) ? 64 : below(4);
+	err = chunk_radix_store(&radix, extent, 0);
+	budget = 0;
+	must(!err || err == -ENOMEM);
+	for (size_t i = at; i < at + count; i++) {
+		model.chunks[i].live = err ? NULL : extent;
+		must(chunk_radix_lookup(&radix, model_addr(&model, i)) ==
+		     model.chunks[i].live);
+	}
+	return !err;
+}
+
+static void take(void)
+{
+	size_t count = 1 + below(20), alignment = (size_t)1 << below(7);
+	unsigned int given = below(4), need;
+	size_t at = model_fit(&model, count, alignment, &need);
+	struct chunk_extent *few = NULL, *out = NULL;
+	int err;
+
+	for (unsigned int i = 0; i < given; i++)
+		chunk_spare_push(&few, chunk_spare_pop(&spares));
+	err = chunk_tree_take(&tree, count * CHUNK_TREE_UNIT,
+			      alignment * CHUNK_TREE_UNIT, &few, &out);
+	must(count_chain(few) == (err ? given : given - need));
+	while (few)
+		chunk_spare_push(&spares, chunk_spare_pop(&few));
+	must(err == (at == SPACE ? -ENOENT : given < need ? -ENOMEM : 0));
+	if (err)
+		return;
+	must(out->addr == model_addr(&model, at));
+	must(out->size == count * CHUNK_TREE_UNIT && !out->live);
+	must(out->owner == &owners[model.chunks[at].owner]);
+	must(out->type == model.chunks[at].type);
+	model_clear(&model, at, count);
+	if (!enlist(out, at, count))
+		chunk_spare_push(&spares, out);
+}
+
+static void give_back(void)
+{
+	size_t at = below(SPACE), start = at, count;
+	uintptr_t inside = model_addr(&model, at) + below(256) * 4096;
+	struct chunk_extent *extent = chunk_radix_lookup(&radix, inside);
+	bool keep = below(4);
+
+	must(extent == model.chunks[at].live);
+	if (!extent)
+		return;
+	while (start && model.chunks[start - 1].live == extent)
+		start--;
+	count = extent->size >> CHUNK_TREE_SHIFT;
+	must(extent->addr == model_addr(&model, start));
+	chunk_radix_erase(&radix, extent->addr, extent->size);
+	for (size_t i = start; i < start + count; i++) {
+		model.chunks[i].live = NULL;
+		must(!chunk_radix_lookup(&radix, model_addr(&model, i)));
+	}
+	chunk_spare_push(&spares, extent);
+	if (keep)
+		release(start, count, 1 + below(2), below(RECYCLED_CHUNK + 1));
+}
+
+/* One extent of what exceeds the limit; false if nothing does */
+static bool evict(void)
+{
+	size_t bytes = model.free * CHUNK_TREE_UNIT, most, count, at;
+	struct chunk_extent *out = NULL;
+	int err = chunk_tree_evict(&tree, &spares, &out);
+
+	must(err == (bytes <= tree.limit ? -ENOENT : 0));
+	if (err)
+		return false;
+	most = model_largest(&model);
+	count = (bytes - tree.limit + CHUNK_TREE_UNIT - 1) >> CHUNK_TREE_SHIFT;
+	count = count < most ? count : most;
+	must(out->size == count * CHUNK_TREE_UNIT);
+	at = (out->addr >> CHUNK_TREE_SHIFT) - model.first;
+	must(model.chunks[at].owner && model_end(&model, at) == at + count);
+	must(at + count - model_start(&model, at) == most);
+	model_clear(&model, at, count);
+	chunk_spare_push(&spares, out);
+	return true;
+}
+
+static void limit(void)
+{
+	tree.limit = (below(SPACE) * CHUNK_TREE_UNIT) + below(3) * 4096;
+	while (evict())
+		;
+	if (below(4))
+		tree.limit = SIZE_MAX;
+}
+
+static void take_out(void)
+{
+	size_t at = below(SPACE), end;
+	uintptr_t addr = model_addr(&model, at) + below(256) * 4096;
+	struct chunk_extent *extent = chunk_tree_find(&tree, addr);
+	struct chunk_extent *seen = chunk_tree_seek(&tree, addr);
+
+	must(!extent == !model.chunks[at].owner);
+	if (!model_run(&model, &at, &end)) {
+		must(!seen);
+		return;
+	}
+	at = model_start(&model, at);
+	must(seen && seen->addr == model_addr(&model, at));
+	must(seen->size == (end - at) * CHUNK_TREE_UNIT);
+	if (!extent)
+		return;
+	must(extent == seen);
+	chunk_tree_remove(&tree, extent);
+	chunk_spare_push(&spares, extent);
+	model_clear(&model, at, end - at);
+}
+
+static void look(void)
+{
+	size_t from = below(SPACE), to = from + below(SPACE - from), at = from;
+	struct chunk_extent *next =
+		chunk_radix_next(&radix, model_addr(&model, from),
+				 model_addr(&model, to));
+
+	while (at < to && !model.chunks[at].live)
+		at++;
+	must(next == model.chunks[at].live);
+	next = chunk_radix_next(&radix, 0, UINTPTR_MAX);
+	for (at = 0; at < SPACE - 1 && !model.chunks[at].live;)
+		at++;
+	must(next == model.chunks[at].live);
+}
+
+/* The whole of it */
+static void compare(void)
+{
+	struct chunk_extent *extent = chunk_tree_first(&tree);
+	size_t count = 0, live = 0, at, end;
+	const char *problem = chunk_tree_problem(&tree);
+
+	if (problem)
+		fprintf(stderr, "engine: %s\n", problem);
+	must(!problem);
+	for (at = 0; model_run(&model, &at, &end); at = end) {
+		must(extent && extent->addr == model_addr(&model, at));
+		must(extent->size == (end - at) * CHUNK_TREE_UNIT);
+		must(extent->owner == &owners[model.chunks[at].owner]);
+		must(extent->type == model.chunks[at].type);
+		extent = chunk_tree_next(extent);
+		count++;
+	}
+	must(!extent);
+	must(tree.bytes == model.free * CHUNK_TREE_UNIT && !tree.promised);
+	for (at = 0; at < SPACE; at++)
+		live += model.chunks[at].live &&
+			(!at || model.chunks[at - 1].live !=
+				model.chunks[at].live);
+	must(count + live + count_chain(spares) == NODES);
+}
+
+/**
+ * LLVMFuzzerTestOneInput() - do what an input says
+ * @data: its bytes
+ * @size: how many
+ *
+ * Return: 0; what must not be aborts.
+ */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static void (*const steps[])(void) = {
+		put, put, take, take, give_back, take_out, look, limit,
+	};
+
+	input = data;
+	left = size;
+	reset();
+	while (left) {
+		steps[below(sizeof(steps) / sizeof(*steps))]();
+		compare();
+	}
+	return 0;
+}
