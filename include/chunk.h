@@ -67,7 +67,7 @@ struct chunk_stats {
  * enum chunk_backing - what the memory of chunks is
  * @GUARDED_BACKING: every access to decommitted pages and deallocated chunks
  *                   traps. From the device: small pages
- * @HUGE_BACKING:    huge pages where the system has them. From the device, what
+ * @HUGE_BACKING:    huge pages where the system has them; Windows has none. From the device, what
  *                   is deallocated reads as zero and does not trap; nor does what
  *                   is decommitted on a kernel without MADV_GUARD_INSTALL (6.13),
  *                   which a line on stderr then says. What a stray write leaves
@@ -98,8 +98,8 @@ void chunks_init(void);
  * What the memory of chunks shall be, and how many bytes of address space the
  * device maps at a time, a multiple of 1 MiB (0: as it likes). Before the first
  * chunk. Returns false and changes nothing, with errno EBUSY if there was one,
- * EOPNOTSUPP if the device has no such backing. Without the device memory is as
- * the system makes it, with all guarantees.
+ * EOPNOTSUPP if the device has no such backing, or Windows none. Without the
+ * device memory is as the system makes it, with all guarantees.
  */
 bool chunk_configure(enum chunk_backing backing, size_t grow);
 

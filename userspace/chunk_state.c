@@ -103,11 +103,12 @@ static void state_start(void)
 	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
 	chunk_radix_init(&chunk_state.live);
 	chunk_track_init(&chunk_state.pages);
-	if (options->backend == BACKEND_MMAP)
-		return;
-	err = device_open();
-	if (err && options->backend == BACKEND_DEVICE)
-		die_without_device(err);
+	if (options->backend != BACKEND_MMAP) {
+		err = device_open();
+		if (err && options->backend == BACKEND_DEVICE)
+			die_without_device(err);
+	}
+	chunk_configure_start();
 }
 
 static struct chunk_extent *live_next(struct chunk_extent *extent)

@@ -31,6 +31,7 @@
  *                  without it single chunks are recycled and nothing else
  * @zero_on_commit: what was decommitted reads as zero when it is committed,
  *                  unless @decommit failed
+ * @huge_pages:     where memory can be in huge pages, the system sees to it
  * @stalls:         what is refused for lack of memory may be granted a little
  *                  later; @map and @commit wait for it
  */
@@ -38,6 +39,7 @@ struct chunk_caps {
 	size_t page_size;
 	bool partial_unmap;
 	bool zero_on_commit;
+	bool huge_pages;
 	bool stalls;
 };
 

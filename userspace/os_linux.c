@@ -440,6 +440,7 @@ static void linux_start(bool guards)
 		.page_size = sysconf(_SC_PAGESIZE),
 		.partial_unmap = true,
 		.zero_on_commit = true,
+		.huge_pages = true,
 	};
 	probe(guards);
 }

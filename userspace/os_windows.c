@@ -296,6 +296,8 @@ static void windows_start(bool guards)
 		.page_size = info.dwPageSize,
 		.partial_unmap = false,
 		.zero_on_commit = true,
+		/* They take a privilege, and cannot be decommitted. */
+		.huge_pages = false,
 		.stalls = true,
 	};
 }

@@ -31,6 +31,7 @@ void *foreign_mapping(size_t size);
 
 bool residency_known(void);
 size_t resident_bytes(const void *addr, size_t size);
+unsigned long page_faults(void);
 
 /* Where it is known, that is how many bytes there are in memory. */
 #define expect_resident(addr, size, bytes)				\

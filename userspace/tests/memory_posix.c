@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "memory.h"
 
@@ -161,6 +162,17 @@ size_t resident_bytes(const void *addr, size_t size)
 	found = count_pages(fd, addr, size / page);
 	close(fd);
 	return found * page;
+}
+
+/**
+ * page_faults() - how many has this process had that needed no file?
+ */
+unsigned long page_faults(void)
+{
+	struct rusage usage;
+
+	expect(getrusage(RUSAGE_SELF, &usage) == 0);
+	return usage.ru_minflt;
 }
 
 /* Calls @line for each line of /proc/self/maps. No malloc, no stdio. */

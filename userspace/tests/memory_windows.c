@@ -138,3 +138,17 @@ size_t resident_bytes(const void *addr, size_t size)
 	}
 	return found * page;
 }
+
+/**
+ * page_faults() - how many has this process had?
+ *
+ * Return: their number; Wine counts none.
+ */
+unsigned long page_faults(void)
+{
+	PROCESS_MEMORY_COUNTERS counters;
+
+	expect(K32GetProcessMemoryInfo(GetCurrentProcess(), &counters,
+				       sizeof(counters)));
+	return counters.PageFaultCount;
+}

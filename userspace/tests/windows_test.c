@@ -227,6 +227,27 @@ static void purged_is_committed(void)
 	expect(is_filled(chunk, MIB, 2));
 }
 
+static void ask_for_huge(void *arg)
+{
+	(void)arg;
+	tap_setenv("CHUNK_OPTIONS", "backing:huge");
+	expect(alloc_mib(1));
+}
+
+static void no_huge_pages(void)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, ask_for_huge, NULL);
+	tap_note("stderr: %s", outcome.text);
+	expect_equal(outcome.status, 0);
+	expect_equal(outcome.lines, 1);
+	expect(strstr(outcome.text, "backing:huge"));
+	errno = 0;
+	expect(!chunk_configure(HUGE_BACKING, 0));
+	expect_equal(errno, EOPNOTSUPP);
+}
+
 static char *handled;
 static bool answers[3];
 
@@ -269,6 +290,7 @@ static const struct tap_case cases[] = {
 	{ "unmapping several mappings at once", several_at_once },
 	{ "the last-error value is kept", last_error_is_kept },
 	{ "purged memory stays committed", purged_is_committed },
+	{ "huge pages are refused, or a line says so", no_huge_pages },
 	{ "an exception handler asks, and repairs the access",
 	  from_an_exception_handler },
 };
