@@ -43,7 +43,12 @@ static char *first;
 static void before_constructors(int argc, char **argv, char **environment)
 {
 	(void)argv;
-	if (argc != 2 || strncmp(*environment, "HELPER_FIRST=", 13))
+	if (argc != 2)
+		return;
+	/* Emulators turn the order round. */
+	while (*environment && strncmp(*environment, "HELPER_FIRST=", 13))
+		environment++;
+	if (!*environment)
 		return;
 	first = chunk_alloc(2 * MIB, 4 * MIB, false);
 	if (!first)
