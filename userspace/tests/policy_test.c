@@ -153,6 +153,32 @@ static void address_space_is_short(void)
 	}
 }
 
+/* Refused, and nothing else is different. */
+static void no_huge_pages(void)
+{
+	fake.no_huge = true;
+	errno = 0;
+	expect(!chunk_configure(HUGE_BACKING, 0));
+	expect_equal(errno, EOPNOTSUPP);
+	expect(chunk_configure(GUARDED_BACKING, 16 * MIB));
+	expect_equal(fake.complaints, 0);
+	work(STEPS);
+	errno = 0;
+	expect(!chunk_configure(HUGE_BACKING, 0));
+	expect_equal(errno, EBUSY);
+	work_off();
+}
+
+/* There is nobody to return an error to, so a line says so. */
+static void no_huge_pages_by_option(void)
+{
+	fake.no_huge = true;
+	fake.options = "backing:huge";
+	work(STEPS);
+	expect_equal(fake.complaints, 1);
+	work_off();
+}
+
 static const struct tap_case cases[] = {
 	{ "nothing fails", nothing_fails },
 	{ "a map fails", map_fails },
@@ -167,6 +193,8 @@ static const struct tap_case cases[] = {
 	{ "each purge from then on fails", purge_fails_from_then_on },
 	{ "anything fails at random", anything_fails },
 	{ "address space is short", address_space_is_short },
+	{ "there are no huge pages", no_huge_pages },
+	{ "there are none, and options ask for them", no_huge_pages_by_option },
 };
 
 const struct tap_suite tap_suite = {
