@@ -14,16 +14,28 @@
 
 /* What waits for nothing is done long before; what waits for ever fails. */
 #define SOON	(HZ / 5)
-#define LONG	(60 * HZ)
+#define LONG	(30 * HZ)
+
+/**
+ * struct other - what another task does meanwhile
+ * @process: on whose behalf
+ * @done:    it has ended
+ */
+struct other {
+	unsigned int process;
+	struct completion done;
+};
 
 /**
  * struct faults - faults under way, as many as there are source pages at most
  * @pages: what they hold
  * @nr:    how many
+ * @other: what they may have to do with
  */
 struct faults {
 	struct page *pages[NR_CPUS];
 	unsigned int nr;
+	struct other other;
 };
 
 /* Only compared, never looked into */
@@ -53,8 +65,14 @@ static void end_fault(struct faults *faults)
 
 static int source_test_init(struct kunit *test)
 {
-	test->priv = kunit_kzalloc(test, sizeof(struct faults), GFP_KERNEL);
-	return test->priv ? chunk_source_init() : -ENOMEM;
+	struct faults *faults = kunit_kzalloc(test, sizeof(*faults), GFP_KERNEL);
+
+	if (!faults)
+		return -ENOMEM;
+	init_completion(&faults->other.done);
+	complete_all(&faults->other.done);
+	test->priv = faults;
+	return chunk_source_init();
 }
 
 static void source_test_exit(struct kunit *test)
@@ -63,25 +81,17 @@ static void source_test_exit(struct kunit *test)
 
 	while (faults->nr)
 		end_fault(faults);
+	/* It may have gone on only now, where the test failed. */
+	wait_for_completion(&faults->other.done);
 	chunk_source_exit();
 }
-
-/**
- * struct other - what another task does meanwhile
- * @process: on whose behalf
- * @done:    it has ended
- */
-struct other {
-	unsigned int process;
-	struct completion done;
-};
 
 static int wait_for_faults(void *data)
 {
 	struct other *other = data;
 
 	chunk_source_wait(mm_of(other->process));
-	complete(&other->done);
+	complete_all(&other->done);
 	return 0;
 }
 
@@ -90,24 +100,27 @@ static int fault_once(void *data)
 	struct other *other = data;
 
 	chunk_source_unlock(chunk_source_lock(mm_of(other->process)));
-	complete(&other->done);
+	complete_all(&other->done);
 	return 0;
 }
 
-static void start(struct kunit *test, struct other *other,
-		  int (*what)(void *data), unsigned int process)
+static void start(struct kunit *test, int (*what)(void *data),
+		  unsigned int process)
 {
+	struct faults *faults = test->priv;
 	struct task_struct *task;
 
-	other->process = process;
-	init_completion(&other->done);
-	task = kthread_run(what, other, "chunk_source_test");
+	faults->other.process = process;
+	reinit_completion(&faults->other.done);
+	task = kthread_run(what, &faults->other, "chunk_source_test");
+	if (IS_ERR(task))
+		complete_all(&faults->other.done);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
 }
 
-static bool ends(struct other *other, unsigned long jiffies)
+static bool ends(struct faults *faults, unsigned long jiffies)
 {
-	return wait_for_completion_timeout(&other->done, jiffies);
+	return wait_for_completion_timeout(&faults->other.done, jiffies);
 }
 
 static void source_is_zero_and_locked(struct kunit *test)
@@ -127,12 +140,11 @@ static void source_is_zero_and_locked(struct kunit *test)
 static void source_another_where_taken(struct kunit *test)
 {
 	struct faults *faults = test->priv;
-	struct other other;
 	unsigned int i, j;
 
 	for (i = 1; i < num_possible_cpus(); i++) {
-		start(test, &other, fault_once, 2);
-		KUNIT_EXPECT_TRUE(test, ends(&other, LONG));
+		start(test, fault_once, 2);
+		KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 		begin_fault(faults, 1);
 	}
 	for (i = 0; i < faults->nr; i++) {
@@ -140,53 +152,50 @@ static void source_another_where_taken(struct kunit *test)
 			KUNIT_EXPECT_PTR_NE(test, faults->pages[i],
 					    faults->pages[j]);
 	}
-	start(test, &other, fault_once, 2);
-	KUNIT_EXPECT_TRUE(test, ends(&other, LONG));
+	start(test, fault_once, 2);
+	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
 static void source_waits_where_all_are_taken(struct kunit *test)
 {
 	struct faults *faults = test->priv;
-	struct other other;
 
 	while (faults->nr < num_possible_cpus())
 		begin_fault(faults, 1);
-	start(test, &other, fault_once, 2);
-	KUNIT_EXPECT_FALSE(test, ends(&other, SOON));
+	start(test, fault_once, 2);
+	KUNIT_EXPECT_FALSE(test, ends(faults, SOON));
 	while (faults->nr)
 		end_fault(faults);
-	KUNIT_EXPECT_TRUE(test, ends(&other, LONG));
+	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
 static void source_wait_for_own_faults(struct kunit *test)
 {
 	struct faults *faults = test->priv;
-	struct other other;
 
 	while (faults->nr < num_possible_cpus())
 		begin_fault(faults, 1);
-	start(test, &other, wait_for_faults, 1);
+	start(test, wait_for_faults, 1);
 	while (faults->nr) {
-		KUNIT_EXPECT_FALSE(test, ends(&other, SOON));
+		KUNIT_EXPECT_FALSE(test, ends(faults, SOON));
 		end_fault(faults);
 	}
-	KUNIT_EXPECT_TRUE(test, ends(&other, LONG));
+	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
 static void source_wait_not_for_others(struct kunit *test)
 {
 	struct faults *faults = test->priv;
-	struct other other;
 
 	while (faults->nr < num_possible_cpus())
 		begin_fault(faults, 1);
-	start(test, &other, wait_for_faults, 2);
-	KUNIT_EXPECT_TRUE(test, ends(&other, LONG));
+	start(test, wait_for_faults, 2);
+	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 	/* Nor what the page was used for before */
 	end_fault(faults);
 	begin_fault(faults, 3);
-	start(test, &other, wait_for_faults, 2);
-	KUNIT_EXPECT_TRUE(test, ends(&other, LONG));
+	start(test, wait_for_faults, 2);
+	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
 static struct kunit_case source_cases[] = {
