@@ -153,8 +153,9 @@ struct fuzz_run {
  * @size:   of its structure; 0: it has none
  * @nr:     arguments
  * @types:  what they are for
- * @run:    does it; returns 0 or an error number
- * @errors: those that are documented, up to the first 0; none: any
+ * @run:    does it; returns 0 or a negative error number
+ * @errors: those that are documented, up to the first 0; none: any. With a
+ *          structure also those that every call may fail with
  */
 struct fuzz_kind {
 	const char *name;

@@ -15,8 +15,6 @@
 #define OPS		100	/* elements of a batch that there is room for */
 #define PRESENT		MIB	/* to be made present, at most */
 
-#define EVERY		EFAULT, E2BIG, EINVAL, EPERM
-
 static uint32_t size_of(const struct fuzz_kind *kind, uint64_t difference)
 {
 	return kind->size + difference;
@@ -63,7 +61,7 @@ static int do_ioctl(struct fuzz_run *run, const struct fuzz_call *call,
 		put(run, place, structure, kind->size);
 	}
 	if (ioctl(run->fds[call->fd], command, place))
-		return errno;
+		return -errno;
 	fuzz_read(place, structure, kind->size);
 	return 0;
 }
@@ -176,7 +174,7 @@ static int run_dealloc(struct fuzz_run *run, const struct fuzz_call *call,
 	};
 	int err = do_ioctl(run, call, CHUNK_IOC_DEALLOC, args, &dealloc);
 
-	if (err && err != ESTALE)
+	if (err && err != -ESTALE)
 		return err;
 	fuzz_forget(run, call->fd, args[3]);
 	if (!err && args[0] == 0)
@@ -340,7 +338,7 @@ static int run_batch(struct fuzz_run *run, const struct fuzz_call *call,
 		put(run, place_of(run, args[0]), &batch, sizeof(batch));
 	put(run, batch.ops, filled, nr * sizeof(*ops));
 	err = ioctl(run->fds[call->fd], CHUNK_IOC_BATCH,
-		    place_of(run, args[0])) ? errno : 0;
+		    place_of(run, args[0])) ? -errno : 0;
 	if (run->racing)
 		return err;
 	if (err || args[0] || args[6] || args[4] > OPS) {
@@ -368,43 +366,43 @@ static int run_unknown(struct fuzz_run *run, const struct fuzz_call *call,
 	if (is_command(command))
 		command |= 1UL << 31;
 	return ioctl(run->fds[call->fd], command, place_of(run, args[0])) ?
-	       errno : 0;
+	       -errno : 0;
 }
 
 #define STRUCT(type)	sizeof(struct chunk_ioc_##type)
 
 const struct fuzz_kind fuzz_device_kinds[] = {
 	{ "info", 2, STRUCT(info), 2, { FUZZ_STRUCT, FUZZ_SIZE }, run_info,
-	  { EVERY } },
+	  { 0 } },
 	{ "configure", 3, STRUCT(configure), 6,
 	  { FUZZ_STRUCT, FUZZ_SIZE, FUZZ_FLAGS, FUZZ_FLAGS, FUZZ_PAD,
 	    FUZZ_LIMIT },
-	  run_configure, { EVERY, EBUSY, EOPNOTSUPP } },
+	  run_configure, { EBUSY, EOPNOTSUPP } },
 	{ "alloc", 24, STRUCT(alloc), 5,
 	  { FUZZ_STRUCT, FUZZ_SIZE, FUZZ_FLAGS, FUZZ_EXTENT_LENGTH,
 	    FUZZ_ALIGNMENT },
-	  run_alloc, { EVERY, ENOMEM } },
+	  run_alloc, { ENOMEM } },
 	{ "dealloc", 16, STRUCT(dealloc), 5,
 	  { FUZZ_STRUCT, FUZZ_SIZE, FUZZ_TYPE, FUZZ_BEGIN, FUZZ_WHOLE },
-	  run_dealloc, { EVERY, ENOENT, ESTALE } },
+	  run_dealloc, { ENOENT, ESTALE } },
 	{ "commit", 10, STRUCT(range), 5,
 	  { FUZZ_STRUCT, FUZZ_SIZE, FUZZ_FLAGS, FUZZ_ADDRESS, FUZZ_PAGES },
-	  run_commit, { EVERY, ENOENT, ESTALE, ENOMEM } },
+	  run_commit, { ENOENT, ESTALE, ENOMEM } },
 	{ "decommit", 14, STRUCT(range), 5,
 	  { FUZZ_STRUCT, FUZZ_SIZE, FUZZ_FLAGS, FUZZ_ADDRESS, FUZZ_PAGES },
-	  run_decommit, { EVERY, ENOENT, ESTALE, ENOMEM } },
+	  run_decommit, { ENOENT, ESTALE, ENOMEM } },
 	{ "lookup", 4, STRUCT(lookup), 4,
 	  { FUZZ_STRUCT, FUZZ_SIZE, FUZZ_PAD, FUZZ_ADDRESS }, run_lookup,
-	  { EVERY } },
+	  { 0 } },
 	{ "limit", 3, STRUCT(limit), 4,
 	  { FUZZ_STRUCT, FUZZ_SIZE, FUZZ_PAD, FUZZ_LIMIT }, run_limit,
-	  { EVERY, ENOMEM } },
+	  { ENOMEM } },
 	{ "stats", 2, STRUCT(stats), 3, { FUZZ_STRUCT, FUZZ_SIZE, FUZZ_PAD },
-	  run_stats, { EVERY } },
+	  run_stats, { 0 } },
 	{ "batch", 10, STRUCT(batch), 8,
 	  { FUZZ_STRUCT, FUZZ_SIZE, FUZZ_TYPE, FUZZ_FLAGS, FUZZ_COUNT,
 	    FUZZ_PAD, FUZZ_STRUCT, FUZZ_LIMIT },
-	  run_batch, { EVERY } },
+	  run_batch, { 0 } },
 	{ "unknown", 1, 0, 2, { FUZZ_STRUCT, FUZZ_COMMAND }, run_unknown,
 	  { ENOTTY, EPERM } },
 	{ 0 }

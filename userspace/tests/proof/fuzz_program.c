@@ -468,7 +468,7 @@ static bool read_value(const char *word, struct fuzz_value *value)
 
 static bool read_call(char *line, struct fuzz_call *call)
 {
-	char *rest, *word = strtok_r(line, " \n", &rest);
+	char *rest, *word = strtok_r(line, "\n ", &rest);
 	unsigned int fd, i;
 
 	*call = (struct fuzz_call) { .kind = 0 };
@@ -477,12 +477,12 @@ static bool read_call(char *line, struct fuzz_call *call)
 		call->kind++;
 	if (!word || call->kind == count)
 		return false;
-	word = strtok_r(NULL, " \n", &rest);
+	word = strtok_r(NULL, "\n ", &rest);
 	if (!word || sscanf(word, "fd=%u", &fd) != 1 || fd >= FUZZ_FDS)
 		return false;
 	call->fd = fd;
 	for (i = 0; i < kinds[call->kind]->nr; i++) {
-		word = strtok_r(NULL, " \n", &rest);
+		word = strtok_r(NULL, "\n ", &rest);
 		if (!word || !read_value(word, &call->args[i]))
 			return false;
 	}

@@ -48,10 +48,9 @@ static bool find_piece(const struct fuzz_run *run, uint64_t addr,
 	return false;
 }
 
-static int result(const struct fuzz_run *run, int status)
+static int result(int status)
 {
-	(void)run;
-	return status ? errno : 0;
+	return status ? -errno : 0;
 }
 
 /* EXTENT_LENGTH, PROTECTION, MAP_FLAGS, OFFSET, ADDRESS */
@@ -66,7 +65,7 @@ static int run_mmap(struct fuzz_run *run, const struct fuzz_call *call,
 	addr = mmap((void *)(uintptr_t)args[4], args[0], args[1], flags,
 		    run->fds[call->fd], args[3]);
 	if (addr == MAP_FAILED)
-		return errno;
+		return -errno;
 	if (call->fd == FUZZ_FD_FOREIGN)
 		fuzz_fail("mmap through another process' descriptor");
 	/* Whoever may not look at it cannot see whether it is zero, nor write. */
@@ -85,9 +84,9 @@ static int run_munmap(struct fuzz_run *run, const struct fuzz_call *call,
 
 	(void)call;
 	if (!find_piece(run, args[0], args[1], &piece))
-		return EINVAL;
+		return -EINVAL;
 	run->tampered = true;
-	return result(run, munmap(piece.addr, piece.length));
+	return result(munmap(piece.addr, piece.length));
 }
 
 /* ADDRESS, PAGES */
@@ -99,12 +98,12 @@ static int run_map_over(struct fuzz_run *run, const struct fuzz_call *call,
 
 	(void)call;
 	if (!find_piece(run, args[0], args[1], &piece))
-		return EINVAL;
+		return -EINVAL;
 	run->tampered = true;
 	addr = mmap(piece.addr, piece.length, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
 		    0);
-	return result(run, addr == MAP_FAILED);
+	return result(addr == MAP_FAILED);
 }
 
 /* ADDRESS, PAGES, PROTECTION */
@@ -115,9 +114,9 @@ static int run_mprotect(struct fuzz_run *run, const struct fuzz_call *call,
 
 	(void)call;
 	if (!find_piece(run, args[0], args[1], &piece))
-		return EINVAL;
+		return -EINVAL;
 	run->tampered = true;
-	return result(run, mprotect(piece.addr, piece.length, args[2]));
+	return result(mprotect(piece.addr, piece.length, args[2]));
 }
 
 static bool makes_present(int advice)
@@ -133,12 +132,12 @@ static int run_madvise(struct fuzz_run *run, const struct fuzz_call *call,
 
 	(void)call;
 	if (!find_piece(run, args[0], args[1], &piece))
-		return EINVAL;
+		return -EINVAL;
 	if (makes_present(args[2]) && piece.length > PRESENT)
 		piece.length = PRESENT;
 	if (args[2] >= MADV_GUARD_INSTALL)
 		run->tampered = true;
-	return result(run, madvise(piece.addr, piece.length, args[2]));
+	return result(madvise(piece.addr, piece.length, args[2]));
 }
 
 /* ADDRESS, PAGES, PAGES */
@@ -150,10 +149,10 @@ static int run_mremap(struct fuzz_run *run, const struct fuzz_call *call,
 
 	(void)call;
 	if (!find_piece(run, args[0], args[1], &piece))
-		return EINVAL;
+		return -EINVAL;
 	run->tampered = true;
 	addr = mremap(piece.addr, piece.length, args[2], MREMAP_MAYMOVE);
-	return result(run, addr == MAP_FAILED);
+	return result(addr == MAP_FAILED);
 }
 
 /* ADDRESS, PAGES */
@@ -164,10 +163,10 @@ static int run_mlock(struct fuzz_run *run, const struct fuzz_call *call,
 
 	(void)call;
 	if (!find_piece(run, args[0], args[1], &piece))
-		return EINVAL;
+		return -EINVAL;
 	if (piece.length > PRESENT)
 		piece.length = PRESENT;
-	return result(run, mlock(piece.addr, piece.length));
+	return result(mlock(piece.addr, piece.length));
 }
 
 /* ADDRESS, PAGES */
@@ -178,8 +177,8 @@ static int run_munlock(struct fuzz_run *run, const struct fuzz_call *call,
 
 	(void)call;
 	if (!find_piece(run, args[0], args[1], &piece))
-		return EINVAL;
-	return result(run, munlock(piece.addr, piece.length));
+		return -EINVAL;
+	return result(munlock(piece.addr, piece.length));
 }
 
 /* ADDRESS, LIMIT */
@@ -190,9 +189,9 @@ static int run_write(struct fuzz_run *run, const struct fuzz_call *call,
 
 	(void)call;
 	if (!find_piece(run, args[0], sizeof(uint64_t), &piece))
-		return EINVAL;
+		return -EINVAL;
 	return fuzz_write((uintptr_t)piece.addr, &args[1], piece.length) ?
-	       0 : EFAULT;
+	       0 : -EFAULT;
 }
 
 /* The context lives on while it has mappings; the new one has none of them. */
@@ -205,11 +204,11 @@ static int run_reopen(struct fuzz_run *run, const struct fuzz_call *call,
 	(void)args;
 	/* The other thread may have it in use. */
 	if (run->racing)
-		return EBUSY;
+		return -EBUSY;
 	run->fds[fd] = device_open();
 	run->huge[fd] = false;
 	run->tampered = true;
-	return result(run, close(old));
+	return result(close(old));
 }
 
 /* A child can neither use the device nor change what its parent has. */
@@ -223,7 +222,7 @@ static int run_fork(struct fuzz_run *run, const struct fuzz_call *call,
 	(void)call;
 	child = fork();
 	if (child < 0)
-		return errno;
+		return -errno;
 	if (child == 0) {
 		if (fuzz_readable(args[0]))
 			fuzz_write(args[0], "child", 5);
