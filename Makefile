@@ -12,7 +12,10 @@ help:
 
 #: make run          build all, boot a virtual machine, show what chunks do
 #: make check        every test: ends with "N passed, N failed"
-#:                   (STEPS="lint kunit ..." for some of them)
+#:                   (STEPS="lint kunit ..." for some of them, JOBS=1 for one at
+#:                   a time)
+#: make check-kernels  the module on Debian 6.1, 6.12 and 7.3, stock and debug: a
+#:                   matrix (KERNELS="6.12 7.3" STEPS="build kunit ..." for parts)
 #: make check-arch   libchunk built for other machines and systems, its tests run
 #:                   there: by the kernel or qemu-user (ARCHES="s390x musl ...")
 #: make modules      chunk.ko for the running kernel, or for KDIR=...
@@ -102,7 +105,12 @@ run:
 
 check:
 	@kunit/deps python3
-	@kunit/check $(STEPS)
+	@kunit/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
+
+KERNELS ?= $(shell awk '/^[0-9]/ { print $$1 }' kunit/kernels)
+check-kernels:
+	@kunit/deps python3
+	@nice kunit/check --kernels "$(KERNELS)" $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
 
 check-arch:
 	@kunit/deps $$(userspace/tests/arch --packages)
@@ -157,6 +165,6 @@ distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
 .PHONY: help adapters deps bench bench-save bench-check bench-native modules libchunk tests jemalloc \
-	vm kunit run check check-arch check-windows check-sanitize fuzz coverage install \
-	uninstall lint clean distclean
+	vm kunit run check check-arch check-windows check-kernels check-sanitize fuzz coverage \
+	install uninstall lint clean distclean
 .DEFAULT_GOAL := help
