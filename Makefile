@@ -23,6 +23,7 @@ help:
 #: make tests        its tests, which make check runs
 #: make jemalloc     libchunk-jemalloc.so, to be preloaded, and its tests
 #: make adapters     the tests of those for mimalloc and mozjemalloc
+#: make check-windows  libchunk built for Windows, its tests under Wine
 #: make vm CMD='...' run a command in a virtual machine with the module loaded;
 #:                   KERNEL=6.1 FLAVOUR=stock|debug ICOUNT=1 MEM=2G CPUS=2
 #:                   TIMEOUT=seconds OUT=directory (more: kunit/vm --help)
@@ -60,6 +61,7 @@ deps:
 		busybox-static ca-certificates flex g++ gcc-12 gnuplot-nox kmod libelf-dev \
 		lz4 mandoc perl pkg-config python3 qemu-system-x86 shellcheck sparse xz-utils \
 		$$(userspace/tests/arch --packages)
+	@userspace/tests/check-windows --deps
 
 modules:
 	@kunit/deps $(BUILD_DEPS)
@@ -82,6 +84,9 @@ adapters: libchunk
 	@kunit/deps $(BUILD_DEPS) $(MIMALLOC_DEPS)
 	$(MAKE) -C userspace/mimalloc programs
 	$(MAKE) -C userspace/mozjemalloc programs
+
+check-windows:
+	@userspace/tests/check-windows
 
 export CMD
 vm:
@@ -160,6 +165,6 @@ distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
 .PHONY: help adapters deps bench bench-save bench-check bench-native modules libchunk tests jemalloc \
-	vm kunit run check check-arch check-kernels check-sanitize fuzz coverage install uninstall lint \
-	clean distclean
+	vm kunit run check check-arch check-windows check-kernels check-sanitize fuzz coverage \
+	install uninstall lint clean distclean
 .DEFAULT_GOAL := help

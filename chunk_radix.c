@@ -21,20 +21,20 @@
 #include "chunk_tree.h"
 
 /* Chunks whose indices are in order: two levels of the tree, 4 GiB. */
-#define WINDOW_CHUNKS	4096UL
+#define WINDOW_CHUNKS	((uintptr_t)4096)
 
-static unsigned long chunk_number(uintptr_t addr)
+static uintptr_t chunk_number(uintptr_t addr)
 {
 	return addr >> CHUNK_TREE_SHIFT;
 }
 
-static unsigned long chunk_index(unsigned long origin, unsigned long number)
+static uintptr_t chunk_index(uintptr_t origin, uintptr_t number)
 {
 	return number ^ (origin & ~(WINDOW_CHUNKS - 1));
 }
 
 /* As xa_store(), which takes some 5 % of the instructions of an allocation more. */
-static inline int store_one(struct chunk_radix *radix, unsigned long index,
+static inline int store_one(struct chunk_radix *radix, uintptr_t index,
 			    void *entry, gfp_t gfp)
 {
 	XA_STATE(xas, &radix->chunks, index);
@@ -47,10 +47,10 @@ static inline int store_one(struct chunk_radix *radix, unsigned long index,
 	return xas_error(&xas);
 }
 
-static int store_window(struct chunk_radix *radix, unsigned long first,
-			unsigned long nr, void *entry, gfp_t gfp)
+static int store_window(struct chunk_radix *radix, uintptr_t first,
+			uintptr_t nr, void *entry, gfp_t gfp)
 {
-	unsigned long index = chunk_index(READ_ONCE(radix->origin), first);
+	uintptr_t index = chunk_index(READ_ONCE(radix->origin), first);
 
 	if (nr == 1)
 		return store_one(radix, index, entry, gfp);
@@ -61,9 +61,9 @@ static int store_window(struct chunk_radix *radix, unsigned long first,
 static int store_range(struct chunk_radix *radix, uintptr_t addr, size_t size,
 		       void *entry, gfp_t gfp)
 {
-	unsigned long first = chunk_number(addr);
-	unsigned long left = size >> CHUNK_TREE_SHIFT;
-	unsigned long nr;
+	uintptr_t first = chunk_number(addr);
+	uintptr_t left = size >> CHUNK_TREE_SHIFT;
+	uintptr_t nr;
 	int err;
 
 	for (; left; first += nr, left -= nr) {
@@ -96,10 +96,9 @@ void chunk_radix_destroy(struct chunk_radix *radix)
 }
 
 /* The chunk that was registered first: this one, if there was none. */
-static inline unsigned long origin_get(struct chunk_radix *radix,
-				       uintptr_t addr)
+static inline uintptr_t origin_get(struct chunk_radix *radix, uintptr_t addr)
 {
-	unsigned long origin = READ_ONCE(radix->origin);
+	uintptr_t origin = READ_ONCE(radix->origin);
 
 	if (origin)
 		return origin;
@@ -121,7 +120,7 @@ static inline unsigned long origin_get(struct chunk_radix *radix,
 int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
 		      gfp_t gfp)
 {
-	unsigned long origin = origin_get(radix, extent->addr);
+	uintptr_t origin = origin_get(radix, extent->addr);
 	int err;
 
 	/* What is asked for most, the short way */
@@ -152,8 +151,8 @@ unsigned int chunk_radix_store_ones(struct chunk_radix *radix,
 				    struct chunk_extent *const *extents,
 				    unsigned int nr, gfp_t gfp)
 {
-	unsigned long origin = origin_get(radix, extents[0]->addr);
-	unsigned long index, before = 0;
+	uintptr_t origin = origin_get(radix, extents[0]->addr);
+	uintptr_t index, before = 0;
 	unsigned int i = 0;
 
 	XA_STATE(xas, &radix->chunks, 0);
@@ -189,7 +188,7 @@ unsigned int chunk_radix_store_ones(struct chunk_radix *radix,
  */
 void chunk_radix_erase(struct chunk_radix *radix, uintptr_t addr, size_t size)
 {
-	unsigned long origin = READ_ONCE(radix->origin);
+	uintptr_t origin = READ_ONCE(radix->origin);
 
 	if (size == CHUNK_TREE_UNIT)
 		store_one(radix, chunk_index(origin, chunk_number(addr)), NULL,
@@ -211,7 +210,7 @@ void chunk_radix_erase(struct chunk_radix *radix, uintptr_t addr, size_t size)
 struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
 					uintptr_t addr)
 {
-	unsigned long origin = READ_ONCE(radix->origin);
+	uintptr_t origin = READ_ONCE(radix->origin);
 
 	/* Nothing was registered: what is by now has other indices. */
 	if (!origin)
@@ -224,9 +223,9 @@ struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
  * indices are a run too, if not in the same order: a power of 64 of windows.
  * Less than a window is in order.
  */
-static unsigned long run_at(unsigned long first, unsigned long end)
+static uintptr_t run_at(uintptr_t first, uintptr_t end)
 {
-	unsigned long nr = WINDOW_CHUNKS;
+	uintptr_t nr = WINDOW_CHUNKS;
 
 	if (first % nr || end - first < nr - 1)
 		return min(end - first + 1, nr - first % nr);
@@ -236,11 +235,11 @@ static unsigned long run_at(unsigned long first, unsigned long end)
 }
 
 /* The registered chunk with the lowest index in a run */
-static void *find_in_run(struct chunk_radix *radix, unsigned long origin,
-			 unsigned long first, unsigned long nr)
+static void *find_in_run(struct chunk_radix *radix, uintptr_t origin,
+			 uintptr_t first, uintptr_t nr)
 {
-	unsigned long index = chunk_index(origin, first);
-	unsigned long last = index + nr - 1;
+	uintptr_t index = chunk_index(origin, first);
+	uintptr_t last = index + nr - 1;
 
 	if (nr > WINDOW_CHUNKS) {
 		index &= ~(nr - 1);
@@ -263,11 +262,11 @@ static void *find_in_run(struct chunk_radix *radix, unsigned long origin,
 struct chunk_extent *chunk_radix_next(struct chunk_radix *radix,
 				      uintptr_t addr, uintptr_t last)
 {
-	unsigned long origin = READ_ONCE(radix->origin);
-	unsigned long first = chunk_number(addr);
-	unsigned long end = chunk_number(last);
+	uintptr_t origin = READ_ONCE(radix->origin);
+	uintptr_t first = chunk_number(addr);
+	uintptr_t end = chunk_number(last);
 	struct chunk_extent *extent;
-	unsigned long nr;
+	uintptr_t nr;
 
 	if (!origin)
 		return NULL;

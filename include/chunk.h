@@ -67,9 +67,10 @@ struct chunk_stats {
  * enum chunk_backing - what the memory of chunks is
  * @GUARDED_BACKING: every access to decommitted pages and deallocated chunks
  *                   traps. From the device: small pages
- * @HUGE_BACKING:    huge pages where the system has them. From the device, what
- *                   is deallocated reads as zero and does not trap; nor does what
- *                   is decommitted on a kernel without MADV_GUARD_INSTALL (6.13),
+ * @HUGE_BACKING:    huge pages where the system has them; Windows has none. From
+ *                   the device, what is deallocated reads as zero and does not
+ *                   trap; nor does what is decommitted on a kernel without
+ *                   MADV_GUARD_INSTALL (6.13),
  *                   which a line on stderr then says. What a stray write leaves
  *                   there is gone when the memory is handed out or committed
  */
@@ -98,8 +99,8 @@ void chunks_init(void);
  * What the memory of chunks shall be, and how many bytes of address space the
  * device maps at a time, a multiple of 1 MiB (0: as it likes). Before the first
  * chunk. Returns false and changes nothing, with errno EBUSY if there was one,
- * EOPNOTSUPP if the device has no such backing. Without the device memory is as
- * the system makes it, with all guarantees.
+ * EOPNOTSUPP if the device has no such backing, or Windows none. Without the
+ * device memory is as the system makes it, with all guarantees.
  */
 bool chunk_configure(enum chunk_backing backing, size_t grow);
 
@@ -177,6 +178,33 @@ size_t chunk_set_recycle_limit(size_t bytes);
 const char *chunk_backend(void);
 
 void chunk_get_stats(struct chunk_stats *stats);
+
+/**
+ * struct chunk_stall - how memory is waited for that the system refuses
+ * @attempts: how often it is asked again; 0: not at all
+ * @delay_ms: milliseconds before each time
+ */
+struct chunk_stall {
+	unsigned int attempts;
+	unsigned int delay_ms;
+};
+
+/*
+ * Windows refuses to commit memory when all of it is promised, and lets the page
+ * file grow; libchunk waits for that, 10 times 50 ms at the start. Both return
+ * whether the system is one where waiting helps; elsewhere there is nothing to
+ * read but zeros and nothing to set. What is read is what holds in this process.
+ * Neither number can be more than 65535. CHUNK_OPTIONS="stall_attempts:N,
+ * stall_delay:N" sets them for a program.
+ */
+bool chunk_get_stall(struct chunk_stall *stall);
+bool chunk_set_stall(const struct chunk_stall *stall);
+
+/*
+ * Says that this is a child process of a program, which tries half as often.
+ * CHUNK_OPTIONS="child:on" says so, too.
+ */
+void chunk_set_child(bool child);
 
 #if defined(__GNUC__) && !defined(_WIN32)
 #pragma GCC visibility pop

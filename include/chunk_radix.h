@@ -21,7 +21,7 @@ struct chunk_extent;
  */
 struct chunk_radix {
 	struct xarray chunks;
-	unsigned long origin;
+	uintptr_t origin;
 };
 
 void chunk_radix_init(struct chunk_radix *radix);

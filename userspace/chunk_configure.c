@@ -48,6 +48,22 @@ void chunk_configure_context(void)
 	say("this kernel's device has none; chunks have small pages");
 }
 
+/**
+ * chunk_configure_start() - see whether what the options say can be had
+ *
+ * What cannot is reported.
+ *
+ * Context: before anybody else can be here; the device is open, or it is not.
+ */
+void chunk_configure_start(void)
+{
+	if (chunk_state.device || chunk_os.caps.huge_pages ||
+	    chunk_state.backing != HUGE_BACKING)
+		return;
+	chunk_state.backing = GUARDED_BACKING;
+	say("this system has none for chunks; they have small pages");
+}
+
 /* Context: chunk_lock() held. Returns 0 or a negative error number. */
 static int configure(enum chunk_backing backing, size_t grow)
 {
@@ -57,6 +73,8 @@ static int configure(enum chunk_backing backing, size_t grow)
 		return -EBUSY;
 	if (chunk_state.device)
 		err = chunk_device.configure(backing, grow);
+	else if (backing == HUGE_BACKING && !chunk_os.caps.huge_pages)
+		err = -EOPNOTSUPP;
 	/* A context that is lost is none; the next is told when it is opened. */
 	if (err && err != -ENODEV)
 		return err;
@@ -73,10 +91,12 @@ static int configure(enum chunk_backing backing, size_t grow)
  * @grow:    bytes of address space for the device to map at a time, a multiple
  *           of the chunk size; 0: as it likes
  *
- * Before the first chunk of the process. Without the device it changes nothing.
+ * Before the first chunk of the process. Without the device memory stays as the
+ * system makes it.
  *
  * Return: true, or false with errno EBUSY if there was a chunk before, or
- * EOPNOTSUPP if the device has no such backing; then all is as before.
+ * EOPNOTSUPP if the device or the system has no such backing; then all is as
+ * before.
  */
 bool chunk_configure(enum chunk_backing backing, size_t grow)
 {

@@ -3,5 +3,6 @@
 #define CHUNK_CONFIGURE_H
 
 void chunk_configure_context(void);
+void chunk_configure_start(void);
 
 #endif /* CHUNK_CONFIGURE_H */

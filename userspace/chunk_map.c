@@ -86,6 +86,7 @@ static void *map_larger(size_t size, size_t alignment)
 	unsigned int tries;
 	uintptr_t at;
 	void *addr;
+	int err;
 
 	if (more < size)
 		return NULL;
@@ -104,20 +105,15 @@ static void *map_larger(size_t size, size_t alignment)
 		if (!chunk_unmap_or_report("chunk_alloc", addr, more))
 			return NULL;
 		at = ((uintptr_t)addr + alignment - 1) & ~(alignment - 1);
-		if (!chunk_os.map((void *)at, size, &addr))
-			return addr;
+		err = chunk_os.map((void *)at, size, &addr);
+		if (err != -EEXIST)
+			return err ? NULL : addr;
 	}
 	return NULL;
 }
 
-/**
- * chunk_map_aligned() - a fresh mapping at a multiple of an alignment
- * @size:      bytes, a multiple of the chunk size
- * @alignment: bytes, a power of two, at least the page size
- *
- * Return: memory that reads as zero, or NULL.
- */
-void *chunk_map_aligned(size_t size, size_t alignment)
+/* As chunk_map_aligned(), by unaligned mappings */
+static void *map_by_trying(size_t size, size_t alignment)
 {
 	uintptr_t at;
 	void *addr;
@@ -136,6 +132,25 @@ void *chunk_map_aligned(size_t size, size_t alignment)
 	if (at && !chunk_os.map((void *)at, size, &addr))
 		return addr;
 	return map_larger(size, alignment);
+}
+
+/**
+ * chunk_map_aligned() - a fresh mapping at a multiple of an alignment
+ * @size:      bytes, a multiple of the chunk size
+ * @alignment: bytes, a power of two, at least the page size
+ *
+ * Return: memory that reads as zero, or NULL.
+ */
+void *chunk_map_aligned(size_t size, size_t alignment)
+{
+	void *addr;
+	int err = -ENODEV;
+
+	if (chunk_os.map_aligned)
+		err = chunk_os.map_aligned(size, alignment, &addr);
+	if (err == -ENODEV)
+		return map_by_trying(size, alignment);
+	return err ? NULL : addr;
 }
 
 /**

@@ -9,6 +9,7 @@
 
 #include "chunk_options.h"
 #include "chunk_report.h"
+#include "chunk_stall.h"
 #include "os.h"
 
 /**
@@ -57,17 +58,11 @@ static unsigned int suffix_shift(char suffix)
 	}
 }
 
-/* Digits, and perhaps K, M or G */
-static bool parse_size(struct piece value, size_t *size)
+/* Digits, at least one */
+static bool parse_number(struct piece value, size_t *out)
 {
-	unsigned int shift;
 	size_t number = 0;
 
-	if (!value.length)
-		return false;
-	shift = suffix_shift(value.at[value.length - 1]);
-	if (shift)
-		value.length--;
 	if (!value.length)
 		return false;
 	for (; value.length; value.at++, value.length--) {
@@ -77,9 +72,34 @@ static bool parse_size(struct piece value, size_t *size)
 			return false;
 		number = number * 10 + digit;
 	}
-	if (number > SIZE_MAX >> shift)
+	*out = number;
+	return true;
+}
+
+/* Digits, and perhaps K, M or G */
+static bool parse_size(struct piece value, size_t *size)
+{
+	unsigned int shift;
+	size_t number;
+
+	if (!value.length)
+		return false;
+	shift = suffix_shift(value.at[value.length - 1]);
+	if (shift)
+		value.length--;
+	if (!parse_number(value, &number) || number > SIZE_MAX >> shift)
 		return false;
 	*size = number << shift;
+	return true;
+}
+
+static bool parse_stall(struct piece value, unsigned int *out)
+{
+	size_t number;
+
+	if (!parse_number(value, &number) || number > CHUNK_STALL_MOST)
+		return false;
+	*out = number;
 	return true;
 }
 
@@ -89,7 +109,7 @@ static bool parse_backend(struct piece value, struct chunk_options *options)
 		options->backend = BACKEND_AUTO;
 	else if (is(value, "device"))
 		options->backend = BACKEND_DEVICE;
-	else if (is(value, "mmap"))
+	else if (is(value, "mmap") || is(value, chunk_os.name))
 		options->backend = BACKEND_MMAP;
 	else
 		return false;
@@ -135,6 +155,12 @@ static void parse_option(struct piece option, struct chunk_options *options)
 		good = parse_size(value, &options->recycle_limit);
 	} else if (is(key, "guard")) {
 		good = parse_switch(value, &options->guards);
+	} else if (is(key, "child")) {
+		good = parse_switch(value, &options->child);
+	} else if (is(key, "stall_attempts")) {
+		good = parse_stall(value, &options->stall.attempts);
+	} else if (is(key, "stall_delay")) {
+		good = parse_stall(value, &options->stall.delay_ms);
 	} else {
 		report("the unknown option", option);
 		return;

@@ -20,12 +20,17 @@ enum chunk_backend_option {
  * @recycle_limit: recycle_limit:SIZE; bytes
  * @guards:        guard:on|off; guard decommitted pages without splitting
  *                 mappings, where the kernel can
+ * @child:         child:on|off; this is a child process, see chunk_set_child()
+ * @stall:         stall_attempts:N, stall_delay:N in milliseconds; how memory is
+ *                 waited for, see chunk_set_stall()
  */
 struct chunk_options {
 	enum chunk_backend_option backend;
 	enum chunk_backing backing;
 	size_t recycle_limit;
 	bool guards;
+	bool child;
+	struct chunk_stall stall;
 };
 
 void chunk_options_read(struct chunk_options *options);

@@ -3,7 +3,6 @@
  * Saying something on stderr without stdio, which may allocate.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "chunk_report.h"
@@ -113,5 +112,5 @@ void chunk_die(const char *call, const void *addr, size_t size,
 	chunk_line_text(&line, "): ");
 	chunk_line_text(&line, why);
 	chunk_line_write(&line);
-	abort();
+	chunk_os_abort();
 }

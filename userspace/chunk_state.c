@@ -15,12 +15,13 @@
  * does the wiping.
  */
 #include <errno.h>
-#include <stdlib.h>
 
+#include "chunk.h"
 #include "chunk_base.h"
 #include "chunk_configure.h"
 #include "chunk_mutex.h"
 #include "chunk_report.h"
+#include "chunk_stall.h"
 #include "chunk_state.h"
 
 /* As the original: at most 6.25 % of a 32-bit address space. */
@@ -55,7 +56,7 @@ static void die_without_device(int err)
 	chunk_line_text(&line,
 			"; load the module (insmod chunk.ko), or say backend:auto");
 	chunk_line_write(&line);
-	abort();
+	chunk_os_abort();
 }
 
 /* Context: chunk_lock() held, or before anybody else can be here. */
@@ -72,16 +73,27 @@ static int device_open(void)
 	return 0;
 }
 
+static void options_start(struct chunk_options *options)
+{
+	*options = (struct chunk_options) {
+		.backend = BACKEND_AUTO,
+		.recycle_limit = RECYCLE_LIMIT,
+		.guards = true,
+		.backing = GUARDED_BACKING,
+		.stall = { CHUNK_STALL_ATTEMPTS, CHUNK_STALL_DELAY_MS },
+	};
+	chunk_options_read(options);
+	chunk_stall_start(&options->stall);
+	if (options->child)
+		chunk_set_child(true);
+}
+
 static void state_start(void)
 {
 	struct chunk_options *options = &chunk_state.options;
 	int err;
 
-	options->backend = BACKEND_AUTO;
-	options->recycle_limit = RECYCLE_LIMIT;
-	options->guards = true;
-	options->backing = GUARDED_BACKING;
-	chunk_options_read(options);
+	options_start(options);
 	chunk_os.start(options->guards);
 	/* A child may find the beginnings of its parent's start. */
 	chunk_base_reset();
@@ -91,11 +103,12 @@ static void state_start(void)
 	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
 	chunk_radix_init(&chunk_state.live);
 	chunk_track_init(&chunk_state.pages);
-	if (options->backend == BACKEND_MMAP)
-		return;
-	err = device_open();
-	if (err && options->backend == BACKEND_DEVICE)
-		die_without_device(err);
+	if (options->backend != BACKEND_MMAP) {
+		err = device_open();
+		if (err && options->backend == BACKEND_DEVICE)
+			die_without_device(err);
+	}
+	chunk_configure_start();
 }
 
 static struct chunk_extent *live_next(struct chunk_extent *extent)

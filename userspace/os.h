@@ -11,12 +11,18 @@
 #ifndef OS_H
 #define OS_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "chunk.h"
+
+/* Windows has no files that are served by others. */
+#ifndef ESTALE
+#define ESTALE	116
+#endif
 
 /**
  * struct chunk_caps - what differs between systems; constant after the start
@@ -25,11 +31,16 @@
  *                  without it single chunks are recycled and nothing else
  * @zero_on_commit: what was decommitted reads as zero when it is committed,
  *                  unless @decommit failed
+ * @huge_pages:     where memory can be in huge pages, the system sees to it
+ * @stalls:         what is refused for lack of memory may be granted a little
+ *                  later; @map and @commit wait for it
  */
 struct chunk_caps {
 	size_t page_size;
 	bool partial_unmap;
 	bool zero_on_commit;
+	bool huge_pages;
+	bool stalls;
 };
 
 /**
@@ -41,6 +52,8 @@ struct chunk_caps {
  * @map:         a new zero-filled mapping, exactly at @addr or, if that is NULL,
  *               anywhere. Never over another. -EEXIST if the place is taken,
  *               -ENOMEM
+ * @map_aligned: as @map, at a multiple of a power of two, not below the page
+ *               size. -ENODEV: only @map can be had. NULL: always so
  * @unmap:       mappings. -ENOMEM if that would split one too many
  * @commit:      readable and writable again; what is so already keeps its
  *               contents. -ENOMEM
@@ -69,6 +82,7 @@ struct chunk_os {
 	struct chunk_caps caps;
 	void (*start)(bool guards);
 	int (*map)(void *addr, size_t size, void **out);
+	int (*map_aligned)(size_t size, size_t alignment, void **out);
 	int (*unmap)(void *addr, size_t size);
 	int (*commit)(void *addr, size_t size);
 	int (*decommit)(void *addr, size_t size);
@@ -154,5 +168,7 @@ struct chunk_device {
 /* One of each is linked in: see the Makefile. No device: its open() fails. */
 extern struct chunk_os chunk_os;
 extern const struct chunk_device chunk_device;
+
+_Noreturn void chunk_os_abort(void);
 
 #endif /* OS_H */

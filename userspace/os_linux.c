@@ -44,7 +44,7 @@
 static bool have_guards;
 static bool have_names;
 
-/* Emulators take MADV_DONTNEED for a hint. */
+/* Emulators take MADV_DONTNEED for a hint, or what locked memory takes. */
 static bool purge_ignored;
 
 /* In /proc/PID/maps; some kernels keep the pointer. */
@@ -399,20 +399,27 @@ static bool traps(void *page)
 	return sys(SYS_uname, page) == -EFAULT;
 }
 
+/* Does the system say that it frees memory, and does not? */
+static bool pretends(void *page, size_t size, int advice)
+{
+	atomic_char *byte = page;
+
+	atomic_store(byte, 1);
+	return !chunk_sys_madvise(page, size, advice) && atomic_load(byte);
+}
+
 /* Only trying tells: much is refused, and some success is a pretence. */
 static void probe(bool guards)
 {
 	size_t size = chunk_os.caps.page_size;
-	atomic_char *byte;
 	void *page;
 
 	if (linux_map(NULL, size, &page))
 		return;
 	have_names = !sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, page,
 			  size, name_used);
-	byte = page;
-	atomic_store(byte, 1);
-	purge_ignored = !chunk_linux_purge(page, size) && atomic_load(byte);
+	purge_ignored = pretends(page, size, MADV_DONTNEED) ||
+			pretends(page, size, MADV_DONTNEED_LOCKED);
 	have_guards = guards &&
 		      !chunk_sys_madvise(page, size, MADV_GUARD_INSTALL) &&
 		      traps(page);
@@ -440,6 +447,7 @@ static void linux_start(bool guards)
 		.page_size = sysconf(_SC_PAGESIZE),
 		.partial_unmap = true,
 		.zero_on_commit = true,
+		.huge_pages = true,
 	};
 	probe(guards);
 }

@@ -120,6 +120,7 @@ static void posix_start(bool guards)
 		.page_size = sysconf(_SC_PAGESIZE),
 		.partial_unmap = true,
 		.zero_on_commit = true,
+		.huge_pages = true,
 	};
 }
 

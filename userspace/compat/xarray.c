@@ -290,7 +290,7 @@ static void *find_at(struct xarray *xa, uintptr_t index, unsigned int *shift)
  * Context: any, lock-free.
  * Return: the entry or NULL.
  */
-void *xa_find(struct xarray *xa, unsigned long *index, uintptr_t max,
+void *xa_find(struct xarray *xa, uintptr_t *index, uintptr_t max,
 	      unsigned int filter)
 {
 	uintptr_t at = *index, skip;

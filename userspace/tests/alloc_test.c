@@ -27,16 +27,17 @@ static void recycled_is_zero(void)
 {
 	for (size_t i = 0; i < TAP_COUNT(dirty_types); i++) {
 		struct chunk_stats before = stats_now();
-		char *chunk = alloc_mib(4), *again;
+		size_t mib = recyclable(4);
+		char *chunk = alloc_mib(mib), *again;
 
-		fill(chunk, 4 * MIB, i);
-		chunk_dealloc(chunk, 4 * MIB, dirty_types[i]);
-		again = alloc_mib(4);
+		fill(chunk, mib * MIB, i);
+		chunk_dealloc(chunk, mib * MIB, dirty_types[i]);
+		again = alloc_mib(mib);
 		expect(stats_now().allocs_recycled > before.allocs_recycled);
 		expect_equal((uintptr_t)again, (uintptr_t)chunk);
-		expect(is_zero(again, 4 * MIB));
-		fill(again, 4 * MIB, i + 7);
-		dealloc_mib(again, 4);
+		expect(is_zero(again, mib * MIB));
+		fill(again, mib * MIB, i + 7);
+		dealloc_mib(again, mib);
 	}
 }
 
@@ -53,8 +54,10 @@ static void zeroed_is_zero(void)
 
 static void merged_is_zero(void)
 {
-	char *chunk = alloc_mib(4);
+	char *chunk;
 
+	need_cutting();
+	chunk = alloc_mib(4);
 	/* A dirty and a zeroed extent become one. */
 	dealloc_mib(chunk, 4);
 	chunk = alloc_mib(2);
@@ -67,17 +70,17 @@ static void merged_is_zero(void)
 
 static void partly_decommitted_is_committed(void)
 {
-	size_t page = page_size();
-	char *chunk = alloc_mib(4);
+	size_t page = page_size(), mib = recyclable(4), size = mib * MIB;
+	char *chunk = alloc_mib(mib);
 
-	fill(chunk, 4 * MIB, 1);
-	for (size_t at = 0; at < 4 * MIB; at += 4 * page)
+	fill(chunk, size, 1);
+	for (size_t at = 0; at < size; at += 4 * page)
 		pages_decommit(chunk + at, page);
-	pages_decommit(chunk + MIB, 2 * MIB);
-	dealloc_mib(chunk, 4);
-	expect_equal((uintptr_t)alloc_mib(4), (uintptr_t)chunk);
-	expect(is_zero(chunk, 4 * MIB));
-	fill(chunk, 4 * MIB, 2);
+	pages_decommit(chunk + size / 4, size / 2);
+	dealloc_mib(chunk, mib);
+	expect_equal((uintptr_t)alloc_mib(mib), (uintptr_t)chunk);
+	expect(is_zero(chunk, size));
+	fill(chunk, size, 2);
 }
 
 static void check_aligned(char *chunk, size_t size, size_t alignment)
@@ -116,8 +119,10 @@ static void every_alignment(void)
 
 static void alignment_when_recycled(void)
 {
-	char *chunk = alloc_mib(96);
+	char *chunk;
 
+	need_cutting();
+	chunk = alloc_mib(96);
 	dealloc_mib(chunk, 96);
 	for (size_t alignment = 32 * MIB; alignment >= MIB; alignment /= 2) {
 		size_t recycled = chunk_recycled_bytes();
@@ -146,10 +151,12 @@ static int by_address(const void *a, const void *b)
 static void nothing_overlaps(void)
 {
 	static struct piece pieces[256];
+	/* 32 bits have room for so many; those in no use sort first. */
+	size_t count = TAP_COUNT(pieces) / (sizeof(void *) < 8 ? 4 : 1);
 	uint64_t random = random_seed();
 
 	for (size_t i = 0; i < 4 * TAP_COUNT(pieces); i++) {
-		struct piece *p = &pieces[random_below(&random, 256)];
+		struct piece *p = &pieces[random_below(&random, count)];
 		size_t alignment = MIB << random_below(&random, 5);
 
 		if (p->size)
@@ -168,10 +175,11 @@ static void nothing_overlaps(void)
 
 static void base_chunks(void)
 {
-	char *recycled = alloc_mib(2), *base;
+	size_t mib = recyclable(2);
+	char *recycled = alloc_mib(mib), *base;
 	struct chunk_stats before;
 
-	dealloc_mib(recycled, 2);
+	dealloc_mib(recycled, mib);
 	before = stats_now();
 	base = chunk_alloc(2 * MIB, 2 * MIB, true);
 	expect(base);
@@ -181,7 +189,7 @@ static void base_chunks(void)
 	for (size_t at = 0; at < 2 * MIB; at += MIB / 2)
 		expect(!chunk_is_live(base + at));
 	/* Neither taken from the recycled, nor is what is recycled touched. */
-	expect(base + 2 * MIB <= recycled || recycled + 2 * MIB <= base);
+	expect(base + 2 * MIB <= recycled || recycled + mib * MIB <= base);
 	expect_equal(chunk_recycled_bytes(), before.recycled_bytes);
 	expect_equal(stats_now().allocs_recycled, before.allocs_recycled);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* chunk_configure(): huge pages, and what holds with them. */
+/* Huge pages, and what holds with them. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -138,32 +138,6 @@ static void traps_or_says(void)
 	}
 }
 
-static void too_late(void)
-{
-	void *chunk = alloc_mib(1);
-
-	expect(!chunk_configure(HUGE_BACKING, 0));
-	expect_equal(errno, EBUSY);
-	dealloc_mib(chunk, 1);
-	expect(!chunk_configure(GUARDED_BACKING, 64 * MIB));
-	expect_equal(errno, EBUSY);
-	/* Nothing has changed. */
-	chunk = alloc_mib(1);
-	pages_decommit(chunk, page_size());
-	expect_trap(chunk);
-}
-
-static void growth(void)
-{
-	struct chunk_stats stats;
-
-	expect(chunk_configure(GUARDED_BACKING, 16 * MIB));
-	alloc_mib(1);
-	stats = stats_now();
-	if (on_device())
-		expect_equal(stats.mapped_bytes - stats.base_bytes, 16 * MIB);
-}
-
 static void last_word_counts(void)
 {
 	char *chunk;
@@ -207,31 +181,6 @@ static void inherited(void)
 	expect(is_filled(chunk, page, 1));
 }
 
-static void bad_growth(void *arg)
-{
-	(void)arg;
-	chunk_configure(GUARDED_BACKING, MIB + 1);
-}
-
-static void bad_backing(void *arg)
-{
-	(void)arg;
-	chunk_configure(2, 0);
-}
-
-static void misuse(void)
-{
-	void (*const bad[])(void *arg) = { bad_growth, bad_backing };
-	struct tap_outcome outcome;
-
-	for (size_t i = 0; i < TAP_COUNT(bad); i++) {
-		tap_child(&outcome, bad[i], NULL);
-		expect(WIFSIGNALED(outcome.status));
-		expect_equal(WTERMSIG(outcome.status), SIGABRT);
-		expect(strstr(outcome.text, "chunk_configure"));
-	}
-}
-
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "huge pages, to be seen in smaps", huge_pages },
@@ -241,11 +190,8 @@ static const struct tap_case cases[] = {
 	{ "decommit frees memory", memory_is_freed },
 	{ "decommitted pages trap, or a line says that they do not",
 	  traps_or_says },
-	{ "after the first chunk it is too late", too_late },
-	{ "the device maps as much at a time as it is told", growth },
 	{ "the last word counts", last_word_counts },
 	{ "a child, of what it inherited", inherited },
-	{ "misuse ends the process", misuse },
 };
 
 const struct tap_suite tap_suite = {

@@ -4,10 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-
 #include "common.h"
 
 /**
@@ -98,18 +94,59 @@ void dealloc_mib(void *chunk, size_t mib)
 }
 
 /**
+ * recyclable() - a size of extents that are recycled
+ * @mib: the size that is meant; single chunks are recycled everywhere
+ */
+size_t recyclable(size_t mib)
+{
+	return unmaps_parts() ? mib : 1;
+}
+
+/**
+ * need_cutting() - skip the case where extents are recycled as they are
+ */
+void need_cutting(void)
+{
+	if (!unmaps_parts())
+		tap_skip("here only single chunks are recycled");
+}
+
+/* Fresh ones, most of which adjoin; what does not stays live. */
+static char *adjoining_fresh(size_t count)
+{
+	char *first = alloc_mib(1);
+	size_t found = 1;
+
+	for (size_t tries = 0; found < count; tries++) {
+		char *next = alloc_mib(1);
+
+		expect(tries < 1000);
+		if (next == first + found * MIB) {
+			found++;
+		} else {
+			first = next;
+			found = 1;
+		}
+	}
+	return first;
+}
+
+/**
  * adjoining_chunks() - chunks of 1 MiB that adjoin, each an extent of its own
  * @count: how many; the recycle limit must leave room for them
  *
- * They are carved from one recycled extent, lowest address first. To be called
- * before anything else was recycled.
+ * They are carved from one recycled extent, lowest address first, where that can
+ * be done. To be called before anything else was recycled.
  *
  * Return: the first and lowest of them.
  */
 char *adjoining_chunks(size_t count)
 {
-	char *first = alloc_mib(count);
+	char *first;
 
+	if (!unmaps_parts())
+		return adjoining_fresh(count);
+	first = alloc_mib(count);
 	dealloc_mib(first, count);
 	for (size_t i = 0; i < count; i++)
 		expect_equal((uintptr_t)alloc_mib(1),
@@ -146,61 +183,4 @@ unsigned int rounds(unsigned int count)
 unsigned int stride(unsigned int step)
 {
 	return step * fewer();
-}
-
-static void map_beyond(void *arg)
-{
-	int resource = *(int *)arg;
-	struct rlimit limit;
-
-	expect(getrlimit(resource, &limit) == 0);
-	limit.rlim_cur = MIB;
-	expect(setrlimit(resource, &limit) == 0);
-	if (mmap(NULL, 8 * MIB, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
-		_exit(1);
-}
-
-/**
- * need_limit() - skip the case unless this system obeys a resource limit
- * @resource: RLIMIT_AS or RLIMIT_DATA
- *
- * Emulators of programs accept any and obey none: they would be hit themselves.
- */
-void need_limit(int resource)
-{
-	struct tap_outcome outcome;
-
-	tap_child(&outcome, map_beyond, &resource);
-	if (outcome.status)
-		tap_skip("mmap goes beyond RLIMIT_%s here",
-			 resource == RLIMIT_AS ? "AS" : "DATA");
-}
-
-/**
- * emulator_survives() - does something end well that has no libchunk in it?
- * @run: what; in a child
- * @arg: passed to it
- *
- * Return: false if it does not, and this is an emulator.
- */
-bool emulator_survives(void (*run)(void *), void *arg)
-{
-	struct tap_outcome outcome;
-
-	if (!getenv("TAP_UNDER"))
-		return true;
-	tap_child(&outcome, run, arg);
-	return !outcome.status;
-}
-
-/**
- * need_no_mappings() - skip the case unless a process may go on without any left
- *
- * An emulator dies at its next one, which may be in the midst of the case.
- */
-void need_no_mappings(void)
-{
-	if (getenv("TAP_UNDER"))
-		tap_skip("the emulator needs mappings of its own");
 }

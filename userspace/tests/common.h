@@ -22,6 +22,8 @@ void expect_stats_consistent(void);
 void *alloc_mib(size_t mib);
 void dealloc_mib(void *chunk, size_t mib);
 char *adjoining_chunks(size_t count);
+size_t recyclable(size_t mib);
+void need_cutting(void);
 
 unsigned int rounds(unsigned int count);
 unsigned int stride(unsigned int step);

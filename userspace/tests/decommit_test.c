@@ -3,10 +3,7 @@
  * pages_decommit, pages_commit, pages_purge, and what dealloc leaves: what
  * traps, what does not, what is kept, and that memory is really freed.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #include "common.h"
 
@@ -169,27 +166,10 @@ static void traps_when_trimmed(void)
 	expect_equal(resident_bytes(chunk, 5 * MIB), 0);
 }
 
-/* The kernel, too, is refused access, and says so instead of trapping. */
-static void system_calls_fail(void)
-{
-	char *chunk = alloc_mib(1);
-	size_t page = page_size();
-	int ends[2];
-
-	expect(pipe(ends) == 0);
-	fill(chunk, MIB, 1);
-	pages_decommit(chunk + page, page);
-	expect(write(ends[1], chunk + page, 8) == -1 && errno == EFAULT);
-	expect(write(ends[1], chunk, 8) == 8);
-	expect(read(ends[0], chunk + page, 8) == -1 && errno == EFAULT);
-	expect(pages_commit(chunk + page, page));
-	expect(write(ends[1], chunk + page, 8) == 8);
-	expect(read(ends[0], chunk + page, 8) == 8);
-}
-
 static void purge_frees(void)
 {
 	char *chunk = alloc_mib(MIBS);
+	bool frees = false;
 
 	for (int force = 0; force <= 1; force++) {
 		bool zero;
@@ -197,10 +177,12 @@ static void purge_frees(void)
 		fill(chunk, MIBS * MIB, 6);
 		zero = pages_purge(chunk + MIB, MIB, force);
 		expect(zero || !force);
-		if (zero) {
+		/* Else it may have been written in order to be zero. */
+		frees |= zero && !force;
+		if (frees)
 			expect_equal(resident_bytes(chunk + MIB, MIB), 0);
+		if (zero)
 			expect(is_zero(chunk + MIB, MIB));
-		}
 		expect(is_filled(chunk, MIB, 6));
 		expect(is_filled(chunk + 2 * MIB, MIB, 6 + 2 * MIB));
 		/* It stayed committed. */
@@ -323,8 +305,6 @@ static const struct tap_case cases[] = {
 	  traps_when_released },
 	{ "a deallocated chunk traps when it was trimmed",
 	  traps_when_trimmed },
-	{ "system calls on decommitted memory fail with EFAULT",
-	  system_calls_fail },
 	{ "purging frees memory, which stays committed", purge_frees },
 	{ "purging one page", purge_one_page },
 	{ "random ranges behave as a model says", random_ranges },

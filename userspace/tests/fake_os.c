@@ -247,7 +247,7 @@ static void fake_wake(atomic_uint *word)
 static const char *fake_option(const char *name)
 {
 	(void)name;
-	return NULL;
+	return fake.options;
 }
 
 static void fake_complain(const char *text, size_t length)
@@ -266,6 +266,8 @@ static void fake_start(bool guards)
 		.page_size = fake.page,
 		.partial_unmap = fake.partial,
 		.zero_on_commit = true,
+		.huge_pages = !fake.no_huge,
+		.stalls = fake.stalls,
 	};
 }
 

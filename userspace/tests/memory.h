@@ -17,6 +17,7 @@
 
 size_t page_size(void);
 
+bool access_traps(char *addr, bool write);
 bool read_traps(const void *addr);
 bool write_traps(void *addr);
 
@@ -25,8 +26,12 @@ void fill(void *addr, size_t size, uint64_t seed);
 bool is_filled(const void *addr, size_t size, uint64_t seed);
 void touch(void *addr, size_t size);
 
+bool unmaps_parts(void);
+void *foreign_mapping(size_t size);
+
 bool residency_known(void);
 size_t resident_bytes(const void *addr, size_t size);
+unsigned long page_faults(void);
 
 /* Where it is known, that is how many bytes there are in memory. */
 #define expect_resident(addr, size, bytes)				\

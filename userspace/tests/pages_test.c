@@ -9,15 +9,6 @@
 
 #include "common.h"
 
-static void *foreign_mapping(size_t size)
-{
-	void *addr = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	expect(addr != MAP_FAILED);
-	return addr;
-}
-
 static void anywhere(void)
 {
 	for (size_t pages = 1; pages <= 64; pages *= 4) {

@@ -2,30 +2,19 @@
 /* Memory whose page faults are taken in advance. */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <sys/resource.h>
 
 #include "common.h"
-
-static long faults(void)
-{
-	struct rusage usage;
-
-	expect(getrusage(RUSAGE_SELF, &usage) == 0);
-	return usage.ru_minflt;
-}
 
 /* Writing to each page must find it there. */
 static void expect_no_faults(char *addr, size_t size)
 {
-	long before = faults();
+	unsigned long before = page_faults();
 
 	touch(addr, size);
 	if (getenv("TAP_UNDER"))
 		tap_note("not checked: page faults are the emulator's");
 	else
-		expect(faults() - before <= 2);
+		expect(page_faults() - before <= 2);
 }
 
 static void alloc_is_present(void)
@@ -41,17 +30,18 @@ static void alloc_is_present(void)
 
 static void alloc_is_zero(void)
 {
-	char *chunk = chunk_alloc_populated(4 * MIB, MIB);
+	size_t size = recyclable(4) * MIB;
+	char *chunk = chunk_alloc_populated(size, MIB);
 
-	expect(is_zero(chunk, 4 * MIB));
-	fill(chunk, 4 * MIB, 1);
-	chunk_dealloc(chunk, 4 * MIB, ARENA_CHUNK);
+	expect(is_zero(chunk, size));
+	fill(chunk, size, 1);
+	chunk_dealloc(chunk, size, ARENA_CHUNK);
 	expect_trap(chunk);
-	chunk = chunk_alloc_populated(4 * MIB, MIB);
+	chunk = chunk_alloc_populated(size, MIB);
 	expect(stats_now().allocs_recycled == 1);
-	expect_resident(chunk, 4 * MIB, 4 * MIB);
-	expect(is_zero(chunk, 4 * MIB));
-	fill(chunk, 4 * MIB, 2);
+	expect_resident(chunk, size, size);
+	expect(is_zero(chunk, size));
+	fill(chunk, size, 2);
 }
 
 static void pages_are_present(void)

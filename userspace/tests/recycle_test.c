@@ -65,6 +65,7 @@ static void limit_inside_an_extent(void)
 {
 	char *chunk;
 
+	need_cutting();
 	chunk_set_recycle_limit(5 * MIB);
 	dealloc_mib(alloc_mib(2), 2);
 	chunk = alloc_mib(9);
@@ -77,8 +78,10 @@ static void limit_inside_an_extent(void)
 
 static void largest_limit(void)
 {
-	size_t limit = chunk_set_recycle_limit(SIZE_MAX);
+	size_t limit;
 
+	need_cutting();
+	limit = chunk_set_recycle_limit(SIZE_MAX);
 	dealloc_mib(alloc_mib(150), 150);
 	expect_equal(chunk_recycled_bytes(), 150 * MIB);
 	chunk_set_recycle_limit(limit);
@@ -205,8 +208,10 @@ static void best_fit(void)
 	static const size_t holes[][2] = {
 		{ 1, 5 }, { 8, 3 }, { 13, 2 }, { 17, 3 }, { 22, 7 }, { 31, 2 },
 	};
-	char *row = row_with_holes(holes, TAP_COUNT(holes));
+	char *row;
 
+	need_cutting();
+	row = row_with_holes(holes, TAP_COUNT(holes));
 	/* The smallest that is large enough, and of equals the lowest. */
 	expect_equal((uintptr_t)alloc_mib(2), (uintptr_t)row + 13 * MIB);
 	expect_equal((uintptr_t)alloc_mib(2), (uintptr_t)row + 31 * MIB);
@@ -222,6 +227,7 @@ static void best_fit(void)
 /* What the original misses: it asks for size + alignment - 1 MiB. */
 static void exact_aligned_fit(void)
 {
+	need_cutting();
 	for (size_t alignment = 2 * MIB; alignment <= 64 * MIB;
 	     alignment *= 2) {
 		char *chunk = chunk_alloc(alignment, alignment, false);
@@ -272,6 +278,7 @@ static void coalescing(void)
 		{ 5, 0, 3, 6, 1, 7, 4, 2 },
 	};
 
+	need_cutting();
 	for (size_t i = 0; i < TAP_COUNT(orders); i++)
 		coalesce_in_order(orders[i]);
 }
@@ -279,8 +286,10 @@ static void coalescing(void)
 /* Neighbours of equal and of different size, with what is live between. */
 static void live_is_not_coalesced(void)
 {
-	char *row = adjoining_chunks(5);
+	char *row;
 
+	need_cutting();
+	row = adjoining_chunks(5);
 	fill(row, 5 * MIB, 2);
 	dealloc_mib(row, 1);
 	dealloc_mib(row + MIB, 1);

@@ -5,16 +5,17 @@
 static void counters_follow(void)
 {
 	struct chunk_stats a, b;
+	size_t mib = recyclable(3);
 	char *chunk;
 
 	chunks_init();
 	a = stats_now();
-	chunk = alloc_mib(3);
+	chunk = alloc_mib(mib);
 	b = stats_now();
 	expect_equal(b.live_chunks - a.live_chunks,
 		     1 + (b.base_bytes != a.base_bytes));
 	expect_equal(b.live_bytes - b.base_bytes,
-		     a.live_bytes - a.base_bytes + 3 * MIB);
+		     a.live_bytes - a.base_bytes + mib * MIB);
 	expect(b.allocs > a.allocs);
 	expect_equal(b.allocs_recycled, a.allocs_recycled);
 
@@ -32,12 +33,12 @@ static void counters_follow(void)
 	expect_equal(b.decommitted_bytes, MIB - page_size());
 
 	a = b;
-	dealloc_mib(chunk, 3);
+	dealloc_mib(chunk, mib);
 	b = stats_now();
 	expect_equal(b.deallocs, a.deallocs + 1);
 	expect_equal(b.decommitted_bytes, 0);
-	expect_equal(b.recycled_bytes, a.recycled_bytes + 3 * MIB);
-	expect_equal(b.live_bytes, a.live_bytes - 3 * MIB);
+	expect_equal(b.recycled_bytes, a.recycled_bytes + mib * MIB);
+	expect_equal(b.live_bytes, a.live_bytes - mib * MIB);
 	expect_equal(b.live_chunks, a.live_chunks - 1);
 
 	a = b;

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* The cases of a test program, each in a process of its own: see tap.h. */
+/* The cases of a test program, each in a process of its own, by fork: see tap.h. */
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,111 +9,42 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "tap.h"
-
-/* A case that takes this long hangs. TAP_TIMEOUT overrides it. */
-#define SECONDS		300
-
-#define EXIT_FAILED	1
-#define EXIT_SKIPPED	77
+#include "tap_system.h"
 
 /* Where results and notes go, whatever the case does to its own stdout. */
 static int report_fd = STDOUT_FILENO;
 /* Where a case says why it was skipped. */
 static int reason_fd = -1;
 
-/* One line in one write(2), so that those of several processes do not mix. */
-static void say(const char *prefix, const char *format, va_list args)
+/**
+ * tap_system_write() - write to where results go
+ * @line:   a line
+ * @length: characters
+ */
+void tap_system_write(const char *line, size_t length)
 {
-	char line[512];
-	size_t used = strlen(prefix);
-	int length;
-
-	memcpy(line, prefix, used);
-	length = vsnprintf(line + used, sizeof(line) - used - 1, format, args);
-	if (length > 0)
-		used += length;
-	if (used > sizeof(line) - 1)
-		used = sizeof(line) - 1;
-	for (size_t i = 0; i < used; i++)
-		if (line[i] == '\n')
-			line[i] = ' ';
-	line[used++] = '\n';
-	if (write(report_fd, line, used) < 0)
+	if (write(report_fd, line, length) < 0)
 		abort();
 }
 
-static void __printf(1, 2) result(const char *format, ...)
+/**
+ * tap_system_reason() - say why this case is skipped
+ * @reason: why
+ * @length: characters
+ */
+void tap_system_reason(const char *reason, size_t length)
 {
-	va_list args;
-
-	va_start(args, format);
-	say("", format, args);
-	va_end(args);
+	if (write(reason_fd, reason, length) != (ssize_t)length)
+		_exit(TAP_FAILED);
 }
 
 /**
- * tap_note() - say something about the case that is running
- * @format: as for printf, one line without its end
+ * tap_system_exit() - end the process at once
+ * @status: its exit status
  */
-void tap_note(const char *format, ...)
+void tap_system_exit(int status)
 {
-	va_list args;
-
-	va_start(args, format);
-	say("# ", format, args);
-	va_end(args);
-}
-
-/**
- * tap_skip() - end the case: it does not apply here
- * @format: why, as for printf
- */
-void tap_skip(const char *format, ...)
-{
-	char reason[256];
-	va_list args;
-	int length;
-
-	va_start(args, format);
-	length = vsnprintf(reason, sizeof(reason), format, args);
-	va_end(args);
-	if (length >= (int)sizeof(reason))
-		length = sizeof(reason) - 1;
-	if (write(reason_fd, reason, length) != length)
-		_exit(EXIT_FAILED);
-	_exit(EXIT_SKIPPED);
-}
-
-/**
- * tap_failed() - end the case, or the process it forked: it failed
- * @file: source file of the expectation
- * @line: line in it
- * @what: what did not hold
- */
-void tap_failed(const char *file, int line, const char *what)
-{
-	int error = errno;
-
-	tap_note("%s:%d: expected %s (errno %d, %s)", file, line, what, error,
-		 strerror(error));
-	_exit(EXIT_FAILED);
-}
-
-/**
- * tap_unequal() - end the case: two numbers differ
- * @file:  source file of the expectation
- * @line:  line in it
- * @what:  the expectation
- * @left:  its left side
- * @right: its right side
- */
-void tap_unequal(const char *file, int line, const char *what,
-		 unsigned long long left, unsigned long long right)
-{
-	tap_note("%s:%d: expected %s, have %llu (%#llx) and %llu (%#llx)",
-		 file, line, what, left, left, right, right);
-	_exit(EXIT_FAILED);
+	_exit(status);
 }
 
 /**
@@ -146,12 +75,12 @@ void tap_join_at(const char *file, int line, pid_t child)
 	if (WIFSIGNALED(status)) {
 		tap_note("%s:%d: child killed by signal %d, %s", file, line,
 			 WTERMSIG(status), strsignal(WTERMSIG(status)));
-		_exit(EXIT_FAILED);
+		_exit(TAP_FAILED);
 	}
 	if (WEXITSTATUS(status) != 0) {
 		tap_note("%s:%d: child exited with %d", file, line,
 			 WEXITSTATUS(status));
-		_exit(EXIT_FAILED);
+		_exit(TAP_FAILED);
 	}
 }
 
@@ -265,6 +194,44 @@ void tap_become(char *const argv[], char *const environment[])
 }
 
 /**
+ * tap_aborted() - did a child end itself for a programming error?
+ * @outcome: how it ended
+ */
+bool tap_aborted(const struct tap_outcome *outcome)
+{
+	return WIFSIGNALED(outcome->status) &&
+	       WTERMSIG(outcome->status) == SIGABRT;
+}
+
+/**
+ * tap_sibling() - a program that was built together with this one
+ * @name: its name
+ * @path: receives where it is
+ * @size: bytes there
+ */
+void tap_sibling(const char *name, char *path, size_t size)
+{
+	ssize_t length = readlink("/proc/self/exe", path, size - 1);
+	char *end;
+
+	expect(length > 0);
+	path[length] = '\0';
+	end = strrchr(path, '/') + 1;
+	expect(end + strlen(name) < path + size);
+	strcpy(end, name);
+}
+
+/**
+ * tap_setenv() - set a variable of the environment
+ * @name:  its name
+ * @value: its value
+ */
+void tap_setenv(const char *name, const char *value)
+{
+	expect(setenv(name, value, 1) == 0);
+}
+
+/**
  * tap_exec() - run a program in a child
  * @outcome:     receives how it ended and what it wrote, to standard output too
  * @argv:        the program's path and arguments
@@ -288,13 +255,6 @@ static int at_own_number(int fd, int number)
 	return number;
 }
 
-static unsigned int timeout(void)
-{
-	const char *text = getenv("TAP_TIMEOUT");
-
-	return text && atoi(text) > 0 ? atoi(text) : SECONDS;
-}
-
 static noreturn void run_case(const struct tap_case *test)
 {
 	static const struct rlimit no_core;
@@ -303,23 +263,25 @@ static noreturn void run_case(const struct tap_case *test)
 	setpgid(0, 0);
 	/* Cases trap and abort on purpose. */
 	setrlimit(RLIMIT_CORE, &no_core);
-	alarm(timeout());
+	alarm(tap_timeout());
 	test->run();
 	_exit(0);
 }
 
-/* Runs one case and prints its result; returns whether it did not fail. */
-static bool judge(const struct tap_case *test, size_t number)
+/**
+ * tap_system_run() - run a case in a process of its own
+ * @suite:  the test program
+ * @index:  which of its cases
+ * @reason: receives why it was skipped, TAP_REASON bytes at most
+ *
+ * Return: its exit status, or TAP_DIED.
+ */
+int tap_system_run(const struct tap_suite *suite, size_t index, char *reason)
 {
-	char reason[256] = "";
 	int ends[2], status;
 	pid_t child;
 	ssize_t got;
 
-	if (tap_excused(test->name, reason, sizeof(reason))) {
-		result("ok %zu - %s # SKIP %s", number, test->name, reason);
-		return true;
-	}
 	if (pipe(ends))
 		abort();
 	child = fork();
@@ -327,96 +289,30 @@ static bool judge(const struct tap_case *test, size_t number)
 		close(ends[0]);
 		reason_fd = at_own_number(ends[1], TAP_FD + 1);
 		close(ends[1]);
-		run_case(test);
+		run_case(&suite->cases[index]);
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		abort();
 	kill(-child, SIGKILL);
 	close(ends[1]);
-	got = read(ends[0], reason, sizeof(reason) - 1);
+	got = read(ends[0], reason, TAP_REASON - 1);
+	reason[got > 0 ? got : 0] = '\0';
 	close(ends[0]);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-		result("ok %zu - %s", number, test->name);
-		return true;
-	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED) {
-		result("ok %zu - %s # SKIP %s", number, test->name,
-		       got > 0 ? reason : "");
-		return true;
-	}
-	if (WIFSIGNALED(status))
-		tap_note("ended by signal %d, %s%s", WTERMSIG(status),
-			 strsignal(WTERMSIG(status)),
-			 WTERMSIG(status) == SIGALRM ? ": it hung" : "");
-	result("not ok %zu - %s", number, test->name);
-	return false;
-}
-
-static void help(const char *program, const char *about)
-{
-	printf("Usage: %s [-l] [CASE...]\n%s.\n\n", program, about);
-	puts("Prints TAP; exits with 1 if a case fails, 2 for bad arguments.");
-	puts("CASE is a part of the names of the cases to run.\n");
-	puts("  -l, --list   print the names only\n");
-	printf("TAP_TIMEOUT: seconds until a case counts as hanging (%d)\n",
-	       SECONDS);
-	puts("TAP_SKIPS: a file of lines \"PROGRAM | CASE | REASON\" to skip");
-}
-
-static bool wanted(const char *name, char **parts)
-{
-	if (!*parts)
-		return true;
-	for (; *parts; parts++)
-		if (strstr(name, *parts))
-			return true;
-	return false;
-}
-
-static bool run_wanted(const struct tap_suite *suite, char **parts)
-{
-	size_t number = 0, failed = 0;
-
-	for (size_t i = 0; i < suite->count; i++) {
-		if (!wanted(suite->cases[i].name, parts))
-			continue;
-		if (!judge(&suite->cases[i], ++number))
-			failed++;
-	}
-	return !failed && number;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	tap_note("ended by signal %d, %s%s", WTERMSIG(status),
+		 strsignal(WTERMSIG(status)),
+		 WTERMSIG(status) == SIGALRM ? ": it hung" : "");
+	return TAP_DIED;
 }
 
 /**
- * tap_run() - run a test program's cases
- * @argc:  from main
- * @argv:  from main
- * @suite: the cases
- *
- * Return: the exit status: 0, 1 if a case failed, 2 for bad arguments.
+ * tap_system_start() - get ready, before anything else
+ * @suite: the test program
  */
-int tap_run(int argc, char **argv, const struct tap_suite *suite)
+void tap_system_start(const struct tap_suite *suite)
 {
-	bool list = argc > 1 && (!strcmp(argv[1], "-l") ||
-				 !strcmp(argv[1], "--list"));
-	char **parts = argv + (argc > 0) + list;
-	size_t total = 0;
-
-	if (argc > 1 && *argv[1] == '-' && !list) {
-		help(argv[0], suite->about);
-		return strcmp(argv[1], "-h") && strcmp(argv[1], "--help") ?
-		       2 : 0;
-	}
-	for (size_t i = 0; i < suite->count; i++) {
-		if (!wanted(suite->cases[i].name, parts))
-			continue;
-		total++;
-		if (list)
-			puts(suite->cases[i].name);
-	}
-	if (list)
-		return 0;
+	(void)suite;
 	/* Survives a case that closes or redirects its stdout. */
 	report_fd = at_own_number(STDOUT_FILENO, TAP_FD);
-	result("1..%zu", total);
-	return run_wanted(suite, parts) ? 0 : 1;
 }

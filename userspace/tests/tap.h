@@ -51,7 +51,7 @@ struct tap_suite {
 
 /**
  * struct tap_outcome - how a child ended
- * @status: as from waitpid()
+ * @status: 0 if it exited with that; else as from waitpid(), or as Windows says
  * @text:   what it wrote to standard error, NUL-terminated; a program executed
  *          also to standard output
  * @lines:  number of lines in @text
@@ -64,7 +64,7 @@ struct tap_outcome {
 
 #ifndef __printf
 #define __printf(format, first)						\
-	__attribute((__format__(__printf__, format, first)))
+	__attribute((__format__(__gnu_printf__, format, first)))
 #endif
 
 #define TAP_COUNT(array)	(sizeof(array) / sizeof((array)[0]))
@@ -97,13 +97,14 @@ do {									\
 			    tap_l, tap_r);				\
 } while (0)
 
-bool tap_excused(const char *name, char *reason, size_t size);
-
 pid_t tap_fork(void);
 void tap_join_at(const char *file, int line, pid_t child);
 #define tap_join(child)	tap_join_at(__FILE__, __LINE__, child)
 
 void tap_child(struct tap_outcome *outcome, void (*run)(void *), void *arg);
+bool tap_aborted(const struct tap_outcome *outcome);
+void tap_sibling(const char *name, char *path, size_t size);
+void tap_setenv(const char *name, const char *value);
 noreturn void tap_become(char *const argv[], char *const environment[]);
 void tap_exec(struct tap_outcome *outcome, char *const argv[],
 	      char *const environment[]);

@@ -1,36 +1,34 @@
 // SPDX-License-Identifier: MIT
 /* Cases that cannot run under some tool, as whoever runs them says. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tap.h"
+#include "tap_system.h"
 
 /* Return: whether a line is about the case; the reason is then in @reason */
-static bool is_about(const char *line, const char *name, char *reason,
-		     size_t size)
+static bool is_about(const char *line, const char *program, const char *name,
+		     char *reason)
 {
 	char start[256];
-	int length = snprintf(start, sizeof(start), "%s | %s | ",
-			      program_invocation_short_name, name);
+	int length = snprintf(start, sizeof(start), "%s | %s | ", program, name);
 
 	if (strncmp(line, start, length))
 		return false;
-	snprintf(reason, size, "%s", line + length);
+	snprintf(reason, TAP_REASON, "%s", line + length);
 	reason[strcspn(reason, "\n")] = '\0';
 	return true;
 }
 
 /**
  * tap_excused() - is a case not to be run?
- * @name:   of the case
- * @reason: receives why it is not
- * @size:   bytes there
+ * @program: the name of the test program
+ * @name:    of the case
+ * @reason:  receives why it is not, TAP_REASON bytes at most
  *
  * TAP_SKIPS names a file of lines "PROGRAM | CASE | REASON".
  */
-bool tap_excused(const char *name, char *reason, size_t size)
+bool tap_excused(const char *program, const char *name, char *reason)
 {
 	const char *path = getenv("TAP_SKIPS");
 	FILE *list = path ? fopen(path, "r") : NULL;
@@ -43,7 +41,7 @@ bool tap_excused(const char *name, char *reason, size_t size)
 	if (!list)
 		abort();
 	while (!found && fgets(line, sizeof(line), list))
-		found = is_about(line, name, reason, size);
+		found = is_about(line, program, name, reason);
 	fclose(list);
 	return found;
 }

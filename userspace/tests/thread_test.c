@@ -147,11 +147,14 @@ static void *set_limits(void *arg)
 static void limits_at_once(void)
 {
 	for (unsigned int i = 0; i < rounds(LIMIT_ROUNDS); i++) {
-		void *chunk;
+		size_t mib = recyclable(9);
+		void *chunks[9];
 
 		in_threads(4, set_limits);
-		chunk = alloc_mib(9);
-		dealloc_mib(chunk, 9);
+		for (size_t at = 0; at < 9; at += mib)
+			chunks[at] = alloc_mib(mib);
+		for (size_t at = 0; at < 9; at += mib)
+			dealloc_mib(chunks[at], mib);
 		expect_equal(chunk_recycled_bytes(),
 			     stats_now().recycle_limit);
 	}

@@ -43,7 +43,7 @@ void *xa_load(struct xarray *xa, uintptr_t index);
 void *xa_store(struct xarray *xa, uintptr_t index, void *entry, gfp_t gfp);
 void *xa_store_range(struct xarray *xa, uintptr_t first, uintptr_t last,
 		     void *entry, gfp_t gfp);
-void *xa_find(struct xarray *xa, unsigned long *index, uintptr_t max,
+void *xa_find(struct xarray *xa, uintptr_t *index, uintptr_t max,
 	      unsigned int filter);
 int xa_err(void *entry);
 

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Windows: VirtualAlloc and VirtualFree.
+ *
+ * A mapping is released as a whole, and committed and decommitted only within
+ * itself: a range that may lie in several is treated chunk by chunk. What is
+ * committed is promised: it can be refused, but once there it stays. So nothing
+ * here decommits in order to commit again.
+ *
+ * The thread's last-error value is never changed.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "chunk_stall.h"
+#include "chunk_tree.h"
+#include "os.h"
+#include "os_windows.h"
+
+#define UNIT	CHUNK_TREE_UNIT
+
+struct chunk_windows chunk_windows = {
+	.alloc = VirtualAlloc,
+	.free = VirtualFree,
+	.sleep = Sleep,
+};
+
+/* What addresses of mappings are multiples of, in bytes */
+static size_t granularity;
+
+/*
+ * Loading a library has a lock that must not be waited for with ours held. Here
+ * only the loader's is. Who comes earlier does without.
+ */
+static void __attribute__((constructor)) look_up(void)
+{
+	HMODULE module = GetModuleHandleW(L"kernelbase.dll");
+
+	if (module)
+		chunk_windows.alloc2 = (void *)GetProcAddress(module,
+							      "VirtualAlloc2");
+}
+
+/**
+ * struct request - something to allocate
+ * @addr:      where, or NULL for anywhere; then set to where it is
+ * @size:      bytes
+ * @alignment: what @addr has to be a multiple of, or 0
+ * @type:      MEM_RESERVE, MEM_COMMIT
+ */
+struct request {
+	void *addr;
+	size_t size;
+	size_t alignment;
+	DWORD type;
+};
+
+static void *allocate_aligned(const struct request *request)
+{
+	MEM_ADDRESS_REQUIREMENTS where = { .Alignment = request->alignment };
+	MEM_EXTENDED_PARAMETER parameter = {
+		.Type = MemExtendedParameterAddressRequirements,
+		.Pointer = &where,
+	};
+
+	return chunk_windows.alloc2(GetCurrentProcess(), NULL, request->size,
+				    request->type, PAGE_READWRITE, &parameter,
+				    1);
+}
+
+static int error_number(DWORD error)
+{
+	switch (error) {
+	case ERROR_COMMITMENT_LIMIT:
+	case ERROR_NOT_ENOUGH_MEMORY:
+		return -ENOMEM;
+	case ERROR_INVALID_ADDRESS:
+		return -EEXIST;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* 0, -ENOMEM, -EEXIST if the place is taken, or -EINVAL */
+static int allocate(void *arg)
+{
+	struct request *request = arg;
+	DWORD before = GetLastError();
+	void *got;
+	int err;
+
+	if (request->alignment)
+		got = allocate_aligned(request);
+	else
+		got = chunk_windows.alloc(request->addr, request->size,
+					  request->type, PAGE_READWRITE);
+	err = got ? 0 : error_number(GetLastError());
+	SetLastError(before);
+	if (got)
+		request->addr = got;
+	return err;
+}
+
+/* VirtualFree; 0 or -EINVAL */
+static int give_back(void *addr, size_t size, DWORD type)
+{
+	DWORD before = GetLastError();
+	BOOL done = chunk_windows.free(addr, size, type);
+
+	SetLastError(before);
+	return done ? 0 : -EINVAL;
+}
+
+static void sleep_ms(unsigned int ms)
+{
+	chunk_windows.sleep(ms);
+}
+
+static int commit_stalling(void *addr, size_t size)
+{
+	struct request request = {
+		.addr = addr, .size = size, .type = MEM_COMMIT,
+	};
+	int err = allocate(&request);
+
+	if (err == -ENOMEM)
+		err = chunk_stall_retry(sleep_ms, allocate, &request);
+	return err;
+}
+
+/*
+ * Address space and memory in one call. If that fails, which of them is short?
+ * Only memory is worth waiting for, and the place is kept meanwhile.
+ */
+static int map_stalling(struct request *request)
+{
+	int err;
+
+	request->type = MEM_RESERVE | MEM_COMMIT;
+	err = allocate(request);
+	if (err != -ENOMEM)
+		return err;
+	request->type = MEM_RESERVE;
+	err = allocate(request);
+	if (err)
+		return err;
+	err = commit_stalling(request->addr, request->size);
+	if (err)
+		give_back(request->addr, 0, MEM_RELEASE);
+	return err;
+}
+
+static int windows_map(void *addr, size_t size, void **out)
+{
+	struct request request = { .addr = addr, .size = size };
+	int err;
+
+	/* The system would take the place before. */
+	if ((uintptr_t)addr % granularity)
+		return -ENOMEM;
+	err = map_stalling(&request);
+	if (err)
+		return err == -EEXIST ? -EEXIST : -ENOMEM;
+	*out = request.addr;
+	return 0;
+}
+
+static int windows_map_aligned(size_t size, size_t alignment, void **out)
+{
+	struct request request = { .size = size, .alignment = alignment };
+	int err;
+
+	if (alignment <= granularity)
+		return windows_map(NULL, size, out);
+	if (!chunk_windows.alloc2)
+		return -ENODEV;
+	err = map_stalling(&request);
+	if (err)
+		return err == -ENOMEM ? -ENOMEM : -ENODEV;
+	*out = request.addr;
+	return 0;
+}
+
+/* The size of the mapping that begins at an address, or 0 */
+static size_t mapping_size(char *addr)
+{
+	MEMORY_BASIC_INFORMATION info;
+	char *at = addr;
+
+	while (VirtualQuery(at, &info, sizeof(info)) == sizeof(info) &&
+	       info.State != MEM_FREE && info.AllocationBase == addr)
+		at = (char *)info.BaseAddress + info.RegionSize;
+	return at - addr;
+}
+
+/* Are these whole mappings? */
+static bool is_whole(char *addr, size_t size)
+{
+	DWORD before = GetLastError();
+	bool whole = true;
+
+	while (size && whole) {
+		size_t one = mapping_size(addr);
+
+		whole = one && one <= size;
+		addr += one;
+		size -= one;
+	}
+	SetLastError(before);
+	return whole;
+}
+
+static int windows_unmap(void *addr, size_t size)
+{
+	char *at = addr, *end = at + size;
+	int err = 0;
+
+	/* The system would release all of what only a part was meant of. */
+	if (!is_whole(addr, size))
+		return -EINVAL;
+	while (at != end && !err) {
+		size_t one = mapping_size(at);
+
+		err = one ? give_back(at, 0, MEM_RELEASE) : -EINVAL;
+		at += one;
+	}
+	return err;
+}
+
+/* How much of a range lies in its first chunk */
+static size_t piece(const char *addr, size_t size)
+{
+	size_t rest = UNIT - (uintptr_t)addr % UNIT;
+
+	return size < rest ? size : rest;
+}
+
+static int windows_commit(void *addr, size_t size)
+{
+	char *at = addr, *end = at + size;
+
+	for (; at != end; at += piece(at, end - at)) {
+		if (commit_stalling(at, piece(at, end - at)))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int windows_decommit(void *addr, size_t size)
+{
+	char *at = addr, *end = at + size;
+	int err = 0;
+
+	for (; at != end; at += piece(at, end - at)) {
+		if (give_back(at, piece(at, end - at), MEM_DECOMMIT))
+			err = -ENOMEM;
+	}
+	return err;
+}
+
+/*
+ * Decommitting and committing would make it zero, but the second may be refused,
+ * and what is committed has to stay so. The system is told that the contents
+ * may go; when they do, and with them their memory, is for it to say.
+ */
+static int windows_purge(void *addr, size_t size)
+{
+	char *at = addr, *end = at + size;
+	DWORD before = GetLastError();
+
+	for (; at != end; at += piece(at, end - at)) {
+		chunk_windows.alloc(at, piece(at, end - at), MEM_RESET,
+				    PAGE_READWRITE);
+		/* Of what is not locked, takes it out of the working set. */
+		VirtualUnlock(at, piece(at, end - at));
+	}
+	SetLastError(before);
+	return -EAGAIN;
+}
+
+/* Nothing forks: what is ours at the start is ours for good. */
+static void *windows_map_forked(size_t *size)
+{
+	*size = 0;
+	return NULL;
+}
+
+static void windows_start(bool guards)
+{
+	SYSTEM_INFO info;
+
+	(void)guards;
+	GetSystemInfo(&info);
+	granularity = info.dwAllocationGranularity;
+	chunk_os.caps = (struct chunk_caps) {
+		.page_size = info.dwPageSize,
+		.partial_unmap = false,
+		.zero_on_commit = true,
+		/* They take a privilege, and cannot be decommitted. */
+		.huge_pages = false,
+		.stalls = true,
+	};
+}
+
+struct chunk_os chunk_os = {
+	.name = "windows",
+	.start = windows_start,
+	.map = windows_map,
+	.map_aligned = windows_map_aligned,
+	.unmap = windows_unmap,
+	.commit = windows_commit,
+	.decommit = windows_decommit,
+	.purge = windows_purge,
+	.map_forked = windows_map_forked,
+	.wait = chunk_windows_wait,
+	.wake = chunk_windows_wake,
+	.option = chunk_windows_option,
+	.complain = chunk_windows_complain,
+};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What the Windows file calls, so that tests can take its place. */
+#ifndef OS_WINDOWS_H
+#define OS_WINDOWS_H
+
+#include <windows.h>
+
+/* VirtualAlloc2, which headers for MinGW declare only for some libraries */
+typedef void *WINAPI
+chunk_windows_alloc2(HANDLE process, void *addr, SIZE_T size, ULONG type,
+		     ULONG protection,
+		     struct MEM_EXTENDED_PARAMETER *parameters, ULONG count);
+
+/**
+ * struct chunk_windows - the system's calls for memory
+ * @alloc:  VirtualAlloc
+ * @free:   VirtualFree
+ * @alloc2: VirtualAlloc2, or NULL: Windows 10 has it
+ * @sleep:  Sleep
+ */
+struct chunk_windows {
+	__typeof__(VirtualAlloc) *alloc;
+	__typeof__(VirtualFree) *free;
+	chunk_windows_alloc2 *alloc2;
+	__typeof__(Sleep) *sleep;
+};
+
+extern struct chunk_windows chunk_windows;
+
+void chunk_windows_wait(atomic_uint *word, unsigned int value);
+void chunk_windows_wake(atomic_uint *word);
+const char *chunk_windows_option(const char *name);
+void chunk_windows_complain(const char *text, size_t length);
+
+#endif /* OS_WINDOWS_H */

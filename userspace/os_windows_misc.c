@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Windows, apart from memory: waiting, the environment, standard error, the end.
+ * None of it allocates, nor takes the loader's lock.
+ */
+#include <stdatomic.h>
+
+#include "os.h"
+#include "os_windows.h"
+
+/* As long as the system lets a variable be. */
+#define OPTION_LENGTH	32767
+
+/* WaitOnAddress() would have to be looked up; there are few who wait. */
+static SRWLOCK waiting = SRWLOCK_INIT;
+static CONDITION_VARIABLE woken = CONDITION_VARIABLE_INIT;
+
+/**
+ * chunk_windows_wait() - sleep while a word has a value, or less long
+ * @word:  the word
+ * @value: the value
+ */
+void chunk_windows_wait(atomic_uint *word, unsigned int value)
+{
+	DWORD before = GetLastError();
+
+	AcquireSRWLockExclusive(&waiting);
+	if (atomic_load(word) == value)
+		SleepConditionVariableSRW(&woken, &waiting, INFINITE, 0);
+	ReleaseSRWLockExclusive(&waiting);
+	SetLastError(before);
+}
+
+/**
+ * chunk_windows_wake() - wake who waits on a word
+ * @word: the word, which has another value by now
+ *
+ * Wakes those of other words, too: they look again.
+ */
+void chunk_windows_wake(atomic_uint *word)
+{
+	DWORD before = GetLastError();
+
+	(void)word;
+	/* Who has seen the old value sleeps once this can be had. */
+	AcquireSRWLockExclusive(&waiting);
+	ReleaseSRWLockExclusive(&waiting);
+	WakeAllConditionVariable(&woken);
+	SetLastError(before);
+}
+
+/**
+ * chunk_windows_option() - a variable of the environment
+ * @name: its name; only one is ever asked for
+ *
+ * Context: at the start.
+ * Return: its value, constant, or NULL.
+ */
+const char *chunk_windows_option(const char *name)
+{
+	static char value[OPTION_LENGTH + 1];
+	DWORD before = GetLastError();
+	DWORD length = GetEnvironmentVariableA(name, value, sizeof(value));
+
+	SetLastError(before);
+	return length && length < sizeof(value) ? value : NULL;
+}
+
+/**
+ * chunk_windows_complain() - tell a person, on standard error
+ * @text:   what
+ * @length: characters
+ */
+void chunk_windows_complain(const char *text, size_t length)
+{
+	DWORD before = GetLastError();
+	HANDLE to = GetStdHandle(STD_ERROR_HANDLE);
+	DWORD written;
+
+	/* Where there is no such thing, there is nobody to tell. */
+	while (to && to != INVALID_HANDLE_VALUE && length &&
+	       WriteFile(to, text, length, &written, NULL) && written) {
+		text += written;
+		length -= written;
+	}
+	SetLastError(before);
+}
+
+/**
+ * chunk_os_abort() - end the process at once, so that it is known to have failed
+ *
+ * The C library's abort() has words of its own to say, or a window to open.
+ */
+void chunk_os_abort(void)
+{
+	RaiseFailFastException(NULL, NULL, 0);
+	/* Is never reached, but by the compiler. */
+	TerminateProcess(GetCurrentProcess(), STATUS_FATAL_APP_EXIT);
+	__builtin_unreachable();
+}

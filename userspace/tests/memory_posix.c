@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+/* Memory as a test sees it, by signals and /proc: see memory.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "memory.h"
+
+/* The access under way in this thread, if any, and where to go if it traps. */
+static __thread const char *probed;
+static __thread sigjmp_buf trapped;
+
+/**
+ * page_size() - bytes in a page
+ *
+ * Return: what the system says at run time.
+ */
+size_t page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+/*
+ * Only the access that was announced counts. Any other trap is the test's or
+ * the library's own fault and kills, once the default is back. The page is
+ * compared, not the byte: some machines report no more.
+ */
+static void on_trap(int signal_number, siginfo_t *info, void *context)
+{
+	uintptr_t mask = ~((uintptr_t)page_size() - 1);
+
+	(void)context;
+	if (probed && ((uintptr_t)info->si_addr & mask) ==
+		      ((uintptr_t)probed & mask))
+		siglongjmp(trapped, 1);
+	signal(signal_number, SIG_DFL);
+}
+
+static void catch_traps(void)
+{
+	struct sigaction action = {
+		.sa_sigaction = on_trap,
+		/* Emulators may fail to save the mask that is to be restored. */
+		.sa_flags = SA_SIGINFO | SA_NODEFER,
+	};
+
+	expect(sigaction(SIGSEGV, &action, NULL) == 0);
+	expect(sigaction(SIGBUS, &action, NULL) == 0);
+}
+
+/**
+ * access_traps() - does an access to a byte raise SIGSEGV or SIGBUS there?
+ * @addr:  the byte
+ * @write: also write its own value
+ *
+ * Atomic accesses, since no others are sure to happen, and exactly once. A tool
+ * that watches threads would do them itself, and be left in the middle of it.
+ * Leaves handlers for both signals installed.
+ */
+bool __attribute__((no_sanitize("thread"))) access_traps(char *addr, bool write)
+{
+	char byte;
+
+	catch_traps();
+	probed = addr;
+	if (sigsetjmp(trapped, 1)) {
+		probed = NULL;
+		return true;
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+	byte = __atomic_load_n(addr, __ATOMIC_SEQ_CST);
+	if (write)
+		__atomic_store_n(addr, byte, __ATOMIC_SEQ_CST);
+	atomic_signal_fence(memory_order_seq_cst);
+	probed = NULL;
+	return false;
+}
+
+/**
+ * unmaps_parts() - can parts of mappings be unmapped?
+ */
+bool unmaps_parts(void)
+{
+	return true;
+}
+
+/**
+ * foreign_mapping() - memory from the system, which libchunk does not know
+ * @size: bytes
+ */
+void *foreign_mapping(size_t size)
+{
+	void *addr = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	expect(addr != MAP_FAILED);
+	return addr;
+}
+
+static size_t count_pages(int fd, const void *addr, size_t pages)
+{
+	/* Guards of MADV_GUARD_INSTALL look swapped out. */
+	const uint64_t present = (uint64_t)1 << 63, swapped = (uint64_t)1 << 62;
+	const uint64_t guard = (uint64_t)1 << 58;
+	uint64_t entries[512];
+	off_t at = (off_t)((uintptr_t)addr / page_size() * sizeof(*entries));
+	size_t found = 0;
+
+	while (pages) {
+		size_t count = pages < 512 ? pages : 512;
+		size_t bytes = count * sizeof(*entries);
+
+		expect(pread(fd, entries, bytes, at) == (ssize_t)bytes);
+		for (size_t i = 0; i < count; i++)
+			found += (entries[i] & present) ||
+				 (entries[i] & (swapped | guard)) == swapped;
+		pages -= count;
+		at += bytes;
+	}
+	return found;
+}
+
+/**
+ * residency_known() - can it be seen how much memory is there behind a range?
+ *
+ * Return: false, with a note, under an emulator: the file that says so is about
+ * its own addresses.
+ */
+bool residency_known(void)
+{
+	if (!getenv("TAP_UNDER"))
+		return true;
+	tap_note("not checked: an emulator's pagemap is about its own memory");
+	return false;
+}
+
+/**
+ * resident_bytes() - how much memory is there behind a range?
+ * @addr: first byte, page-aligned
+ * @size: bytes
+ *
+ * Return: bytes in pages that are in memory or in swap; 0, with a note, where
+ * that is not known.
+ */
+size_t resident_bytes(const void *addr, size_t size)
+{
+	size_t page = page_size(), found;
+	int fd;
+
+	if (!residency_known())
+		return 0;
+	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	expect(fd >= 0);
+	found = count_pages(fd, addr, size / page);
+	close(fd);
+	return found * page;
+}
+
+/**
+ * page_faults() - how many has this process had that needed no file?
+ */
+unsigned long page_faults(void)
+{
+	struct rusage usage;
+
+	expect(getrusage(RUSAGE_SELF, &usage) == 0);
+	return usage.ru_minflt;
+}
+
+/* Calls @line for each line of /proc/self/maps. No malloc, no stdio. */
+static void each_mapping(void (*line)(const char *text, void *arg), void *arg)
+{
+	char buffer[8192];
+	size_t used = 0;
+	ssize_t got;
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+
+	expect(fd >= 0);
+	while ((got = read(fd, buffer + used, sizeof(buffer) - 1 - used)) > 0) {
+		char *start = buffer, *end;
+
+		used += got;
+		buffer[used] = '\0';
+		while ((end = strchr(start, '\n'))) {
+			*end = '\0';
+			line(start, arg);
+			start = end + 1;
+		}
+		used -= start - buffer;
+		memmove(buffer, start, used);
+	}
+	close(fd);
+}
+
+static void count_line(const char *text, void *arg)
+{
+	(void)text;
+	++*(size_t *)arg;
+}
+
+/**
+ * count_mappings() - how many mappings has this process?
+ *
+ * Return: the number of lines of /proc/self/maps.
+ */
+size_t count_mappings(void)
+{
+	size_t count = 0;
+
+	each_mapping(count_line, &count);
+	return count;
+}
+
+struct name_wanted {
+	uintptr_t addr;
+	char *name;
+	size_t size;
+	bool found;
+};
+
+static uintptr_t hexadecimal(const char **text)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *digit;
+	uintptr_t value = 0;
+
+	while (**text && (digit = strchr(digits, **text))) {
+		value = value << 4 | (uintptr_t)(digit - digits);
+		++*text;
+	}
+	return value;
+}
+
+static void match_line(const char *text, void *arg)
+{
+	struct name_wanted *want = arg;
+	uintptr_t start = hexadecimal(&text), end;
+
+	text++;
+	end = hexadecimal(&text);
+	if (want->addr < start || want->addr >= end)
+		return;
+	want->found = true;
+	/* Permissions, offset, device and inode come before the name. */
+	for (int field = 0; field < 5; field++) {
+		text += strspn(text, " ");
+		text += field < 4 ? strcspn(text, " ") : 0;
+	}
+	strncpy(want->name, text, want->size - 1);
+	want->name[want->size - 1] = '\0';
+}
+
+/**
+ * mapping_name() - what does /proc/self/maps call the mapping of an address?
+ * @addr: the address
+ * @name: receives the name, which may be empty
+ * @size: bytes there
+ *
+ * Return: whether the address is mapped.
+ */
+bool mapping_name(const void *addr, char *name, size_t size)
+{
+	struct name_wanted want = {
+		.addr = (uintptr_t)addr, .name = name, .size = size,
+	};
+
+	each_mapping(match_line, &want);
+	return want.found;
+}

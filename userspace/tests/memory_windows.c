@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/* Memory as a test sees it, by exceptions and queries: see memory.h. */
+#include <windows.h>
+
+#include <psapi.h>
+#include <stdatomic.h>
+
+#include "memory.h"
+
+#ifdef _WIN64
+#define PROGRAM_COUNTER	Rip
+#define STACK_POINTER	Rsp
+#else
+#define PROGRAM_COUNTER	Eip
+#define STACK_POINTER	Esp
+#endif
+
+/* The access under way in this thread, if any, and where to go if it traps. */
+static __thread const char *probed;
+static __thread void *trapped[5];
+
+/**
+ * page_size() - bytes in a page
+ *
+ * Return: what the system says at run time.
+ */
+size_t page_size(void)
+{
+	SYSTEM_INFO info;
+
+	GetSystemInfo(&info);
+	return info.dwPageSize;
+}
+
+/* Not from the handler: an exception has to be handled to its end. */
+static void landed(void)
+{
+	__builtin_longjmp(trapped, 1);
+}
+
+/* Only the access that was announced counts: the page, as on other systems. */
+static LONG WINAPI on_trap(struct _EXCEPTION_POINTERS *exception)
+{
+	EXCEPTION_RECORD *record = exception->ExceptionRecord;
+	uintptr_t mask = ~((uintptr_t)page_size() - 1);
+	CONTEXT *context = exception->ContextRecord;
+
+	if (record->ExceptionCode != EXCEPTION_ACCESS_VIOLATION || !probed ||
+	    ((uintptr_t)record->ExceptionInformation[1] & mask) !=
+	    ((uintptr_t)probed & mask))
+		return EXCEPTION_CONTINUE_SEARCH;
+	/* As if it had been called, with the stack aligned as it must be. */
+	context->PROGRAM_COUNTER = (uintptr_t)landed;
+	context->STACK_POINTER = ((context->STACK_POINTER - 512) &
+				  ~(uintptr_t)15) - sizeof(void *);
+	return EXCEPTION_CONTINUE_EXECUTION;
+}
+
+/**
+ * access_traps() - does an access to a byte raise an access violation there?
+ * @addr:  the byte
+ * @write: also write its own value
+ *
+ * Atomic accesses, since no others are sure to happen, and exactly once.
+ */
+bool __attribute__((noinline)) access_traps(char *addr, bool write)
+{
+	static atomic_bool handled;
+	char byte;
+
+	if (!atomic_exchange(&handled, true))
+		expect(AddVectoredExceptionHandler(1, on_trap));
+	probed = addr;
+	if (__builtin_setjmp(trapped)) {
+		probed = NULL;
+		return true;
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+	byte = __atomic_load_n(addr, __ATOMIC_SEQ_CST);
+	if (write)
+		__atomic_store_n(addr, byte, __ATOMIC_SEQ_CST);
+	atomic_signal_fence(memory_order_seq_cst);
+	probed = NULL;
+	return false;
+}
+
+/**
+ * unmaps_parts() - can parts of mappings be unmapped?
+ */
+bool unmaps_parts(void)
+{
+	return false;
+}
+
+/**
+ * foreign_mapping() - memory from the system, which libchunk does not know
+ * @size: bytes
+ */
+void *foreign_mapping(size_t size)
+{
+	void *addr = VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT,
+				  PAGE_READWRITE);
+
+	expect(addr);
+	return addr;
+}
+
+/**
+ * residency_known() - can it be seen how much memory is there behind a range?
+ */
+bool residency_known(void)
+{
+	return true;
+}
+
+/**
+ * resident_bytes() - how much memory is there behind a range?
+ * @addr: first byte, page-aligned
+ * @size: bytes
+ *
+ * Return: bytes in pages of the working set.
+ */
+size_t resident_bytes(const void *addr, size_t size)
+{
+	PSAPI_WORKING_SET_EX_INFORMATION pages[256];
+	const char *at = addr, *end = at + size;
+	size_t page = page_size(), found = 0;
+
+	while (at != end) {
+		size_t count = 0;
+
+		for (; count < TAP_COUNT(pages) && at != end; at += page)
+			pages[count++].VirtualAddress = (void *)(uintptr_t)at;
+		expect(K32QueryWorkingSetEx(GetCurrentProcess(), pages,
+					    count * sizeof(*pages)));
+		while (count--)
+			found += pages[count].VirtualAttributes.Valid;
+	}
+	return found * page;
+}
+
+/**
+ * page_faults() - how many has this process had?
+ *
+ * Return: their number; Wine counts none.
+ */
+unsigned long page_faults(void)
+{
+	PROCESS_MEMORY_COUNTERS counters;
+
+	expect(K32GetProcessMemoryInfo(GetCurrentProcess(), &counters,
+				       sizeof(counters)));
+	return counters.PageFaultCount;
+}

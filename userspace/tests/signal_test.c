@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What only Unix has: signal handlers that ask about addresses, and system calls
+ * that are refused memory.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "common.h"
+
+static char *handled;
+static atomic_int answers[3];
+
+static void on_segv(int signal_number, siginfo_t *info, void *context)
+{
+	(void)signal_number;
+	(void)context;
+	answers[0] = chunk_is_live(info->si_addr);
+	answers[1] = chunk_is_live(handled + MIB);
+	answers[2] = info->si_addr == (void *)handled;
+	expect(pages_commit(handled, page_size()));
+}
+
+/* A crash handler asks what the address is that crashed. */
+static void from_a_crash_handler(void)
+{
+	struct sigaction action = {
+		.sa_sigaction = on_segv, .sa_flags = SA_SIGINFO,
+	};
+
+	handled = alloc_mib(1);
+	pages_decommit(handled, page_size());
+	expect(sigaction(SIGSEGV, &action, NULL) == 0);
+	__atomic_store_n(handled, 3, __ATOMIC_SEQ_CST);
+	expect_equal(*handled, 3);
+	expect(answers[0] && !answers[1] && answers[2]);
+}
+
+static atomic_bool stop;
+static char *always_live;
+static atomic_uint asked;
+
+static void on_signal(int signal_number)
+{
+	(void)signal_number;
+	if (!chunk_is_live(always_live) || chunk_is_live(&stop))
+		_exit(3);
+	atomic_fetch_add(&asked, 1);
+}
+
+/* Interrupting whatever the library does, its locks held. */
+static void from_an_interrupting_handler(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	pid_t self = getpid(), child;
+
+	always_live = alloc_mib(1);
+	expect(sigaction(SIGUSR1, &action, NULL) == 0);
+	child = tap_fork();
+	if (child == 0) {
+		while (kill(self, SIGUSR1) == 0)
+			sched_yield();
+		_exit(0);
+	}
+	while (atomic_load(&asked) < 50) {
+		void *chunk = alloc_mib(2);
+
+		pages_decommit(chunk, MIB);
+		dealloc_mib(chunk, 2);
+		chunk_set_recycle_limit(MIB);
+	}
+	kill(child, SIGKILL);
+}
+
+/* The kernel, too, is refused access, and says so instead of trapping. */
+static void system_calls_fail(void)
+{
+	char *chunk = alloc_mib(1);
+	size_t page = page_size();
+	int ends[2];
+
+	expect(pipe(ends) == 0);
+	fill(chunk, MIB, 1);
+	pages_decommit(chunk + page, page);
+	expect(write(ends[1], chunk + page, 8) == -1 && errno == EFAULT);
+	expect(write(ends[1], chunk, 8) == 8);
+	expect(read(ends[0], chunk + page, 8) == -1 && errno == EFAULT);
+	expect(pages_commit(chunk + page, page));
+	expect(write(ends[1], chunk + page, 8) == 8);
+	expect(read(ends[0], chunk + page, 8) == 8);
+}
+
+static void ignore(int number)
+{
+	(void)number;
+}
+
+static void misuse(void *arg)
+{
+	sigset_t all;
+
+	(void)arg;
+	signal(SIGABRT, ignore);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	chunk_dealloc(NULL, MIB, UNKNOWN_CHUNK);
+}
+
+/* A program does not get away with misuse that does not want to die. */
+static void abort_not_wanted(void)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, misuse, NULL);
+	expect(tap_aborted(&outcome));
+	expect_equal(outcome.lines, 1);
+}
+
+static const struct tap_case cases[] = {
+	BACKEND_CASE,
+	{ "a crash handler asks, and repairs the access",
+	  from_a_crash_handler },
+	{ "a handler that interrupts the library asks",
+	  from_an_interrupting_handler },
+	{ "system calls on decommitted memory fail with EFAULT",
+	  system_calls_fail },
+	{ "misuse with SIGABRT blocked and handled", abort_not_wanted },
+};
+
+const struct tap_suite tap_suite = {
+	.about = "Tests signal handlers and system calls",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};
