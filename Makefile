@@ -82,8 +82,7 @@ jemalloc: libchunk
 
 adapters: libchunk
 	@kunit/deps $(BUILD_DEPS) $(MIMALLOC_DEPS)
-	$(MAKE) -C userspace/mimalloc programs
-	$(MAKE) -C userspace/mozjemalloc programs
+	$(MAKE) -C userspace/adapters programs
 
 check-windows:
 	@userspace/tests/check-windows
