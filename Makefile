@@ -82,8 +82,7 @@ jemalloc: libchunk
 
 adapters: libchunk
 	@kunit/deps $(BUILD_DEPS) $(MIMALLOC_DEPS)
-	$(MAKE) -C userspace/mimalloc programs
-	$(MAKE) -C userspace/mozjemalloc programs
+	$(MAKE) -C userspace/adapters programs
 
 check-windows:
 	@userspace/tests/check-windows
@@ -165,6 +164,6 @@ distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
 .PHONY: help adapters deps bench bench-save bench-check bench-native modules libchunk tests jemalloc \
-	vm kunit run check check-arch check-kernels check-windows check-sanitize fuzz coverage \
+	vm kunit run check check-arch check-windows check-kernels check-sanitize fuzz coverage \
 	install uninstall lint clean distclean
 .DEFAULT_GOAL := help

@@ -253,7 +253,7 @@ void chunk_decommit(struct chunk_context *context, struct chunk_job *jobs,
 		any |= !jobs[i].err;
 	}
 	if (any && !context->huge)
-		chunk_fault_wait();
+		chunk_source_wait(context->mm);
 	for (i = 0; i < nr; i++) {
 		if (!jobs[i].err)
 			chunk_zap(context, jobs[i].addr, jobs[i].size,

@@ -12,7 +12,7 @@
  *   reader: gone; smp_rmb(); page bits
  *
  * A reader may still act on what a moment later is out of date. That is what
- * chunk_fault_wait() is for.
+ * chunk_source_wait() is for.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -400,7 +400,7 @@ unsigned long chunk_region_commit(struct chunk_region *region,
  * @size:   bytes, page-aligned, in the region
  *
  * Faults that looked at the state before may still map a page: the caller
- * waits for them (chunk_fault_wait()) and frees the memory.
+ * waits for them (chunk_source_wait()) and frees the memory.
  *
  * Context: context->lock held, chunk_region_wants_leaf() false.
  * Return: how many pages were committed until now.

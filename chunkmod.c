@@ -150,7 +150,7 @@ static int __init chunk_init(void)
 	err = chunk_extent_cache_init();
 	if (err)
 		return err;
-	err = chunk_fault_init();
+	err = chunk_source_init();
 	if (err)
 		goto free_cache;
 	chunk_device.mode = mode;
@@ -162,7 +162,7 @@ static int __init chunk_init(void)
 	return 0;
 
 free_sources:
-	chunk_fault_exit();
+	chunk_source_exit();
 free_cache:
 	chunk_extent_cache_exit();
 	return err;
@@ -171,7 +171,7 @@ free_cache:
 static void __exit chunk_exit(void)
 {
 	misc_deregister(&chunk_device);
-	chunk_fault_exit();
+	chunk_source_exit();
 	chunk_extent_cache_exit();
 }
 

@@ -67,9 +67,10 @@ struct chunk_stats {
  * enum chunk_backing - what the memory of chunks is
  * @GUARDED_BACKING: every access to decommitted pages and deallocated chunks
  *                   traps. From the device: small pages
- * @HUGE_BACKING:    huge pages where the system has them; Windows has none. From the device, what
- *                   is deallocated reads as zero and does not trap; nor does what
- *                   is decommitted on a kernel without MADV_GUARD_INSTALL (6.13),
+ * @HUGE_BACKING:    huge pages where the system has them; Windows has none. From
+ *                   the device, what is deallocated reads as zero and does not
+ *                   trap; nor does what is decommitted on a kernel without
+ *                   MADV_GUARD_INSTALL (6.13),
  *                   which a line on stderr then says. What a stray write leaves
  *                   there is gone when the memory is handed out or committed
  */

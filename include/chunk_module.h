@@ -43,7 +43,7 @@
  *   mmap_lock, or in a fault the lock of one VMA, which excludes fork, split
  *                       and unmapping of that VMA as well
  *   source page lock    held from before the fault handler looks at the state
- *                       until the page is mapped: see chunk_fault.c
+ *                       until the page is mapped: see chunk_source.c
  *   context->lock       spinlock: trees, registry, lists, counters, and writing
  *                       a region's state. Innermost but for the XArray's own
  *                       lock. Nothing sleeps, faults or zaps under it
@@ -320,9 +320,14 @@ unsigned long chunk_region_count(const struct chunk_region *region,
 				 unsigned long addr, unsigned long size);
 
 /* chunk_fault.c */
-int chunk_fault_init(void);
-void chunk_fault_exit(void);
 vm_fault_t chunk_fault(struct vm_fault *vmf);
-void chunk_fault_wait(void);
+
+/* chunk_source.c */
+int chunk_source_init(void);
+void chunk_source_exit(void);
+struct page *chunk_source_lock(struct mm_struct *mm);
+void chunk_source_give(struct page *page);
+void chunk_source_unlock(struct page *page);
+void chunk_source_wait(struct mm_struct *mm);
 
 #endif /* CHUNK_MODULE_H */

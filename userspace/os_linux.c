@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
@@ -365,12 +366,17 @@ static void linux_wake(atomic_uint *word)
 	sys(SYS_FUTEX, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-/* Not by getenv(): that may be a program's own, and shells' allocate. */
+/*
+ * Not by getenv(): that may be a program's own, and shells' allocate. A program
+ * that has more rights than its user takes no advice from the user.
+ */
 static const char *linux_option(const char *name)
 {
 	size_t length = strlen(name);
 	char **at;
 
+	if (getauxval(AT_SECURE))
+		return NULL;
 	for (at = environ; at && *at; at++) {
 		if (!strncmp(*at, name, length) && (*at)[length] == '=')
 			return *at + length + 1;

@@ -136,6 +136,25 @@ static bool hook_dalloc(extent_hooks_t *hooks, void *addr, size_t size,
 	return false;
 }
 
+/*
+ * Is it, or could it be, of the heap that sbrk() extends? jemalloc takes memory
+ * there, too, and the kernel must not find holes in it. What else lies below the
+ * heap's end is treated the same, which costs address space and no more.
+ */
+static bool is_heap(void *addr)
+{
+	return (uintptr_t)addr < (uintptr_t)sys(SYS_brk, 0L);
+}
+
+static void destroy_foreign(void *addr, size_t size)
+{
+	counts.foreign++;
+	if (is_heap(addr))
+		pages_purge(addr, size, false);
+	else
+		chunk_unmap_or_report("extent_destroy", addr, size);
+}
+
 /* An arena goes, and with it extents, or parts of them, that it retained. */
 static void hook_destroy(extent_hooks_t *hooks, void *addr, size_t size,
 			 bool committed, unsigned int arena)
@@ -145,8 +164,7 @@ static void hook_destroy(extent_hooks_t *hooks, void *addr, size_t size,
 	(void)hooks;
 	(void)arena;
 	if (!chunk_is_live(addr)) {
-		counts.foreign++;
-		chunk_unmap_or_report("extent_destroy", addr, size);
+		destroy_foreign(addr, size);
 		return;
 	}
 	counts.extent_bytes -= size;
@@ -228,7 +246,10 @@ static bool hook_split(extent_hooks_t *hooks, void *addr, size_t size,
 	return false;
 }
 
-/* Ours and what is not are given back in different ways: they stay apart. */
+/*
+ * Ours, the heap and what is neither are given back in different ways: they stay
+ * apart.
+ */
 static bool hook_merge(extent_hooks_t *hooks, void *addr_a, size_t size_a,
 		       void *addr_b, size_t size_b, bool committed,
 		       unsigned int arena)
@@ -238,7 +259,9 @@ static bool hook_merge(extent_hooks_t *hooks, void *addr_a, size_t size_a,
 	(void)size_b;
 	(void)committed;
 	(void)arena;
-	return chunk_is_live(addr_a) != chunk_is_live(addr_b);
+	if (chunk_is_live(addr_a))
+		return !chunk_is_live(addr_b);
+	return chunk_is_live(addr_b) || is_heap(addr_a) != is_heap(addr_b);
 }
 
 extent_hooks_t chunk_jemalloc_hooks = {

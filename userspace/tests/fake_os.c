@@ -267,6 +267,7 @@ static void fake_start(bool guards)
 		.partial_unmap = fake.partial,
 		.zero_on_commit = true,
 		.huge_pages = !fake.no_huge,
+		.stalls = fake.stalls,
 	};
 }
 

@@ -23,6 +23,7 @@ enum fake_call { FAKE_MAP, FAKE_UNMAP, FAKE_COMMIT, FAKE_DECOMMIT, FAKE_PURGE };
  * @page:      page size; to be set before the first call
  * @partial:   any part of mappings can be unmapped
  * @no_huge:   there are no huge pages; to be set before the first call
+ * @stalls:    memory may come that was refused; to be set before the first call
  * @options:   CHUNK_OPTIONS; to be set before the first call
  * @bottom_up: maps at the lowest place instead of the highest
  * @fail_at:   for each call, which one fails, from 1; 0: none
@@ -40,6 +41,7 @@ struct fake_os {
 	size_t page;
 	bool partial;
 	bool no_huge;
+	bool stalls;
 	const char *options;
 	bool bottom_up;
 	unsigned long fail_at[FAKE_CALLS];

@@ -9,6 +9,7 @@
 
 #include <sys/wait.h>
 
+#include "chunk_stall.h"
 #include "common.h"
 #include "fake_os.h"
 #include "fake_work.h"
@@ -179,6 +180,57 @@ static void no_huge_pages_by_option(void)
 	work_off();
 }
 
+static unsigned int tries, tries_needed, slept_ms;
+static int refusal;
+
+static void count_sleep(unsigned int ms)
+{
+	slept_ms += ms;
+}
+
+static int try_it(void *arg)
+{
+	expect(arg == &tries);
+	return ++tries < tries_needed ? refusal : 0;
+}
+
+static void expect_stall(unsigned int needed, int error, int result,
+			 unsigned int tried)
+{
+	unsigned int delay;
+	struct chunk_stall stall;
+
+	expect(chunk_get_stall(&stall));
+	delay = stall.delay_ms;
+	tries = 0;
+	slept_ms = 0;
+	tries_needed = needed;
+	refusal = error;
+	expect(chunk_stall_retry(count_sleep, try_it, &tries) == result);
+	expect_equal(tries, tried);
+	expect_equal(slept_ms, tried * delay);
+}
+
+/* Where the system is one for that: as often as is set, and no longer. */
+static void waiting(void)
+{
+	fake.stalls = true;
+	expect_stall(1, -ENOMEM, 0, 1);
+	expect_stall(10, -ENOMEM, 0, 10);
+	expect_stall(11, -ENOMEM, -ENOMEM, 10);
+	expect_stall(9, -EINVAL, -EINVAL, 1);
+	expect(chunk_set_stall(&(struct chunk_stall){ 5, 7 }));
+	expect_stall(6, -ENOMEM, -ENOMEM, 5);
+	chunk_set_child(true);
+	expect_stall(6, -ENOMEM, -ENOMEM, 2);
+	expect(chunk_set_stall(&(struct chunk_stall){ 1, 7 }));
+	expect_stall(1, -ENOMEM, -ENOMEM, 0);
+	chunk_set_child(false);
+	expect_stall(1, -ENOMEM, 0, 1);
+	expect(chunk_set_stall(&(struct chunk_stall){ 70000, 1 }));
+	expect_stall(70000, -ENOMEM, -ENOMEM, 65535);
+}
+
 static const struct tap_case cases[] = {
 	{ "nothing fails", nothing_fails },
 	{ "a map fails", map_fails },
@@ -193,6 +245,7 @@ static const struct tap_case cases[] = {
 	{ "each purge from then on fails", purge_fails_from_then_on },
 	{ "anything fails at random", anything_fails },
 	{ "address space is short", address_space_is_short },
+	{ "memory is waited for", waiting },
 	{ "there are no huge pages", no_huge_pages },
 	{ "there are none, and options ask for them", no_huge_pages_by_option },
 };

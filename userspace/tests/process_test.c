@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -78,6 +80,67 @@ static void before_constructors(void)
 	tap_skip("glibc calls functions that early, others may not");
 #endif
 	run_helper("first", "HELPER_FIRST=1");
+}
+
+static void be_nobody(void)
+{
+	expect(setgid(65534) == 0 && setuid(65534) == 0);
+}
+
+/*
+ * A copy of the helper, without a name, that anyone can execute: of the one that
+ * needs no library from a folder which is not everyone's
+ */
+static int copy_helper(mode_t mode)
+{
+	char name[] = "/tmp/chunk-helper.XXXXXX";
+	int from = open(beside("../static/helper"), O_RDONLY | O_CLOEXEC);
+	int to = mkstemp(name);
+	int copy;
+	char buffer[4096];
+	ssize_t length;
+
+	expect(from >= 0 && to >= 0);
+	while ((length = read(from, buffer, sizeof(buffer))) > 0)
+		expect(write(to, buffer, length) == length);
+	expect(!fchmod(to, mode));
+	close(to);
+	copy = open(name, O_RDONLY);
+	expect(copy >= 0 && !unlink(name));
+	return copy;
+}
+
+/* How many lines libchunk says about options */
+static unsigned int lines_about_options(int copy)
+{
+	char path[32];
+	char *const argv[] = { path, "many", NULL };
+	char *const environment[] = { "CHUNK_OPTIONS=nonsense:1", NULL };
+	struct tap_outcome outcome;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", copy);
+	tap_exec(&outcome, argv, environment);
+	expect_equal(outcome.status, 0);
+	return outcome.lines;
+}
+
+static void with_rights(void)
+{
+	struct statvfs system;
+	int plain, privileged;
+
+	if (geteuid())
+		tap_skip("needs to be root");
+	expect(!statvfs("/tmp", &system));
+	if (system.f_flag & (ST_NOSUID | ST_NOEXEC))
+		tap_skip("/tmp is mounted nosuid or noexec");
+	plain = copy_helper(0755);
+	privileged = copy_helper(04755);
+	be_nobody();
+	/* Else /proc/self/fd is root's. */
+	expect(!prctl(PR_SET_DUMPABLE, 1));
+	expect_equal(lines_about_options(plain), 1);
+	expect_equal(lines_about_options(privileged), 0);
 }
 
 static void after_exec(void)
@@ -247,7 +310,7 @@ static void another_user(void)
 
 	if (geteuid())
 		tap_skip("not root");
-	expect(setgid(65534) == 0 && setuid(65534) == 0);
+	be_nobody();
 	chunk = alloc_mib(2);
 	check_backend();
 	fill(chunk, 2 * MIB, 1);
@@ -301,6 +364,8 @@ static const struct tap_case cases[] = {
 	{ "used from a constructor before main and a destructor after",
 	  before_main },
 	{ "used before any constructor", before_constructors },
+	{ "no options from the user of a program with more rights",
+	  with_rights },
 	{ "nothing of the device is open after exec", after_exec },
 	{ "descriptors of the device are closed on exec", close_on_exec },
 	{ "stdin, stdout and stderr closed", without_files },

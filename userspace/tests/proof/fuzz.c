@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A fuzzer of the device's interface: random programs of calls, each in a
+ * process of its own. Programs with outcomes that no earlier one had, or, where
+ * the kernel tells (KCOV), that reach code of the module that none has reached,
+ * are kept and changed further. One that finds something is made as short as
+ * possible and printed.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/wait.h>
+
+#include "fuzz.h"
+#include "random.h"
+#include "uapi.h"
+
+#define CORPUS		1024
+#define SAY_EVERY	100000	/* calls */
+
+static struct fuzz_program corpus[CORPUS];
+static size_t corpus_size;
+static bool outcomes_seen[64][FUZZ_ERRORS];
+static struct fuzz_shared *shared;
+static struct fuzz_run run;
+static char *own; /* memory of this process, which no program may change */
+
+static unsigned long most = 1000000;
+static unsigned long seconds;
+static const char *replay;
+static uint64_t seed;
+
+static void set_up(void)
+{
+	int fd = device_open();
+
+	own = device_alloc(fd, MIB, MIB);
+	fill(own, MIB, 7);
+	fuzz_set_up(&run);
+	run.fds[FUZZ_FD_FOREIGN] = fd;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	expect(shared != MAP_FAILED);
+}
+
+/* Is all as it must be, after the program has ended with that status? */
+static bool is_well(int status)
+{
+	if (WIFSIGNALED(status) && !shared->why[0])
+		snprintf(shared->why, sizeof(shared->why), "killed by %s",
+			 strsignal(WTERMSIG(status)));
+	if (status && !shared->why[0])
+		snprintf(shared->why, sizeof(shared->why), "status %#x", status);
+	if (!is_filled(own, MIB, 7))
+		strcpy(shared->why, "another process' memory was changed");
+	return !shared->why[0];
+}
+
+static bool run_program(const struct fuzz_program *program)
+{
+	pid_t child;
+	int status;
+
+	shared->why[0] = 0;
+	child = fork();
+	expect(child >= 0);
+	if (child == 0) {
+		fuzz_cover_begin();
+		fuzz_run(&run, program, shared);
+	}
+	expect(waitpid(child, &status, 0) == child);
+	return is_well(status);
+}
+
+/* How much that program did that none before it has done */
+static size_t news(void)
+{
+	size_t new = fuzz_cover_add();
+
+	for (size_t i = 0; i < fuzz_kinds_count(); i++) {
+		for (unsigned int err = 0; err < FUZZ_ERRORS; err++) {
+			if (!shared->outcomes[i][err] || outcomes_seen[i][err])
+				continue;
+			outcomes_seen[i][err] = true;
+			new++;
+		}
+	}
+	return new;
+}
+
+static void keep(const struct fuzz_program *program, uint64_t *random)
+{
+	size_t at = corpus_size < CORPUS ? corpus_size++ :
+		    random_below(random, CORPUS);
+
+	corpus[at] = *program;
+}
+
+static void make(struct fuzz_program *program, uint64_t *random)
+{
+	if (!corpus_size || random_below(random, 3) == 0) {
+		fuzz_program_new(program, random);
+		return;
+	}
+	*program = corpus[random_below(random, corpus_size)];
+	fuzz_program_mutate(program,
+			    &corpus[random_below(random, corpus_size)], random);
+}
+
+/* Without each call in turn, as long as it still fails */
+static void minimise(struct fuzz_program *program)
+{
+	struct fuzz_program less;
+	unsigned int i = program->calls;
+
+	while (i-- > 0 && program->calls > 1) {
+		less = *program;
+		less.calls--;
+		memmove(&less.call[i], &less.call[i + 1],
+			(less.calls - i) * sizeof(less.call[0]));
+		if (!run_program(&less))
+			*program = less;
+	}
+	/* And the message that belongs to it */
+	run_program(program);
+}
+
+static void report_failure(struct fuzz_program *program)
+{
+	printf("# %s, in call %u of this program, which is being made shorter\n",
+	       shared->why, shared->at + 1);
+	fuzz_program_print(program, stdout);
+	fflush(stdout);
+	minimise(program);
+	printf("# %s, in call %u of this one; --replay FILE runs it\n",
+	       shared->why[0] ? shared->why : "not again", shared->at + 1);
+	fuzz_program_print(program, stdout);
+}
+
+static void report_counts(bool covers)
+{
+	for (size_t i = 0; i < fuzz_kinds_count(); i++) {
+		printf("# %-10s", fuzz_kind(i)->name);
+		for (unsigned int err = 0; err < FUZZ_ERRORS; err++) {
+			if (!shared->outcomes[i][err])
+				continue;
+			printf(" %s %u", err ? strerrorname_np(err) : "ok",
+			       shared->outcomes[i][err]);
+		}
+		printf("\n");
+	}
+	if (covers)
+		printf("# %zu basic blocks of the module were reached\n",
+		       fuzz_cover_total());
+	printf("# %lu calls, %zu programs kept, --seed %llu\n", shared->done,
+	       corpus_size, (unsigned long long)seed);
+}
+
+static bool at_end(time_t start)
+{
+	if (seconds)
+		return time(NULL) - start >= (time_t)seconds;
+	return shared->done >= most;
+}
+
+static bool fuzz(bool covers)
+{
+	unsigned long said = 0;
+	uint64_t random = seed;
+	time_t start = time(NULL);
+	struct fuzz_program program;
+
+	while (!at_end(start)) {
+		make(&program, &random);
+		if (!run_program(&program)) {
+			report_failure(&program);
+			return false;
+		}
+		if (news())
+			keep(&program, &random);
+		if (shared->done - said >= SAY_EVERY) {
+			said = shared->done;
+			printf("# %lu calls, %zu programs kept, %zu blocks\n",
+			       said, corpus_size, fuzz_cover_total());
+			fflush(stdout);
+		}
+	}
+	report_counts(covers);
+	return true;
+}
+
+static bool run_again(void)
+{
+	struct fuzz_program program;
+	FILE *file = fopen(replay, "re");
+	bool well;
+
+	if (!file || !fuzz_program_read(&program, file)) {
+		fprintf(stderr, "fuzz: %s: %s\n", replay,
+			file ? "no program" : strerror(errno));
+		exit(2);
+	}
+	fclose(file);
+	well = run_program(&program);
+	if (!well)
+		printf("# %s, in call %u\n", shared->why, shared->at + 1);
+	return well;
+}
+
+static int help(int status)
+{
+	fputs("Usage: fuzz [--seed N] [--calls N | --duration SECONDS] | --replay FILE\n"
+	      "Random programs of calls on /dev/chunk and its memory.\n\n"
+	      "  --seed N            where they begin; it is printed, and N repeats them\n"
+	      "  --calls N           so many calls (1000000)\n"
+	      "  --duration SECONDS  as many as come in this time\n"
+	      "  --replay FILE       one program, as it was printed\n\n"
+	      "What comes after the first programs depends on what they reach: with the\n"
+	      "same kernel, module and seed it is the same, but for threads.\n"
+	      "Prints TAP; exits with 1 if something is wrong, 2 for bad arguments.\n",
+	      status ? stderr : stdout);
+	return status;
+}
+
+static bool number(const char *text, unsigned long *value)
+{
+	char *rest;
+
+	if (!text || !*text || *text == '-')
+		return false;
+	errno = 0;
+	*value = strtoul(text, &rest, 0);
+	return !errno && !*rest;
+}
+
+static bool parse(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i += 2) {
+		bool good = false;
+
+		if (!strcmp(argv[i], "--replay"))
+			good = (replay = argv[i + 1]);
+		else if (!strcmp(argv[i], "--seed"))
+			good = number(argv[i + 1], &seed);
+		else if (!strcmp(argv[i], "--calls"))
+			good = number(argv[i + 1], &most);
+		else if (!strcmp(argv[i], "--duration"))
+			good = number(argv[i + 1], &seconds) && seconds;
+		if (!good)
+			return false;
+	}
+	return true;
+}
+
+/* The same addresses each time */
+static void stop_randomising(char **argv)
+{
+	int persona = personality(0xffffffff);
+
+	if (persona & ADDR_NO_RANDOMIZE)
+		return;
+	if (personality(persona | ADDR_NO_RANDOMIZE) != -1)
+		execv("/proc/self/exe", argv);
+}
+
+int main(int argc, char **argv)
+{
+	bool covers, well;
+
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+		return help(0);
+	stop_randomising(argv);
+	seed = (uint64_t)time(NULL) * 1000003 + getpid();
+	if (!parse(argc, argv))
+		return help(2);
+	fuzz_kinds_collect();
+	set_up();
+	covers = fuzz_cover_open();
+	printf("# --seed %llu%s\n", (unsigned long long)seed,
+	       covers ? ", led by what is reached" : "");
+	fflush(stdout);
+	well = replay ? run_again() : fuzz(covers);
+	printf("%sok 1 - calls do what is documented, whatever they are asked\n1..1\n",
+	       well ? "" : "not ");
+	return !well;
+}
