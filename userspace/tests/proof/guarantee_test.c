@@ -211,7 +211,8 @@ static void under_limit(void)
 	expect_equal(status_kib("VmSize"), before + SIZE / 1024);
 	expect_equal(device_decommit(fd, other, SIZE), 0);
 	expect_equal(status_kib("VmSize"), before + SIZE / 1024);
-	limit.rlim_cur = limit.rlim_max = (before + SIZE / 1024) * 1024 + MIB;
+	limit.rlim_cur = (before + SIZE / 1024) * 1024 + MIB;
+	limit.rlim_max = limit.rlim_cur;
 	expect(setrlimit(RLIMIT_AS, &limit) == 0);
 	expect(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
 		    MAP_NORESERVE, fd, 0) == MAP_FAILED);
