@@ -41,8 +41,10 @@
 /* The lower half of an argument */
 static unsigned int argument(unsigned int nr)
 {
+	const bool big = htobe16(1) == 1;
+
 	return offsetof(struct seccomp_data, args) + nr * sizeof(__u64) +
-	       (BYTE_ORDER == BIG_ENDIAN ? sizeof(__u32) : 0);
+	       (big ? sizeof(__u32) : 0);
 }
 
 static void install(struct sock_filter *filter, unsigned short length)
