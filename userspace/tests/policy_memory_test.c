@@ -144,16 +144,16 @@ static void no_node_to_evict(void)
 
 static struct chunk_extent ones[ONES];
 
-/* Neighbours, then leaps from node to node, and back again */
+/* Neighbours, then leaps from node to node, and back again; all below 4 GiB */
 static void make_ones(struct chunk_extent **pointers)
 {
-	uintptr_t chunk = 100000;
+	uintptr_t chunk = 1500;
 
 	for (unsigned int i = 0; i < ONES; i++) {
 		ones[i] = (struct chunk_extent) { .addr = chunk * MIB,
 						  .size = MIB };
 		pointers[i] = &ones[i];
-		chunk += i < 40 ? 1 : 1UL << i % 10;
+		chunk += i < 40 ? 1 : 1UL << i % 9;
 		if (i == 80)
 			chunk = 5;
 	}
