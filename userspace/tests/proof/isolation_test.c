@@ -448,6 +448,7 @@ static void no_addresses(void)
 	char text[1 << 16], path[64];
 	int length, fd;
 
+	use();
 	/* What an administrator reads, and shows around */
 	expect(has_kernel_address("chunk: ffff88800abcd000"));
 	length = syscall(SYS_syslog, 3, text, sizeof(text));
