@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "group.h"
+#include "smaps.h"
 #include "uapi.h"
 
 #ifndef MADV_PAGEOUT
@@ -47,34 +48,12 @@ static void expect_holes(char *extent, uint64_t seed)
 	}
 }
 
-/* One number of the mapping that an address is in, KiB as in smaps; or 0 */
-static size_t smaps_kib(const void *addr, const char *key)
-{
-	FILE *file = fopen("/proc/self/smaps", "re");
-	size_t length = strlen(key), kib = 0;
-	unsigned long from, to;
-	bool inside = false;
-	char line[512];
-
-	expect(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
-			inside = from <= (uintptr_t)addr &&
-				 (uintptr_t)addr < to;
-		else if (inside && !strncmp(line, key, length) &&
-			 line[length] == ':')
-			kib = strtoul(line + length + 1, NULL, 10);
-	}
-	fclose(file);
-	return kib;
-}
-
 static void page_out(char *addr, size_t size)
 {
 	expect(madvise(addr, size, MADV_PAGEOUT) == 0);
 	/* Some may have been in use at the moment. */
-	tap_note("%zu KiB are out", smaps_kib(addr, "Swap"));
-	expect(smaps_kib(addr, "Swap") >= size / 2 / 1024);
+	tap_note("%zu bytes are out", mapping_figure(addr, "Swap"));
+	expect(mapping_figure(addr, "Swap") >= size / 2);
 }
 
 static void out_and_in(void)
@@ -150,24 +129,24 @@ static void in_smaps(void)
 	char *extent = device_mmap(fd, SIZE, 0);
 	size_t rss = status_kib("RssAnon");
 
-	expect_equal(smaps_kib(extent, "Rss"), 0);
+	expect_equal(mapping_figure(extent, "Rss"), 0);
 	expect(is_zero(extent, SIZE));
-	expect_equal(smaps_kib(extent, "Rss"), 0);
+	expect_equal(mapping_figure(extent, "Rss"), 0);
 	touch(extent, SIZE / 2);
-	expect_equal(smaps_kib(extent, "Rss"), SIZE / 2 / 1024);
-	expect_equal(smaps_kib(extent, "Pss"), SIZE / 2 / 1024);
-	expect_equal(smaps_kib(extent, "Private_Dirty"), SIZE / 2 / 1024);
-	expect_equal(smaps_kib(extent, "Anonymous"), SIZE / 2 / 1024);
-	expect_equal(smaps_kib(extent, "Shared_Clean"), 0);
+	expect_equal(mapping_figure(extent, "Rss"), SIZE / 2);
+	expect_equal(mapping_figure(extent, "Pss"), SIZE / 2);
+	expect_equal(mapping_figure(extent, "Private_Dirty"), SIZE / 2);
+	expect_equal(mapping_figure(extent, "Anonymous"), SIZE / 2);
+	expect_equal(mapping_figure(extent, "Shared_Clean"), 0);
 	/* Up to 64 pages of a task are not counted there yet. */
 	expect(status_kib("RssAnon") - rss >= SIZE / 4 / 1024);
 	expect_equal(device_decommit(fd, extent, SIZE / 4), 0);
 	if (!has_zap(fd))
 		madvise(extent, SIZE / 4, MADV_DONTNEED);
-	expect_equal(smaps_kib(extent, "Rss"), SIZE / 4 / 1024);
+	expect_equal(mapping_figure(extent, "Rss"), SIZE / 4);
 	expect_equal(device_dealloc(fd, extent, SIZE), 0);
 	if (has_zap(fd))
-		expect_equal(smaps_kib(extent, "Rss"), 0);
+		expect_equal(mapping_figure(extent, "Rss"), 0);
 }
 
 /* Pages belong to the group of whoever wrote them first, and go when they go. */
@@ -259,7 +238,7 @@ static void read_faults(void)
 	tap_note("VmRSS: %zu KiB, then %zu", rss, status_kib("VmRSS"));
 	/* Not one of a thousand of them */
 	expect(status_kib("VmRSS") <= rss + READS * page / 1024 / 1000);
-	expect_equal(smaps_kib(extent, "Rss"), 0);
+	expect_equal(mapping_figure(extent, "Rss"), 0);
 	expect_equal(device_dealloc(fd, extent, size), 0);
 	other = device_alloc(fd, MIB, MIB);
 	expect(is_zero(other, MIB));
