@@ -10,7 +10,9 @@
  */
 bool read_traps(const void *addr)
 {
-	return access_traps((char *)(uintptr_t)addr, false);
+	char value;
+
+	return access_traps((char *)(uintptr_t)addr, &value, false);
 }
 
 /**
@@ -19,7 +21,20 @@ bool read_traps(const void *addr)
  */
 bool write_traps(void *addr)
 {
-	return access_traps(addr, true);
+	char value = 0;
+
+	access_traps(addr, &value, false);
+	return access_traps(addr, &value, true);
+}
+
+/**
+ * store_traps() - does writing a byte trap, where nothing was read before?
+ * @addr:  the byte
+ * @value: what to write
+ */
+bool store_traps(void *addr, char value)
+{
+	return access_traps(addr, &value, true);
 }
 
 /**

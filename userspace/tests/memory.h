@@ -17,9 +17,10 @@
 
 size_t page_size(void);
 
-bool access_traps(char *addr, bool write);
+bool access_traps(char *addr, char *value, bool write);
 bool read_traps(const void *addr);
 bool write_traps(void *addr);
+bool store_traps(void *addr, char value);
 
 bool is_zero(const void *addr, size_t size);
 void fill(void *addr, size_t size, uint64_t seed);

@@ -59,16 +59,16 @@ static void catch_traps(void)
 /**
  * access_traps() - does an access to a byte raise SIGSEGV or SIGBUS there?
  * @addr:  the byte
- * @write: also write its own value
+ * @value: what is written, or receives what is read; as it was if that traps
+ * @write: write, without reading
  *
  * Atomic accesses, since no others are sure to happen, and exactly once. A tool
  * that watches threads would do them itself, and be left in the middle of it.
  * Leaves handlers for both signals installed.
  */
-bool __attribute__((no_sanitize("thread"))) access_traps(char *addr, bool write)
+bool __attribute__((no_sanitize("thread"))) access_traps(char *addr, char *value,
+							 bool write)
 {
-	char byte;
-
 	catch_traps();
 	probed = addr;
 	if (sigsetjmp(trapped, 1)) {
@@ -76,9 +76,10 @@ bool __attribute__((no_sanitize("thread"))) access_traps(char *addr, bool write)
 		return true;
 	}
 	atomic_signal_fence(memory_order_seq_cst);
-	byte = __atomic_load_n(addr, __ATOMIC_SEQ_CST);
 	if (write)
-		__atomic_store_n(addr, byte, __ATOMIC_SEQ_CST);
+		__atomic_store_n(addr, *value, __ATOMIC_SEQ_CST);
+	else
+		*value = __atomic_load_n(addr, __ATOMIC_SEQ_CST);
 	atomic_signal_fence(memory_order_seq_cst);
 	probed = NULL;
 	return false;

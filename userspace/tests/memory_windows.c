@@ -59,14 +59,15 @@ static LONG WINAPI on_trap(struct _EXCEPTION_POINTERS *exception)
 /**
  * access_traps() - does an access to a byte raise an access violation there?
  * @addr:  the byte
- * @write: also write its own value
+ * @value: what is written, or receives what is read; as it was if that traps
+ * @write: write, without reading
  *
  * Atomic accesses, since no others are sure to happen, and exactly once.
  */
-bool __attribute__((noinline)) access_traps(char *addr, bool write)
+bool __attribute__((noinline)) access_traps(char *addr, char *value,
+					    bool write)
 {
 	static atomic_bool handled;
-	char byte;
 
 	if (!atomic_exchange(&handled, true))
 		expect(AddVectoredExceptionHandler(1, on_trap));
@@ -76,9 +77,10 @@ bool __attribute__((noinline)) access_traps(char *addr, bool write)
 		return true;
 	}
 	atomic_signal_fence(memory_order_seq_cst);
-	byte = __atomic_load_n(addr, __ATOMIC_SEQ_CST);
 	if (write)
-		__atomic_store_n(addr, byte, __ATOMIC_SEQ_CST);
+		__atomic_store_n(addr, *value, __ATOMIC_SEQ_CST);
+	else
+		*value = __atomic_load_n(addr, __ATOMIC_SEQ_CST);
 	atomic_signal_fence(memory_order_seq_cst);
 	probed = NULL;
 	return false;

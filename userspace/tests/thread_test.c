@@ -259,7 +259,7 @@ static void *write_always(void *arg)
 	char *p = shared + (uintptr_t)arg * page_size();
 
 	while (!atomic_load(&stop))
-		atomic_fetch_add(&writes, !write_traps(p));
+		atomic_fetch_add(&writes, !store_traps(p, 1));
 	return NULL;
 }
 

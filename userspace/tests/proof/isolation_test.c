@@ -30,8 +30,6 @@
 
 #define NOBODY		65534
 #define BATCH		4096
-#define HELD		65536UL	/* extents */
-#define MAPPED		64UL	/* GiB */
 #define GROUP_MIB	24
 #define FEW		1000
 
@@ -194,73 +192,6 @@ static void bounded_regions(void)
 {
 	share();
 	attack("regions", many_regions);
-}
-
-static void hold_extents(void)
-{
-	struct chunk_ioc_op *ops = calloc(BATCH, sizeof(*ops));
-	int fd = device_open();
-
-	for (size_t i = 0; i < HELD / BATCH; i++)
-		expect_equal(alloc_many(fd, ops, MIB), BATCH);
-}
-
-/* A page of each chunk is decommitted, so that there is a map of all of them. */
-static void hold_maps(void)
-{
-	int fd = device_open();
-
-	for (size_t i = 0; i < MAPPED; i++) {
-		char *extent = device_mmap(fd, GIB, 0);
-
-		for (size_t at = 0; at < GIB; at += MIB)
-			expect_equal(device_decommit(fd, extent + at,
-						     page_size()), 0);
-	}
-}
-
-/* At least so many bytes, and no longer than the process */
-static void charged(void (*hold)(void), size_t least)
-{
-	uint64_t most = 0, left = ~0ULL;
-	pid_t child;
-
-	share();
-	group_make("256M", "0");
-	child = tap_fork();
-	if (child == 0) {
-		group_join();
-		hold();
-		atomic_store(&shared->done, 1);
-		pause();
-	}
-	while (!atomic_load(&shared->done))
-		usleep(1000);
-	most = group_number("memory.current", "");
-	kill(child, SIGKILL);
-	expect(waitpid(child, NULL, 0) == child);
-	/* What is freed waits for a grace period; the numbers are late, too. */
-	for (unsigned int i = 0; i < 100 && left > most / 4; i++) {
-		left = group_number("memory.current", "");
-		usleep(50000);
-	}
-	group_remove();
-	tap_note("%llu KiB, of at least %zu, then %llu",
-		 (unsigned long long)most >> 10, least >> 10,
-		 (unsigned long long)left >> 10);
-	expect(most >= least);
-	expect(left <= most / 4);
-}
-
-static void charged_extents(void)
-{
-	charged(hold_extents, HELD * 64);
-}
-
-/* A bit for each page */
-static void charged_maps(void)
-{
-	charged(hold_maps, MAPPED * GIB / page_size() / 8);
 }
 
 static void be_nobody(void)
@@ -517,6 +448,7 @@ static void no_addresses(void)
 	char text[1 << 16], path[64];
 	int length, fd;
 
+	use();
 	/* What an administrator reads, and shows around */
 	expect(has_kernel_address("chunk: ffff88800abcd000"));
 	length = syscall(SYS_syslog, 3, text, sizeof(text));
@@ -613,8 +545,6 @@ static const struct tap_case cases[] = {
 	{ "in user, mount and process namespaces", in_a_container },
 	{ "under seccomp's strict mode", under_strict },
 	{ "under a filter that refuses ioctl", under_filter },
-	{ "extents are charged to the control group", charged_extents },
-	{ "so is what is known about pages", charged_maps },
 	{ "its limit bounds how many files there are", bounded_files },
 	{ "its limit bounds how many extents", bounded_extents },
 	{ "its limit bounds how much is fragmented", bounded_fragments },

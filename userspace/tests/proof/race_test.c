@@ -100,7 +100,7 @@ static bool access_page(char *page, unsigned int how)
 	case 0:
 		return !read_traps(page);
 	case 1:
-		return !write_traps(page);
+		return !store_traps(page, 1);
 	case 2:
 		return process_vm_writev(getpid(), &local, 1, &remote, 1, 0) ==
 		       1;
