@@ -21,8 +21,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#include <linux/elf.h>
-
+#include "core_file.h"
 #include "loop_device.h"
 #include "uapi.h"
 
@@ -363,26 +362,6 @@ static void write_text(const char *path, const char *text)
 	if (write(file, text, strlen(text)) != (ssize_t)strlen(text))
 		tap_skip("%s: %s", path, strerror(errno));
 	close(file);
-}
-
-/* Where in a core file the memory of an address is, or -1 */
-static off_t core_offset(int core, const char *addr)
-{
-	struct elf64_hdr header;
-	struct elf64_phdr segment;
-
-	expect(pread(core, &header, sizeof(header), 0) == sizeof(header));
-	expect(!memcmp(header.e_ident, ELFMAG, SELFMAG));
-	for (unsigned int i = 0; i < header.e_phnum; i++) {
-		uintptr_t at = (uintptr_t)addr;
-
-		expect(pread(core, &segment, sizeof(segment), header.e_phoff +
-			     i * sizeof(segment)) == sizeof(segment));
-		if (segment.p_type == PT_LOAD && at >= segment.p_vaddr &&
-		    at < segment.p_vaddr + segment.p_filesz)
-			return segment.p_offset + (at - segment.p_vaddr);
-	}
-	return -1;
 }
 
 static void dump_core(void)
