@@ -35,6 +35,7 @@ struct progress {
 	unsigned long done;
 	const char *now;
 	unsigned long each[OPERATIONS];
+	uint64_t nanoseconds[OPERATIONS];
 	unsigned long seen[SEEN_COUNT];
 };
 
@@ -76,6 +77,21 @@ static void collect_all(void)
 	collect(system_operations, system_operations_count);
 	collect(kernel_operations, kernel_operations_count);
 	collect(process_operations, process_operations_count);
+}
+
+/* Those named so, as often as all others together */
+static void come_more_often(const char *part)
+{
+	unsigned int more = total_weight, matching = 0;
+
+	for (size_t i = 0; i < kinds; i++)
+		matching += strstr(operations[i].name, part) != NULL;
+	for (size_t i = 0; i < kinds; i++) {
+		if (!strstr(operations[i].name, part))
+			continue;
+		operations[i].weight += more / matching;
+		total_weight += more / matching;
+	}
 }
 
 static size_t choose(struct model *m)
@@ -141,6 +157,25 @@ static void set_up(struct model *m)
 	expect(pthread_create(&thread, NULL, fault_elsewhere, NULL) == 0);
 }
 
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
+static void do_one(struct model *m)
+{
+	size_t kind = choose(m);
+	uint64_t start = now();
+
+	progress->now = operations[kind].name;
+	operations[kind].run(m);
+	progress->each[kind]++;
+	progress->nanoseconds[kind] += now() - start;
+}
+
 static void look_at_all(struct model *m)
 {
 	progress->now = "the check of everything";
@@ -165,11 +200,7 @@ static void work(struct model *m)
 
 	set_up(m);
 	while (!at_end(progress->done, start)) {
-		size_t kind = choose(m);
-
-		progress->now = operations[kind].name;
-		operations[kind].run(m);
-		progress->each[kind]++;
+		do_one(m);
 		if (++progress->done % CHECK_EVERY == 0)
 			look_at_all(m);
 	}
@@ -181,7 +212,8 @@ static void work(struct model *m)
 static void report(int status)
 {
 	for (size_t i = 0; i < kinds; i++)
-		printf("# %9lu %s\n", progress->each[i], operations[i].name);
+		printf("# %9lu in %7.3f s: %s\n", progress->each[i],
+		       progress->nanoseconds[i] / 1e9, operations[i].name);
 	puts("# of which:");
 	for (size_t i = 0; i < SEEN_COUNT; i++)
 		printf("# %9lu %s\n", progress->seen[i], seen_names[i]);
@@ -198,11 +230,13 @@ static int help(int status)
 {
 	FILE *to = status ? stderr : stdout;
 
-	fputs("Usage: model [--seed N] [--ops N | --duration SECONDS]\n"
+	fputs("Usage: model [--seed N] [--ops N | --duration SECONDS] [--more PART]\n"
 	      "Random operations on /dev/chunk and its memory, against a model.\n\n"
 	      "  --seed N            the sequence; it is printed, and N repeats it\n"
 	      "  --ops N             so many operations (1000000)\n"
-	      "  --duration SECONDS  as many as come in this time\n\n"
+	      "  --duration SECONDS  as many as come in this time\n"
+	      "  --more PART         half of them those with this in their names; it makes\n"
+	      "                      another sequence of the same seed\n\n"
 	      "Prints TAP; exits with 1 if the device is not as it must be, 2 for bad\n"
 	      "arguments. What the kernel or the machine does not have (swap, io_uring,\n"
 	      "loop devices, several nodes of memory, KSM, a memory cgroup) is left out:\n"
@@ -230,6 +264,10 @@ static bool parse(int argc, char **argv)
 	uint64_t value;
 
 	for (int i = 1; i < argc; i += 2) {
+		if (!strcmp(argv[i], "--more") && argv[i + 1]) {
+			come_more_often(argv[i + 1]);
+			continue;
+		}
 		if (!number(argv[i + 1], &value))
 			return false;
 		if (!strcmp(argv[i], "--seed"))
