@@ -85,7 +85,7 @@ static void come_more_often(const char *part)
 	unsigned int more = total_weight, matching = 0;
 
 	for (size_t i = 0; i < kinds; i++)
-		matching += strstr(operations[i].name, part) != NULL;
+		matching += !!strstr(operations[i].name, part);
 	for (size_t i = 0; i < kinds; i++) {
 		if (!strstr(operations[i].name, part))
 			continue;

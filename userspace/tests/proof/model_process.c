@@ -49,7 +49,7 @@ static bool device_is_mapped(void)
 
 	expect(maps);
 	while (fgets(line, sizeof(line), maps))
-		found |= strstr(line, CHUNK_DEVICE_PATH) != NULL;
+		found |= !!strstr(line, CHUNK_DEVICE_PATH);
 	fclose(maps);
 	return found;
 }

@@ -36,10 +36,8 @@ static void *map(size_t size, off_t offset)
 bool ring_open(void)
 {
 	ring = syscall(SYS_io_uring_setup, ENTRIES, &params);
-	if (ring < 0) {
-		expect(errno == ENOSYS || errno == EPERM);
+	if (ring < 0)
 		return false;
-	}
 	submissions = map(params.sq_off.array +
 			  params.sq_entries * sizeof(unsigned int),
 			  IORING_OFF_SQ_RING);
