@@ -54,7 +54,7 @@ BUILD_DEPS := gcc libc6-dev make
 JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
 MIMALLOC_DEPS := libmimalloc-dev
 # Sanitizers come with gcc; libc6-dbg is valgrind's.
-WATCH_DEPS := clang gcovr libc6-dbg libclang-rt-14-dev llvm valgrind
+WATCH_DEPS := clang libc6-dbg libclang-rt-14-dev llvm valgrind
 
 deps:
 	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(MIMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \

@@ -98,7 +98,7 @@ static void *alloc_mapped(size_t size, size_t alignment, bool populate)
 	return NULL;
 }
 
-/* Fits any address space */
+/* Fits any address space, and nothing wraps around that is rounded up */
 static bool is_possible(size_t size, size_t alignment)
 {
 	return size <= PTRDIFF_MAX && alignment <= PTRDIFF_MAX;

@@ -88,8 +88,6 @@ static void *map_larger(size_t size, size_t alignment)
 	void *addr;
 	int err;
 
-	if (more < size)
-		return NULL;
 	addr = map_below_last(size, alignment);
 	if (addr)
 		return addr;

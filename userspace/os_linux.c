@@ -43,7 +43,7 @@
 #define RW	(PROT_READ | PROT_WRITE)
 
 static bool have_guards;
-static bool have_names;
+static atomic_bool have_names;
 
 /* Emulators take MADV_DONTNEED for a hint, or what locked memory takes. */
 static bool purge_ignored;
@@ -108,7 +108,8 @@ static bool failed(long addr)
  */
 void chunk_linux_name(void *addr, size_t size, const char *name)
 {
-	if (have_names)
+	/* The first calls ask before it is known. */
+	if (atomic_load_explicit(&have_names, memory_order_relaxed))
 		sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, addr, size, name);
 }
 
@@ -422,8 +423,10 @@ static void probe(bool guards)
 
 	if (linux_map(NULL, size, &page))
 		return;
-	have_names = !sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, page,
-			  size, name_used);
+	atomic_store_explicit(&have_names,
+			      !sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME,
+				   page, size, name_used),
+			      memory_order_relaxed);
 	purge_ignored = pretends(page, size, MADV_DONTNEED) ||
 			pretends(page, size, MADV_DONTNEED_LOCKED);
 	have_guards = guards &&

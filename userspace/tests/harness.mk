@@ -6,6 +6,7 @@
 #   TAP_OBJECTS       runs cases; tap_main.o is only a suite's
 #   HARNESS_OBJECTS   that, and what asks about memory
 #   COMMON_OBJECTS    what knows libchunk, besides
+#   COUNTED           where lines are counted, what TAP_OBJECTS has for that
 
 # The system, as for libchunk: windows, or one where processes fork.
 OS ?= linux
@@ -24,6 +25,14 @@ TAP_OBJECTS := $(TAP_$(SYSTEM)) tap_report tap_excuse
 HARNESS_OBJECTS := $(TAP_OBJECTS) memory memory_$(SYSTEM) $(MEMORY_$(SYSTEM)) \
 		   random
 COMMON_OBJECTS := common $(COMMON_$(SYSTEM))
+
+# libchunk is counted, not the tests; but they end it.
+ifdef COVERAGE
+override LDFLAGS += --coverage -Wl,--wrap=_exit -Wl,--wrap=abort
+TAP_OBJECTS += tap_counted
+HARNESS_OBJECTS += tap_counted
+COUNTED := $(OUT)/tap_counted.o
+endif
 
 TAP_OBJECTS := $(TAP_OBJECTS:%=$(OUT)/%.o)
 HARNESS_OBJECTS := $(HARNESS_OBJECTS:%=$(OUT)/%.o)

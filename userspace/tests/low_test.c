@@ -143,6 +143,40 @@ static void begins_anew_at_the_end(void)
 	expect_equal(maps, unmaps + 2);
 }
 
+/* Nothing is left from where the last one was found, but before that. */
+static void begins_anew_before(void)
+{
+	struct chunk_low low;
+
+	need_64_bits();
+	low = rule();
+	low.from = TO - 100 * MIB;
+	take(TO - 100 * MIB, TO - 90 * MIB);
+	take(TO - 50 * MIB, TO);
+	atomic_store(&low.next, (uintptr_t)(TO - 50 * MIB));
+	expect_equal(chunk_low_map(&low, 4 * MIB), TO - 90 * MIB);
+	expect_equal(maps, unmaps + 1);
+	expect(maps <= 58);
+}
+
+/* A kernel that knows better: low enough, and yet below all hints */
+static void below_all_hints(void)
+{
+	struct chunk_low low;
+
+	need_64_bits();
+	low = rule();
+	take(FROM, FROM + MIB);
+	chosen = FROM / 2;
+	expect_equal(chunk_low_map(&low, MIB), FROM / 2);
+	expect_equal(maps, 1);
+	/* The hints begin where they did. */
+	chosen = HIGH;
+	expect_equal(chunk_low_map(&low, MIB), FROM + MIB);
+	expect_equal(maps, 3);
+	expect_equal(unmaps, 1);
+}
+
 static void none_left(void)
 {
 	struct chunk_low low;
@@ -234,6 +268,8 @@ static const struct tap_case cases[] = {
 	{ "the first hint serves", first_hint_serves },
 	{ "scans over what is taken", scans_over_what_is_taken },
 	{ "begins anew at the end", begins_anew_at_the_end },
+	{ "begins anew before where the last was", begins_anew_before },
+	{ "a place below all hints", below_all_hints },
 	{ "none left", none_left },
 	{ "out of memory ends it", out_of_memory_ends_it },
 	{ "one byte too high is too high", one_byte_too_high },

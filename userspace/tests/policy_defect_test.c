@@ -7,9 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "chunk_base.h"
-#include "chunk_state.h"
 #include "common.h"
+#include "fake_memory.h"
 #include "fake_os.h"
 #include "fake_work.h"
 
@@ -51,23 +50,6 @@ static void commit_fails_once(void)
 	expect_none_lost();
 }
 
-/* libchunk has so many nodes, and no memory for more. */
-static void leave_nodes(unsigned int count)
-{
-	struct chunk_extent *kept[4];
-
-	fake.fail_from[FAKE_MAP] = 1;
-	chunk_lock();
-	for (unsigned int i = 0; i < count; i++)
-		kept[i] = chunk_node_new();
-	chunk_state.spares = NULL;
-	while (chunk_base_node(64))
-		;
-	while (count)
-		chunk_spare_push(&chunk_state.spares, kept[--count]);
-	chunk_unlock();
-}
-
 static void split_with_nodes(unsigned int nodes)
 {
 	char *chunk = alloc_mib(64), *got[2];
@@ -75,7 +57,7 @@ static void split_with_nodes(unsigned int nodes)
 
 	dealloc_mib(chunk, 64);
 	before = stats_now();
-	leave_nodes(nodes);
+	leave_nodes(nodes, 0);
 	/* A lead, the extent and a trail. */
 	for (int i = 0; i < 2; i++) {
 		got[i] = chunk_alloc(3 * MIB, 2 * MIB, false);

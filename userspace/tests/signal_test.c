@@ -4,10 +4,16 @@
  * that are refused memory.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#include <sys/time.h>
 
 #include "common.h"
 
@@ -119,6 +125,59 @@ static void abort_not_wanted(void)
 	expect_equal(outcome.lines, 1);
 }
 
+static int full[2];
+static atomic_int ticks;
+
+/* At last somebody reads. */
+static void on_alarm(int signal_number)
+{
+	char text[4096];
+
+	(void)signal_number;
+	if (++ticks < 5)
+		return;
+	while (read(full[0], text, sizeof(text)) > 0)
+		;
+}
+
+/* Standard error becomes a pipe that nothing more goes into. */
+static void fill_standard_error(void)
+{
+	static const char text[4096];
+
+	expect(pipe2(full, O_NONBLOCK) == 0);
+	while (write(full[1], text, sizeof(text)) > 0)
+		;
+	expect_equal(errno, EAGAIN);
+	expect(fcntl(full[1], F_SETFL, 0) == 0);
+	expect(dup2(full[1], STDERR_FILENO) == STDERR_FILENO);
+}
+
+/* What libchunk has to say waits until it can be said, and comes once. */
+static void interrupted_message(void)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct itimerval often = { { 0, 20000 }, { 0, 20000 } }, never = { 0 };
+	const char *now = getenv("CHUNK_OPTIONS");
+	char text[4096];
+	ssize_t length;
+
+	snprintf(text, sizeof(text), "%s%scolour:red", now ?: "",
+		 now ? "," : "");
+	expect(setenv("CHUNK_OPTIONS", text, 1) == 0);
+	fill_standard_error();
+	expect(sigaction(SIGALRM, &action, NULL) == 0);
+	expect(setitimer(ITIMER_REAL, &often, NULL) == 0);
+	chunks_init();
+	expect(setitimer(ITIMER_REAL, &never, NULL) == 0);
+	expect(ticks >= 5);
+	length = read(full[0], text, sizeof(text) - 1);
+	expect(length > 0);
+	text[length] = '\0';
+	expect(strstr(text, "\"colour:red\"\n"));
+	expect_equal(strchr(text, '\n') - text, length - 1);
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "a crash handler asks, and repairs the access",
@@ -128,6 +187,7 @@ static const struct tap_case cases[] = {
 	{ "system calls on decommitted memory fail with EFAULT",
 	  system_calls_fail },
 	{ "misuse with SIGABRT blocked and handled", abort_not_wanted },
+	{ "a message that signals interrupt", interrupted_message },
 };
 
 const struct tap_suite tap_suite = {

@@ -18,10 +18,10 @@
 #include <unistd.h>
 
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "group.h"
 #include "random.h"
 #include "uapi.h"
 
@@ -548,17 +548,6 @@ static void fork_against_everything(void)
 	tap_note("%u forks", rounds);
 }
 
-static void write_to(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (file < 0)
-		return;
-	if (write(file, text, strlen(text)) < 0)
-		tap_note("%s: %s", path, strerror(errno));
-	close(file);
-}
-
 /* The system's own reclaim, of caches and of these very pages */
 static void *reclaim(void *arg)
 {
@@ -595,45 +584,14 @@ static void reclaim_against_everything(void)
 	end(threads, TAP_COUNT(threads));
 }
 
-/* A control group with so much memory; the case is skipped where it cannot be */
-#define GROUP	"/sys/fs/cgroup/chunk-proof"
-
-static void confine(const char *memory, const char *swap)
-{
-	write_to("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-	mkdir(GROUP, 0755);
-	if (access(GROUP "/memory.max", W_OK))
-		tap_skip("no memory control group");
-	write_to(GROUP "/memory.max", memory);
-	write_to(GROUP "/memory.swap.max", swap);
-	write_to(GROUP "/cgroup.procs", "0");
-}
-
-static void release(void)
-{
-	write_to("/sys/fs/cgroup/cgroup.procs", "0");
-	rmdir(GROUP);
-}
-
-static bool has_swap(void)
-{
-	char text[512];
-	int file = open("/proc/swaps", O_RDONLY);
-	ssize_t got = read(file, text, sizeof(text) - 1);
-
-	close(file);
-	text[got > 0 ? got : 0] = '\0';
-	return strchr(text, '/');
-}
-
 static void swapped(void)
 {
 	size_t page = page_size();
 	char *extent;
 
-	if (!has_swap())
-		tap_skip("there is no swap");
-	confine("16M", "max");
+	need_swap();
+	group_make("16M", "max");
+	group_join();
 	fd = device_open();
 	extent = device_alloc(fd, 40 * MIB, MIB);
 	fill(extent, 40 * MIB, 9);
@@ -647,7 +605,7 @@ static void swapped(void)
 	expect_equal(device_decommit(fd, extent, 20 * MIB), 0);
 	expect_equal(device_commit(fd, extent, 20 * MIB), 0);
 	expect(is_zero(extent, MIB));
-	release();
+	group_remove();
 }
 
 static void out_of_memory(void)
@@ -659,7 +617,8 @@ static void out_of_memory(void)
 	fd = device_open();
 	own = device_alloc(fd, MIB, MIB);
 	fill(own, MIB, 2);
-	confine("24M", "0");
+	group_make("24M", "0");
+	group_join();
 	child = tap_fork();
 	if (child == 0) {
 		fd = device_open();
@@ -667,7 +626,7 @@ static void out_of_memory(void)
 		_exit(0);
 	}
 	expect(waitpid(child, &outcome.status, 0) == child);
-	release();
+	group_remove();
 	expect(WIFSIGNALED(outcome.status) &&
 	       WTERMSIG(outcome.status) == SIGKILL);
 	expect(is_filled(own, MIB, 2));

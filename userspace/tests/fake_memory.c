@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/* Memory for bookkeeping on the fake operating system: see fake_memory.h. */
+#include "chunk_base.h"
+#include "chunk_state.h"
+#include "common.h"
+#include "fake_memory.h"
+#include "fake_os.h"
+
+/* Context: chunk_lock() held. */
+static void leave(size_t bytes)
+{
+	fake.fail_from[FAKE_MAP] = fake.calls[FAKE_MAP] + 1;
+	while (chunk_base_node(64))
+		;
+	if (!bytes)
+		return;
+	fake.fail_from[FAKE_MAP] = 0;
+	expect(chunk_base_node(MIB - bytes));
+	fake.fail_from[FAKE_MAP] = 1;
+}
+
+/**
+ * leave_bytes() - leave so much memory; nothing can be mapped any more
+ * @bytes: how much, a multiple of 64
+ */
+void leave_bytes(size_t bytes)
+{
+	chunks_init();
+	chunk_lock();
+	leave(bytes);
+	chunk_unlock();
+}
+
+/**
+ * leave_nodes() - leave nodes of extents; nothing can be mapped any more
+ * @count: how many, four at most
+ * @bytes: of other memory, a multiple of 64
+ */
+void leave_nodes(unsigned int count, size_t bytes)
+{
+	struct chunk_extent *kept[4];
+
+	chunks_init();
+	chunk_lock();
+	for (unsigned int i = 0; i < count; i++)
+		kept[i] = chunk_node_new();
+	chunk_state.spares = NULL;
+	leave(bytes);
+	while (count)
+		chunk_spare_push(&chunk_state.spares, kept[--count]);
+	chunk_unlock();
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+/* A control group with a memory limit, and other files of the kernel's. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/stat.h>
+
+#include "group.h"
+#include "tap.h"
+
+#define TOP	"/sys/fs/cgroup"
+#define GROUP	TOP "/chunk-proof"
+
+/**
+ * write_to() - set what a file of the kernel's sets
+ * @path: the file; nothing happens where there is none
+ * @text: what to write
+ */
+void write_to(const char *path, const char *text)
+{
+	int file = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (file < 0)
+		return;
+	if (write(file, text, strlen(text)) < 0)
+		tap_note("%s: %s", path, strerror(errno));
+	close(file);
+}
+
+/* Its beginning, as text */
+static void read_from(const char *path, char *text, size_t size)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = read(file, text, size - 1);
+
+	close(file);
+	text[got > 0 ? got : 0] = '\0';
+}
+
+/**
+ * need_swap() - skip the case where memory cannot be paged out
+ */
+void need_swap(void)
+{
+	char text[512];
+
+	read_from("/proc/swaps", text, sizeof(text));
+	if (!strchr(text, '/'))
+		tap_skip("there is no swap");
+}
+
+/**
+ * group_make() - a control group with so much memory; skips where there are none
+ * @memory: its limit, as memory.max has it
+ * @swap:   its swap, as memory.swap.max has it
+ *
+ * One at a time: what an earlier case left is replaced.
+ */
+void group_make(const char *memory, const char *swap)
+{
+	write_to(TOP "/cgroup.subtree_control", "+memory");
+	rmdir(GROUP);
+	mkdir(GROUP, 0755);
+	if (access(GROUP "/memory.max", W_OK))
+		tap_skip("no memory control group");
+	write_to(GROUP "/memory.max", memory);
+	write_to(GROUP "/memory.swap.max", swap);
+}
+
+/**
+ * group_join() - put this process there
+ */
+void group_join(void)
+{
+	write_to(GROUP "/cgroup.procs", "0");
+}
+
+/**
+ * group_remove() - leave it, and remove it once everybody has
+ */
+void group_remove(void)
+{
+	write_to(TOP "/cgroup.procs", "0");
+	rmdir(GROUP);
+}
+
+/**
+ * group_number() - what a file of the group says
+ * @file: such as "memory.stat"
+ * @key:  what stands before the number, or "" where there is nothing else
+ *
+ * Return: the number; 0 if it is not there.
+ */
+uint64_t group_number(const char *file, const char *key)
+{
+	char path[128], text[4096];
+	const char *at = text;
+	size_t length = strlen(key);
+
+	snprintf(path, sizeof(path), GROUP "/%s", file);
+	read_from(path, text, sizeof(text));
+	while (at && (strncmp(at, key, length) ||
+		      (length && at[length] != ' '))) {
+		at = strchr(at, '\n');
+		at += !!at;
+	}
+	return at ? strtoull(at + length, NULL, 10) : 0;
+}

@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What users, processes and containers can do to each other through the device,
+ * and to the machine: nothing.
+ *
+ * That calls through an inherited or passed descriptor are refused is in
+ * uapi_process_test.c; what is new here is who calls, and with how much memory.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "group.h"
+#include "uapi.h"
+
+#define NOBODY		65534
+#define BATCH		4096
+#define HELD		65536UL	/* extents */
+#define MAPPED		64UL	/* GiB */
+#define GROUP_MIB	24
+#define FEW		1000
+
+/* What processes that do not share memory tell each other */
+struct shared {
+	atomic_ulong done;
+	atomic_bool stop;
+};
+
+static struct shared *shared;
+
+static void share(void)
+{
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	expect(shared != MAP_FAILED);
+}
+
+/* Chunks one by one, in as few calls as can be; returns how many there were */
+static unsigned int alloc_many(int fd, struct chunk_ioc_op *ops,
+			       size_t alignment)
+{
+	struct chunk_ioc_batch args = {
+		.size = sizeof(args),
+		.what = CHUNK_BATCH_ALLOC,
+		.count = BATCH,
+		.ops = (uintptr_t)ops,
+	};
+
+	for (size_t i = 0; i < BATCH; i++)
+		ops[i] = (struct chunk_ioc_op) {
+			.length = MIB,
+			.alignment = alignment,
+		};
+	return call(fd, CHUNK_IOC_BATCH, &args) ? 0 : args.done;
+}
+
+static unsigned int dealloc_many(int fd, struct chunk_ioc_op *ops)
+{
+	struct chunk_ioc_batch args = {
+		.size = sizeof(args),
+		.what = CHUNK_BATCH_DEALLOC,
+		.count = BATCH,
+		.ops = (uintptr_t)ops,
+	};
+
+	for (size_t i = 0; i < BATCH; i++)
+		ops[i].alignment = 0;
+	return call(fd, CHUNK_IOC_BATCH, &args) ? 0 : args.done;
+}
+
+/*
+ * An attack goes on for ever, and says how far it has come. Whoever does it is
+ * in the group, so that a kernel that does not count, or a module that does not
+ * have it count, lets it go on until the machine is out of memory.
+ */
+static void many_files(void)
+{
+	struct rlimit limit = { 1 << 20, 1 << 20 };
+
+	expect(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	while (open(CHUNK_DEVICE_PATH, O_RDWR | O_CLOEXEC) >= 0)
+		atomic_fetch_add(&shared->done, 1);
+}
+
+static void alloc_all(size_t alignment)
+{
+	struct chunk_ioc_op *ops = calloc(BATCH, sizeof(*ops));
+	unsigned int more;
+	int fd = device_open();
+
+	do {
+		more = alloc_many(fd, ops, alignment);
+		atomic_fetch_add(&shared->done, more);
+	} while (more == BATCH);
+}
+
+static void many_extents(void)
+{
+	alloc_all(MIB);
+}
+
+/* Between any two there is a free one, which is of no use to the next. */
+static void many_fragments(void)
+{
+	alloc_all(2 * MIB);
+}
+
+/* A region for each, with all that is known about its pages */
+static void many_regions(void)
+{
+	int fd = device_open();
+
+	while (mmap(NULL, 64 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		    MAP_NORESERVE, fd, 0) != MAP_FAILED)
+		atomic_fetch_add(&shared->done, 1);
+}
+
+/* The attack ends: refused memory, or killed, but in its own group. */
+static void attack(const char *name, void (*run)(void))
+{
+	char *own, *more;
+	int fd = device_open(), status;
+	uint64_t most = 0;
+	pid_t child;
+
+	own = device_alloc(fd, 2 * MIB, MIB);
+	fill(own, 2 * MIB, 3);
+	atomic_store(&shared->done, 0);
+	group_make("24M", "0");
+	child = tap_fork();
+	if (child == 0) {
+		group_join();
+		run();
+		_exit(0);
+	}
+	while (!waitpid(child, &status, WNOHANG)) {
+		uint64_t now = group_number("memory.current", "");
+
+		if (now > most)
+			most = now;
+		/* Life goes on, for others. */
+		more = device_alloc(fd, MIB, MIB);
+		fill(more, 4 * page_size(), 5);
+		expect_equal(device_dealloc(fd, more, MIB), 0);
+		usleep(1000);
+	}
+	group_remove();
+	tap_note("%s: %lu, with %llu KiB, then %s", name,
+		 atomic_load(&shared->done), (unsigned long long)most >> 10,
+		 WIFSIGNALED(status) ? "killed" : "refused");
+	expect(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : !status);
+	expect(most <= GROUP_MIB * MIB);
+	expect(atomic_load(&shared->done) >= FEW);
+	expect(is_filled(own, 2 * MIB, 3));
+	expect_consistent(fd);
+	close(fd);
+	munmap(own, 2 * MIB);
+}
+
+static void bounded_files(void)
+{
+	share();
+	attack("files", many_files);
+}
+
+static void bounded_extents(void)
+{
+	share();
+	attack("extents", many_extents);
+}
+
+static void bounded_fragments(void)
+{
+	share();
+	attack("fragments", many_fragments);
+}
+
+static void bounded_regions(void)
+{
+	share();
+	attack("regions", many_regions);
+}
+
+static void hold_extents(void)
+{
+	struct chunk_ioc_op *ops = calloc(BATCH, sizeof(*ops));
+	int fd = device_open();
+
+	for (size_t i = 0; i < HELD / BATCH; i++)
+		expect_equal(alloc_many(fd, ops, MIB), BATCH);
+}
+
+/* A page of each chunk is decommitted, so that there is a map of all of them. */
+static void hold_maps(void)
+{
+	int fd = device_open();
+
+	for (size_t i = 0; i < MAPPED; i++) {
+		char *extent = device_mmap(fd, GIB, 0);
+
+		for (size_t at = 0; at < GIB; at += MIB)
+			expect_equal(device_decommit(fd, extent + at,
+						     page_size()), 0);
+	}
+}
+
+/* At least so many bytes, and no longer than the process */
+static void charged(void (*hold)(void), size_t least)
+{
+	uint64_t most = 0, left = ~0ULL;
+	pid_t child;
+
+	share();
+	group_make("256M", "0");
+	child = tap_fork();
+	if (child == 0) {
+		group_join();
+		hold();
+		atomic_store(&shared->done, 1);
+		pause();
+	}
+	while (!atomic_load(&shared->done))
+		usleep(1000);
+	most = group_number("memory.current", "");
+	kill(child, SIGKILL);
+	expect(waitpid(child, NULL, 0) == child);
+	/* What is freed waits for a grace period; the numbers are late, too. */
+	for (unsigned int i = 0; i < 100 && left > most / 4; i++) {
+		left = group_number("memory.current", "");
+		usleep(50000);
+	}
+	group_remove();
+	tap_note("%llu KiB, of at least %zu, then %llu",
+		 (unsigned long long)most >> 10, least >> 10,
+		 (unsigned long long)left >> 10);
+	expect(most >= least);
+	expect(left <= most / 4);
+}
+
+static void charged_extents(void)
+{
+	charged(hold_extents, HELD * 64);
+}
+
+/* A bit for each page */
+static void charged_maps(void)
+{
+	charged(hold_maps, MAPPED * GIB / page_size() / 8);
+}
+
+static void be_nobody(void)
+{
+	expect(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
+}
+
+/* A bit of everything, in a process that has every right to it */
+static void use(void)
+{
+	int fd = device_open();
+	char *extent = device_alloc(fd, 4 * MIB, MIB);
+
+	expect(is_zero(extent, 4 * MIB));
+	fill(extent, 4 * MIB, 1);
+	expect_equal(device_decommit(fd, extent + MIB, MIB), 0);
+	expect_trap_only(extent + MIB, MIB);
+	expect_equal(device_commit(fd, extent + MIB, MIB), 0);
+	expect(is_zero(extent + MIB, MIB) || !has_zap(fd));
+	expect(is_filled(extent, MIB, 1));
+	expect_equal(device_dealloc(fd, extent, 4 * MIB), 0);
+	expect_consistent(fd);
+	close(fd);
+}
+
+/* Somebody else has inherited the descriptor, and knows every address. */
+static void another_user(void)
+{
+	int fd = device_open();
+	char *extent = device_alloc(fd, 4 * MIB, MIB);
+	struct chunk_ioc_stats before, after;
+	pid_t child;
+
+	fill(extent, 4 * MIB, 1);
+	expect_equal(device_decommit(fd, extent + MIB, MIB), 0);
+	before = device_stats(fd);
+	child = tap_fork();
+	if (child == 0) {
+		char *addr;
+
+		be_nobody();
+		expect_equal(device_decommit(fd, extent, MIB), EPERM);
+		expect_equal(device_commit(fd, extent + MIB, MIB), EPERM);
+		expect_equal(device_dealloc(fd, extent, 4 * MIB), EPERM);
+		expect_equal(try_alloc(fd, MIB, MIB, &addr), EPERM);
+		expect(mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			    MAP_NORESERVE, fd, 0) == MAP_FAILED);
+		/* Through a descriptor of one's own it is nobody's. */
+		close(fd);
+		fd = device_open();
+		expect_equal(device_decommit(fd, extent, MIB), ENOENT);
+		expect_equal(device_dealloc(fd, extent, 4 * MIB), ENOENT);
+		expect_equal(device_state(fd, extent), 0);
+		use();
+		_exit(0);
+	}
+	tap_join(child);
+	expect_trap_only(extent + MIB, MIB);
+	expect(is_filled(extent, MIB, 1));
+	expect(is_filled(extent + 2 * MIB, 2 * MIB, 1 + 2 * MIB));
+	after = device_stats(fd);
+	before.traps = after.traps;
+	expect(same_stats(&before, &after));
+	expect_consistent(fd);
+}
+
+static void in_a_container(void)
+{
+	pid_t child;
+
+	be_nobody();
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC))
+		tap_skip("no user namespaces: %s", strerror(errno));
+	use();
+	/* The first in the namespace of processes */
+	child = tap_fork();
+	if (child == 0) {
+		use();
+		_exit(0);
+	}
+	tap_join(child);
+}
+
+/* Only read, write and exit: memory is memory nevertheless. */
+static void strict(void *arg)
+{
+	char *extent = arg;
+
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
+		_exit(2);
+	for (size_t at = 0; at < 2 * MIB; at += 64)
+		extent[at]++;
+	if (extent[0] == 1 && extent[2 * MIB - 64] == 1)
+		syscall(SYS_exit, 0);
+	syscall(SYS_exit, 1);
+}
+
+static void strict_call(void *arg)
+{
+	(void)arg;
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+	ioctl(0, CHUNK_IOC_STATS, NULL);
+}
+
+static void under_strict(void)
+{
+	int fd = device_open();
+	char *extent = device_alloc(fd, 4 * MIB, MIB);
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, strict, extent);
+	expect_equal(outcome.status, 0);
+	tap_child(&outcome, strict_call, NULL);
+	expect(WIFSIGNALED(outcome.status) &&
+	       WTERMSIG(outcome.status) == SIGKILL);
+	expect(is_zero(extent, 4 * MIB));
+}
+
+/* What has no ioctl has what it got before, and cannot be had by it. */
+static void under_filter(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { TAP_COUNT(filter), filter };
+	int fd = device_open();
+	char *extent = device_alloc(fd, 4 * MIB, MIB), *mapped;
+
+	expect_equal(device_decommit(fd, extent + MIB, MIB), 0);
+	expect(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	expect(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+	expect_equal(device_dealloc(fd, extent, 4 * MIB), EACCES);
+	expect_trap_only(extent + MIB, MIB);
+	fill(extent + 2 * MIB, 2 * MIB, 1);
+	mapped = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		      MAP_NORESERVE, fd, 0);
+	expect(mapped != MAP_FAILED);
+	expect(is_zero(mapped, MIB) && is_filled(extent + 2 * MIB, 2 * MIB, 1));
+	expect(munmap(mapped, MIB) == 0 && munmap(extent, 4 * MIB) == 0);
+	expect_trap(extent);
+}
+
+/* As much as that of a machine with 2 GiB is dirty then. */
+#define DIRTY	(512 * MIB)
+
+static void leave_secrets(void *arg)
+{
+	int fd = device_open();
+	char *extent = device_alloc(fd, DIRTY, MIB);
+
+	(void)arg;
+	fill(extent, DIRTY, 0xdeadbeef);
+	_exit(0);
+}
+
+static char *populated(int fd)
+{
+	struct chunk_ioc_alloc args = {
+		.size = sizeof(args),
+		.flags = CHUNK_ALLOC_POPULATE,
+		.length = DIRTY / 8,
+		.alignment = MIB,
+	};
+
+	expect_equal(call(fd, CHUNK_IOC_ALLOC, &args), 0);
+	return (char *)(uintptr_t)args.addr;
+}
+
+static char *huge(void)
+{
+	struct chunk_ioc_configure args = {
+		.size = sizeof(args),
+		.backing = CHUNK_BACKING_HUGE,
+	};
+	int fd = device_open();
+
+	if (call(fd, CHUNK_IOC_CONFIGURE, &args))
+		return NULL;
+	return device_alloc(fd, DIRTY / 8, 2 * MIB);
+}
+
+/* Reading, writing, both, beforehand, huge: there is nothing but zeroes. */
+static void no_secrets(void)
+{
+	int fd = device_open();
+	struct tap_outcome outcome;
+	char *extent, *other;
+
+	tap_child(&outcome, leave_secrets, NULL);
+	expect_equal(outcome.status, 0);
+	extent = device_alloc(fd, DIRTY / 2, MIB);
+	for (size_t at = 0; at < DIRTY / 2; at += page_size()) {
+		if (at % 3)
+			expect_equal(extent[at + 8], 0);
+		extent[at] = 1;
+		expect(is_zero(extent + at + 8, page_size() - 8));
+	}
+	expect_equal(device_dealloc(fd, extent, DIRTY / 2), 0);
+	other = populated(fd);
+	expect_equal(resident_bytes(other, DIRTY / 8), DIRTY / 8);
+	expect(is_zero(other, DIRTY / 8));
+	other = huge();
+	for (size_t at = 0; other && at < DIRTY / 8; at += page_size()) {
+		other[at] = 1;
+		expect(is_zero(other + at + 8, page_size() - 8));
+	}
+}
+
+/* Sixteen digits that begin as the kernel's addresses do */
+static bool has_kernel_address(const char *text)
+{
+	while ((text = strstr(text, "ffff"))) {
+		if (strspn(text, "0123456789abcdef") >= 16)
+			return true;
+		text += 4;
+	}
+	return false;
+}
+
+static size_t look_for_addresses(const char *path, const char *about)
+{
+	FILE *file = fopen(path, "re");
+	char line[1024];
+	size_t lines = 0;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (about && !strstr(line, about))
+			continue;
+		lines++;
+		/* The page for system calls of old is at such an address. */
+		if (strstr(line, "[vsyscall]"))
+			continue;
+		if (has_kernel_address(line))
+			tap_note("%s: %s", path, line);
+		expect(!has_kernel_address(line));
+	}
+	if (file)
+		fclose(file);
+	return lines;
+}
+
+static void no_addresses(void)
+{
+	static const char *const paths[] = {
+		"/proc/self/maps", "/proc/self/smaps", "/proc/self/numa_maps",
+		"/sys/class/misc/chunk/uevent", "/sys/class/misc/chunk/dev",
+		"/proc/modules", "/proc/misc",
+	};
+	int log = open("/tmp/chunk-log", O_RDWR | O_CREAT | O_TRUNC, 0644);
+	char text[1 << 16], path[64];
+	int length, fd;
+
+	/* What an administrator reads, and shows around */
+	expect(has_kernel_address("chunk: ffff88800abcd000"));
+	length = syscall(SYS_syslog, 3, text, sizeof(text));
+	expect(length >= 0 && write(log, text, length) == length);
+	expect(look_for_addresses("/tmp/chunk-log", "chunk") > 0);
+	close(log);
+	unlink("/tmp/chunk-log");
+	be_nobody();
+	fd = device_open();
+	fill(device_alloc(fd, MIB, MIB), MIB, 1);
+	for (size_t i = 0; i < TAP_COUNT(paths); i++)
+		look_for_addresses(paths[i], NULL);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	expect(look_for_addresses(path, NULL) > 0);
+	expect(access("/sys/module/chunk/sections/.text", R_OK));
+}
+
+/* One process floods the device; the other counts how far it comes meanwhile. */
+static void flood(void)
+{
+	struct chunk_ioc_op *ops = calloc(BATCH, sizeof(*ops));
+	int fd = device_open();
+
+	while (!atomic_load(&shared->stop)) {
+		expect_equal(alloc_many(fd, ops, MIB), BATCH);
+		expect_equal(dealloc_many(fd, ops), BATCH);
+		atomic_fetch_add(&shared->done, 2);
+	}
+	_exit(0);
+}
+
+/* Faults all the time, reading and writing */
+static void flood_of_faults(void)
+{
+	int fd = device_open();
+	char *extent = device_alloc(fd, 8 * MIB, MIB);
+
+	while (!atomic_load(&shared->stop)) {
+		for (size_t at = 0; at < 8 * MIB; at += page_size()) {
+			if (at % (2 * page_size()))
+				expect_equal(extent[at], 0);
+			else
+				extent[at] = 1;
+			atomic_fetch_add(&shared->done, 1);
+		}
+		expect(madvise(extent, 8 * MIB, MADV_DONTNEED) == 0);
+	}
+	_exit(0);
+}
+
+/* Were one to wait for the other's, there would be one of them for each call. */
+static void not_slowed(void (*run)(void), unsigned long most)
+{
+	int fd = device_open();
+	char *own = device_alloc(fd, MIB, MIB);
+	unsigned long before, during;
+	pid_t child;
+
+	share();
+	child = tap_fork();
+	if (child == 0)
+		run();
+	while (atomic_load(&shared->done) < 2)
+		usleep(1000);
+	before = atomic_load(&shared->done);
+	for (unsigned int i = 0; i < FEW; i++) {
+		char *extent = device_alloc(fd, MIB, MIB);
+
+		*extent = 1;
+		*own = 1;
+		expect_equal(device_decommit(fd, own, page_size()), 0);
+		expect_equal(device_commit(fd, own, page_size()), 0);
+		expect_equal(device_dealloc(fd, extent, MIB), 0);
+	}
+	during = atomic_load(&shared->done) - before;
+	atomic_store(&shared->stop, true);
+	tap_join(child);
+	tap_note("%lu of the other's during %u rounds", during, FEW);
+	expect(during <= most);
+}
+
+static void not_slowed_by_batches(void)
+{
+	not_slowed(flood, FEW / 2);
+}
+
+static void not_slowed_by_faults(void)
+{
+	not_slowed(flood_of_faults, 200 * FEW);
+}
+
+static const struct tap_case cases[] = {
+	{ "another user: EPERM, ENOENT, and nothing changes", another_user },
+	{ "in user, mount and process namespaces", in_a_container },
+	{ "under seccomp's strict mode", under_strict },
+	{ "under a filter that refuses ioctl", under_filter },
+	{ "extents are charged to the control group", charged_extents },
+	{ "so is what is known about pages", charged_maps },
+	{ "its limit bounds how many files there are", bounded_files },
+	{ "its limit bounds how many extents", bounded_extents },
+	{ "its limit bounds how much is fragmented", bounded_fragments },
+	{ "its limit bounds how many regions", bounded_regions },
+	{ "others' memory never shows through", no_secrets },
+	{ "no kernel address is printed", no_addresses },
+	{ "not slowed by another's batches", not_slowed_by_batches },
+	{ "not slowed by another's faults", not_slowed_by_faults },
+};
+
+const struct tap_suite tap_suite = {
+	.about = "Tests users of the device against each other and the machine",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};
