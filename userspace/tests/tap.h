@@ -73,6 +73,7 @@ struct tap_outcome {
 extern const struct tap_suite tap_suite;
 
 int tap_run(int argc, char **argv, const struct tap_suite *suite);
+bool tap_wanted(const char *name, char **parts);
 
 void __printf(1, 2) tap_note(const char *format, ...);
 noreturn void __printf(1, 2) tap_skip(const char *format, ...);

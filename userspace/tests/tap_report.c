@@ -151,7 +151,12 @@ static void help(const char *about)
 	puts("TAP_SKIPS: a file of lines \"PROGRAM | CASE | REASON\" to skip");
 }
 
-static bool wanted(const char *name, char **parts)
+/**
+ * tap_wanted() - is something among what was asked for?
+ * @name:  its name
+ * @parts: parts of the names of what is, up to a NULL; none of them is all
+ */
+bool tap_wanted(const char *name, char **parts)
 {
 	if (!*parts)
 		return true;
@@ -166,7 +171,7 @@ static bool run_wanted(const struct tap_suite *suite, char **parts)
 	size_t number = 0, failed = 0;
 
 	for (size_t i = 0; i < suite->count; i++) {
-		if (!wanted(suite->cases[i].name, parts))
+		if (!tap_wanted(suite->cases[i].name, parts))
 			continue;
 		if (!judge(suite, i, ++number))
 			failed++;
@@ -204,7 +209,7 @@ int tap_run(int argc, char **argv, const struct tap_suite *suite)
 		       2 : 0;
 	}
 	for (size_t i = 0; i < suite->count; i++) {
-		if (!wanted(suite->cases[i].name, parts))
+		if (!tap_wanted(suite->cases[i].name, parts))
 			continue;
 		total++;
 		if (list)

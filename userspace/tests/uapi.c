@@ -41,6 +41,26 @@ int call(int fd, unsigned long command, void *arg)
 }
 
 /**
+ * device_open_huge() - a new context of the huge backing; the case is skipped
+ *                      where the kernel has none
+ */
+int device_open_huge(void)
+{
+	struct chunk_ioc_configure args = {
+		.size = sizeof(args),
+		.backing = CHUNK_BACKING_HUGE,
+	};
+	struct chunk_ioc_info info = { .size = sizeof(info) };
+	int fd = device_open();
+
+	expect_equal(call(fd, CHUNK_IOC_INFO, &info), 0);
+	if (!(info.caps & CHUNK_CAP_HUGE))
+		tap_skip("this kernel exports no zap");
+	expect_equal(call(fd, CHUNK_IOC_CONFIGURE, &args), 0);
+	return fd;
+}
+
+/**
  * try_alloc() - CHUNK_IOC_ALLOC
  * @fd:        the device
  * @length:    bytes

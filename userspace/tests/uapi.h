@@ -12,6 +12,7 @@
 #include "tap.h"
 
 int device_open(void);
+int device_open_huge(void);
 
 int call(int fd, unsigned long command, void *arg);
 

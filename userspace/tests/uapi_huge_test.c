@@ -14,25 +14,9 @@
 
 #define HUGE_PAGE	(2 * MIB)
 
-static int huge_open(void)
-{
-	struct chunk_ioc_configure args = {
-		.size = sizeof(args),
-		.backing = CHUNK_BACKING_HUGE,
-	};
-	struct chunk_ioc_info info = { .size = sizeof(info) };
-	int fd = device_open();
-
-	expect_equal(call(fd, CHUNK_IOC_INFO, &info), 0);
-	if (!(info.caps & CHUNK_CAP_HUGE))
-		tap_skip("this kernel exports no zap");
-	expect_equal(call(fd, CHUNK_IOC_CONFIGURE, &args), 0);
-	return fd;
-}
-
 static void huge_pages(void)
 {
-	int fd = huge_open();
+	int fd = device_open_huge();
 	char *extent;
 
 	if (!huge_pages_always())
@@ -50,7 +34,7 @@ static void huge_pages(void)
 /* mmap(2) on the device aligns what can be huge. */
 static void aligned(void)
 {
-	int fd = huge_open();
+	int fd = device_open_huge();
 
 	for (size_t mib = 2; mib < 12; mib++) {
 		char *extent = device_mmap(fd, mib * MIB, 0);
@@ -62,7 +46,7 @@ static void aligned(void)
 
 static void decommitted_is_zero(void)
 {
-	int fd = huge_open();
+	int fd = device_open_huge();
 	char *extent = device_alloc(fd, 2 * HUGE_PAGE, HUGE_PAGE);
 	size_t page = page_size();
 
@@ -90,7 +74,7 @@ static void decommitted_is_zero(void)
 /* Whatever a stray write left in free memory, nobody is handed it. */
 static void handed_out_zero(void)
 {
-	int fd = huge_open();
+	int fd = device_open_huge();
 	char *extent, *again;
 
 	extent = device_alloc(fd, 4 * MIB, MIB);
@@ -113,7 +97,7 @@ static void handed_out_zero(void)
 static void random_use(void)
 {
 	struct { char *addr; size_t size; uint64_t seed; } slots[24] = { 0 };
-	int fd = huge_open();
+	int fd = device_open_huge();
 	uint64_t random = 1;
 
 	for (unsigned int i = 0; i < 1500; i++) {
@@ -142,7 +126,7 @@ static void random_use(void)
 
 static void unmapped(void)
 {
-	int fd = huge_open();
+	int fd = device_open_huge();
 	char *one = device_alloc(fd, 2 * MIB, MIB), *two, *three;
 
 	two = device_mmap(fd, 4 * MIB, 0);
@@ -165,7 +149,7 @@ static void unmapped(void)
 /* Nobody hears of an unmapping; what is left behind is bounded all the same. */
 static void unmapped_for_ever(void)
 {
-	int fd = huge_open();
+	int fd = device_open_huge();
 
 	for (size_t i = 0; i < 3000; i++) {
 		char *extent = device_mmap(fd, MIB * (1 + i % 3), 0);
@@ -180,7 +164,7 @@ static void unmapped_for_ever(void)
 
 static void forked(void)
 {
-	int fd = huge_open();
+	int fd = device_open_huge();
 	char *extent = device_alloc(fd, 4 * MIB, HUGE_PAGE);
 	pid_t child;
 
@@ -201,7 +185,7 @@ static void forked(void)
 
 static void moved(void)
 {
-	int fd = huge_open();
+	int fd = device_open_huge();
 	char *extent = device_mmap(fd, 2 * MIB, 0), *to;
 
 	fill(extent, 2 * MIB, 1);
@@ -224,7 +208,7 @@ static void settled(void)
 		.size = sizeof(args),
 		.backing = CHUNK_BACKING_GUARDED,
 	};
-	int fd = huge_open();
+	int fd = device_open_huge();
 	char *extent;
 
 	/* Until the first extent it may be changed. */

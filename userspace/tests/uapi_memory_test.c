@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -22,9 +21,8 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#include <linux/elf.h>
-#include <linux/loop.h>
-
+#include "core_file.h"
+#include "loop_device.h"
 #include "uapi.h"
 
 static void read_then_write(void)
@@ -235,31 +233,6 @@ static void by_vmsplice(void)
 	expect(vmsplice(ends[1], &vector, 1, 0) == -1 && errno == EFAULT);
 }
 
-/* A block device over a file, where no file itself can be opened O_DIRECT */
-static int open_loop(void)
-{
-	struct loop_config config = {
-		.info.lo_flags = LO_FLAGS_AUTOCLEAR,
-	};
-	int control, number, loop, file;
-	char path[32];
-
-	if (system("modprobe -q loop"))
-		tap_skip("no block device to be had for O_DIRECT");
-	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	expect(control >= 0);
-	number = ioctl(control, LOOP_CTL_GET_FREE);
-	expect(number >= 0);
-	snprintf(path, sizeof(path), "/dev/loop%d", number);
-	file = memfd_create("backing", MFD_CLOEXEC);
-	expect(file >= 0 && ftruncate(file, 4 * MIB) == 0);
-	config.fd = file;
-	loop = open(path, O_RDWR | O_CLOEXEC | O_DIRECT);
-	expect(loop >= 0);
-	expect(ioctl(loop, LOOP_CONFIGURE, &config) == 0);
-	return loop;
-}
-
 static void by_direct_io(void)
 {
 	int fd = device_open(), file;
@@ -267,7 +240,9 @@ static void by_direct_io(void)
 
 	if (geteuid())
 		tap_skip("not root");
-	file = open_loop();
+	file = loop_open(4 * MIB);
+	if (file < 0)
+		tap_skip("no block device to be had for O_DIRECT");
 	fill(extent, MIB, 1);
 	expect(pwrite(file, extent, MIB, 0) == (ssize_t)MIB);
 	/* Into untouched memory */
@@ -387,26 +362,6 @@ static void write_text(const char *path, const char *text)
 	if (write(file, text, strlen(text)) != (ssize_t)strlen(text))
 		tap_skip("%s: %s", path, strerror(errno));
 	close(file);
-}
-
-/* Where in a core file the memory of an address is, or -1 */
-static off_t core_offset(int core, const char *addr)
-{
-	struct elf64_hdr header;
-	struct elf64_phdr segment;
-
-	expect(pread(core, &header, sizeof(header), 0) == sizeof(header));
-	expect(!memcmp(header.e_ident, ELFMAG, SELFMAG));
-	for (unsigned int i = 0; i < header.e_phnum; i++) {
-		uintptr_t at = (uintptr_t)addr;
-
-		expect(pread(core, &segment, sizeof(segment), header.e_phoff +
-			     i * sizeof(segment)) == sizeof(segment));
-		if (segment.p_type == PT_LOAD && at >= segment.p_vaddr &&
-		    at < segment.p_vaddr + segment.p_filesz)
-			return segment.p_offset + (at - segment.p_vaddr);
-	}
-	return -1;
 }
 
 static void dump_core(void)

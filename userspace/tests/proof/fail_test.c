@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <sys/mman.h>
@@ -312,16 +311,6 @@ static int help(void)
 	return 0;
 }
 
-static bool wanted(const char *name, char **parts)
-{
-	if (!*parts)
-		return true;
-	for (; *parts; parts++)
-		if (strstr(name, *parts))
-			return true;
-	return false;
-}
-
 int main(int argc, char **argv)
 {
 	unsigned int number = 0, failures = 0, bad = 0;
@@ -336,7 +325,7 @@ int main(int argc, char **argv)
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	expect(tally != MAP_FAILED);
 	for (size_t i = 0; i < fail_calls_count; i++) {
-		if (!wanted(fail_calls[i].name, argv + 1))
+		if (!tap_wanted(fail_calls[i].name, argv + 1))
 			continue;
 		bad += !judged(++number, fail_calls[i].name,
 			       in_child(&fail_calls[i]));

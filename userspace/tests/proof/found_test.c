@@ -52,23 +52,9 @@ static void dealloc_spares_others(void)
  */
 #define PLACES	8
 
-static int huge_open(void)
-{
-	struct chunk_ioc_configure args = {
-		.size = sizeof(args),
-		.backing = CHUNK_BACKING_HUGE,
-	};
-	int fd = device_open();
-
-	if (!has_zap(fd))
-		tap_skip("this kernel exports no zap");
-	expect_equal(call(fd, CHUNK_IOC_CONFIGURE, &args), 0);
-	return fd;
-}
-
 static void huge_regions_are_forgotten(void)
 {
-	int fd = huge_open();
+	int fd = device_open_huge();
 	char *place;
 
 	place = device_mmap(fd, PLACES * MIB, 0);
@@ -114,7 +100,7 @@ static void guarded_over_beginning(void)
 
 static void huge_over_beginning(void)
 {
-	map_over_beginning(huge_open());
+	map_over_beginning(device_open_huge());
 }
 
 static const struct tap_case cases[] = {

@@ -35,6 +35,21 @@ struct progress {
 	unsigned long done;
 	const char *now;
 	unsigned long each[OPERATIONS];
+	uint64_t nanoseconds[OPERATIONS];
+	unsigned long seen[SEEN_COUNT];
+};
+
+static const char *const seen_names[SEEN_COUNT] = {
+	[SEEN_SWAPPED] = "pages paged out to swap",
+	[SEEN_RECLAIMED] = "times the memory cgroup was under pressure",
+	[SEEN_MERGED] = "pages merged by KSM",
+	[SEEN_DIRECT] = "pages read or written with O_DIRECT",
+	[SEEN_RING] = "pages read or written by io_uring",
+	[SEEN_PINNED] = "buffers decommitted while registered with io_uring",
+	[SEEN_UNPINNED] = "buffers that io_uring did not take (EOPNOTSUPP)",
+	[SEEN_MOVED] = "pages moved to another node",
+	[SEEN_DUMPED] = "pages found in core dumps",
+	[SEEN_PEEKED] = "pages looked at by a debugger",
 };
 
 struct model model;
@@ -53,6 +68,29 @@ static void collect(const struct operation *from, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		operations[kinds++] = from[i];
 		total_weight += from[i].weight;
+	}
+}
+
+static void collect_all(void)
+{
+	collect(device_operations, device_operations_count);
+	collect(system_operations, system_operations_count);
+	collect(kernel_operations, kernel_operations_count);
+	collect(process_operations, process_operations_count);
+}
+
+/* Those named so, as often as all others together */
+static void come_more_often(const char *part)
+{
+	unsigned int more = total_weight, matching = 0;
+
+	for (size_t i = 0; i < kinds; i++)
+		matching += !!strstr(operations[i].name, part);
+	for (size_t i = 0; i < kinds; i++) {
+		if (!strstr(operations[i].name, part))
+			continue;
+		operations[i].weight += more / matching;
+		total_weight += more / matching;
 	}
 }
 
@@ -108,13 +146,34 @@ static void set_up(struct model *m)
 	pthread_t thread;
 
 	m->random = seed;
+	m->seen = progress->seen;
 	m->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	m->file = memfd_create("model", MFD_CLOEXEC);
 	expect(m->pagemap >= 0 && m->file >= 0);
 	expect(ftruncate(m->file, PAGE) == 0);
+	prepare_kernel(m);
 	for (unsigned int i = 0; i < CONTEXTS; i++)
 		open_context(m, i);
 	expect(pthread_create(&thread, NULL, fault_elsewhere, NULL) == 0);
+}
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
+static void do_one(struct model *m)
+{
+	size_t kind = choose(m);
+	uint64_t start = now();
+
+	progress->now = operations[kind].name;
+	operations[kind].run(m);
+	progress->each[kind]++;
+	progress->nanoseconds[kind] += now() - start;
 }
 
 static void look_at_all(struct model *m)
@@ -141,11 +200,7 @@ static void work(struct model *m)
 
 	set_up(m);
 	while (!at_end(progress->done, start)) {
-		size_t kind = choose(m);
-
-		progress->now = operations[kind].name;
-		operations[kind].run(m);
-		progress->each[kind]++;
+		do_one(m);
 		if (++progress->done % CHECK_EVERY == 0)
 			look_at_all(m);
 	}
@@ -157,7 +212,11 @@ static void work(struct model *m)
 static void report(int status)
 {
 	for (size_t i = 0; i < kinds; i++)
-		printf("# %9lu %s\n", progress->each[i], operations[i].name);
+		printf("# %9lu in %7.3f s: %s\n", progress->each[i],
+		       progress->nanoseconds[i] / 1e9, operations[i].name);
+	puts("# of which:");
+	for (size_t i = 0; i < SEEN_COUNT; i++)
+		printf("# %9lu %s\n", progress->seen[i], seen_names[i]);
 	printf("# %lu operations, --seed %llu\n", progress->done,
 	       (unsigned long long)seed);
 	if (status)
@@ -169,13 +228,23 @@ static void report(int status)
 
 static int help(int status)
 {
-	fputs("Usage: model [--seed N] [--ops N | --duration SECONDS]\n"
+	FILE *to = status ? stderr : stdout;
+
+	fputs("Usage: model [--seed N] [--ops N | --duration SECONDS] [--more PART]\n"
 	      "Random operations on /dev/chunk and its memory, against a model.\n\n"
 	      "  --seed N            the sequence; it is printed, and N repeats it\n"
 	      "  --ops N             so many operations (1000000)\n"
-	      "  --duration SECONDS  as many as come in this time\n\n"
+	      "  --duration SECONDS  as many as come in this time\n"
+	      "  --more PART         half of them those with this in their names; it makes\n"
+	      "                      another sequence of the same seed\n\n"
 	      "Prints TAP; exits with 1 if the device is not as it must be, 2 for bad\n"
-	      "arguments.\n", status ? stderr : stdout);
+	      "arguments. What the kernel or the machine does not have (swap, io_uring,\n"
+	      "loop devices, several nodes of memory, KSM, a memory cgroup) is left out:\n"
+	      "the counts at the end say what there was.\n\n"
+	      "The operations, and how often each comes:\n", to);
+	for (size_t i = 0; i < kinds; i++)
+		fprintf(to, "  %6.3f %%  %s\n", 100.0 * operations[i].weight /
+			total_weight, operations[i].name);
 	return status;
 }
 
@@ -195,6 +264,10 @@ static bool parse(int argc, char **argv)
 	uint64_t value;
 
 	for (int i = 1; i < argc; i += 2) {
+		if (!strcmp(argv[i], "--more") && argv[i + 1]) {
+			come_more_often(argv[i + 1]);
+			continue;
+		}
 		if (!number(argv[i + 1], &value))
 			return false;
 		if (!strcmp(argv[i], "--seed"))
@@ -225,14 +298,15 @@ int main(int argc, char **argv)
 	pid_t child;
 	int status;
 
+	if (argc > 1 && !strcmp(argv[1], "--inherited"))
+		return inherited_main(argc, argv);
+	collect_all();
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
 		return help(0);
 	stop_randomising(argv);
 	seed = (uint64_t)time(NULL) * 1000003 + getpid();
 	if (!parse(argc, argv))
 		return help(2);
-	collect(device_operations, device_operations_count);
-	collect(system_operations, system_operations_count);
 	progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	expect(progress != MAP_FAILED);

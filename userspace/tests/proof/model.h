@@ -78,6 +78,21 @@ struct squatter {
 	uint32_t value;
 };
 
+/* What was seen to happen, of what happens only if all is as it must be for it */
+enum seen {
+	SEEN_SWAPPED,		/* pages that paging out took to swap */
+	SEEN_RECLAIMED,		/* times that the memory cgroup was under pressure */
+	SEEN_MERGED,		/* pages that shared another's memory */
+	SEEN_DIRECT,		/* pages read or written with O_DIRECT */
+	SEEN_RING,		/* pages read or written by io_uring */
+	SEEN_PINNED,		/* buffers registered with io_uring, then decommitted */
+	SEEN_UNPINNED,		/* buffers that the kernel refused to register */
+	SEEN_MOVED,		/* pages that came from one node to another */
+	SEEN_DUMPED,		/* pages found in core dumps */
+	SEEN_PEEKED,		/* pages looked at by a debugger */
+	SEEN_COUNT
+};
+
 /**
  * struct model - all of it
  * @random:    where the sequence is
@@ -88,6 +103,10 @@ struct squatter {
  * @hot:       where other threads fault meanwhile
  * @pagemap:   /proc/self/pagemap
  * @file:      a file with known contents
+ * @disk:      a block device open for O_DIRECT, or -1
+ * @reclaim:   memory.reclaim of the cgroup that the process is in, or -1
+ * @nodes:     of memory, that the machine has
+ * @seen:      counters, which outlive the process
  */
 struct model {
 	uint64_t random;
@@ -98,6 +117,10 @@ struct model {
 	atomic_uintptr_t hot[EXTENTS];
 	int pagemap;
 	int file;
+	int disk;
+	int reclaim;
+	unsigned int nodes;
+	unsigned long *seen;
 };
 
 /* A run of pages of an extent */
@@ -135,7 +158,10 @@ void open_context(struct model *m, unsigned int index);
 size_t extents_of(const struct model *m, unsigned int owner);
 
 /* model_check.c */
+bool page_hidden(const struct extent *extent, size_t i);
 bool page_traps(const struct extent *extent, size_t i);
+bool page_writable(const struct extent *extent, size_t i);
+void check_value(const void *page, uint32_t value);
 void put_value(char *page, uint32_t value);
 void check_page(struct model *m, const struct extent *extent, size_t i);
 void check_run(struct model *m, const struct run *run);
@@ -144,9 +170,26 @@ void check_stats(struct model *m, unsigned int owner);
 void check_not_resident(struct model *m, const struct run *run);
 void check_squatters(struct model *m);
 
+/* model_calls.c */
+int call_range(const struct run *run, unsigned long command,
+	       unsigned int flags);
+void decommitted(const struct run *run);
+void committed(const struct run *run);
+
+/* model_kernel.c */
+void prepare_kernel(struct model *m);
+bool put_text(const char *path, const char *text);
+
+/* model_process.c */
+int inherited_main(int argc, char **argv);
+
 extern const struct operation device_operations[];
 extern const size_t device_operations_count;
 extern const struct operation system_operations[];
 extern const size_t system_operations_count;
+extern const struct operation kernel_operations[];
+extern const size_t kernel_operations_count;
+extern const struct operation process_operations[];
+extern const size_t process_operations_count;
 
 #endif /* MODEL_H */

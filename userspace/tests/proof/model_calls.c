@@ -120,8 +120,16 @@ static void op_dealloc(struct model *m)
 		expect_equal(device_dealloc(fd, addr, size), ENOENT);
 }
 
-static int range(const struct run *run, unsigned long command,
-		 unsigned int flags)
+/**
+ * call_range() - CHUNK_IOC_COMMIT or CHUNK_IOC_DECOMMIT, as it is
+ * @run:     what of
+ * @command: which
+ * @flags:   its flags
+ *
+ * Return: 0 or an errno.
+ */
+int call_range(const struct run *run, unsigned long command,
+	       unsigned int flags)
 {
 	struct chunk_ioc_range args = {
 		.size = sizeof(args),
@@ -133,7 +141,11 @@ static int range(const struct run *run, unsigned long command,
 	return call(model.context[run->extent->owner].fd, command, &args);
 }
 
-static void decommitted(const struct run *run)
+/**
+ * decommitted() - a run was decommitted
+ * @run: the run
+ */
+void decommitted(const struct run *run)
 {
 	for (size_t i = 0; i < run->count; i++)
 		run->extent->page[run->first + i].dec = true;
@@ -141,7 +153,11 @@ static void decommitted(const struct run *run)
 	model.context[run->extent->owner].decommits++;
 }
 
-static void committed(const struct run *run)
+/**
+ * committed() - a run was committed
+ * @run: the run
+ */
+void committed(const struct run *run)
 {
 	for (size_t i = 0; i < run->count; i++)
 		run->extent->page[run->first + i].dec = false;
@@ -164,8 +180,8 @@ static void op_decommit(struct model *m)
 	if (!any_run(m, 1 << below(m, 11), &run))
 		return;
 	error = decommit_error(&run, locked);
-	expect_equal(range(&run, CHUNK_IOC_DECOMMIT,
-			   locked ? CHUNK_DECOMMIT_LOCKED : 0), error);
+	expect_equal(call_range(&run, CHUNK_IOC_DECOMMIT,
+				locked ? CHUNK_DECOMMIT_LOCKED : 0), error);
 	if (error)
 		return;
 	decommitted(&run);
@@ -192,8 +208,8 @@ static void op_commit(struct model *m)
 		return;
 	populate = run.count <= 64 && can_populate(&run) && below(m, 4) == 0;
 	error = run_has_gone(&run) ? ESTALE : 0;
-	expect_equal(range(&run, CHUNK_IOC_COMMIT,
-			   populate ? CHUNK_COMMIT_POPULATE : 0), error);
+	expect_equal(call_range(&run, CHUNK_IOC_COMMIT,
+				populate ? CHUNK_COMMIT_POPULATE : 0), error);
 	if (error)
 		return;
 	committed(&run);
@@ -340,17 +356,17 @@ static void op_batch_dealloc(struct model *m)
 }
 
 const struct operation device_operations[] = {
-	{ "ALLOC", 60, op_alloc },
-	{ "mmap", 20, op_mmap },
-	{ "DEALLOC", 60, op_dealloc },
-	{ "DECOMMIT", 120, op_decommit },
-	{ "COMMIT", 120, op_commit },
-	{ "LOOKUP", 80, op_lookup },
-	{ "STATS", 20, op_stats },
-	{ "LIMIT", 10, op_limit },
-	{ "BATCH of ranges", 20, op_batch_ranges },
-	{ "BATCH of ALLOC", 6, op_batch_alloc },
-	{ "BATCH of DEALLOC", 4, op_batch_dealloc },
+	{ "ALLOC", 1200, op_alloc },
+	{ "mmap", 400, op_mmap },
+	{ "DEALLOC", 1200, op_dealloc },
+	{ "DECOMMIT", 2400, op_decommit },
+	{ "COMMIT", 2400, op_commit },
+	{ "LOOKUP", 1600, op_lookup },
+	{ "STATS", 400, op_stats },
+	{ "LIMIT", 200, op_limit },
+	{ "BATCH of ranges", 400, op_batch_ranges },
+	{ "BATCH of ALLOC", 120, op_batch_alloc },
+	{ "BATCH of DEALLOC", 80, op_batch_dealloc },
 };
 
 const size_t device_operations_count = TAP_COUNT(device_operations);

@@ -28,12 +28,30 @@ void put_value(char *page, uint32_t value)
 	words[WORDS - 1] = word_of(value, WORDS - 1);
 }
 
-static void expect_value(const uint64_t *words, uint32_t value)
+/**
+ * check_value() - does a page, or a copy of one, hold what was written?
+ * @page:  the page
+ * @value: what, or 0: it is zero
+ */
+void check_value(const void *page, uint32_t value)
 {
+	const uint64_t *words = page;
+
 	expect_equal(words[0], word_of(value, 0));
 	expect_equal(words[WORDS - 1], word_of(value, WORDS - 1));
 	/* Never written */
 	expect_equal(words[WORDS / 2], 0);
+}
+
+/**
+ * page_hidden() - can not even a debugger see a page, whatever its protection?
+ * @extent: its extent
+ * @i:      its index
+ */
+bool page_hidden(const struct extent *extent, size_t i)
+{
+	return extent->page[i].dec && !extent->page[i].gone &&
+	       extent->owner != HUGE_CONTEXT;
 }
 
 /**
@@ -43,11 +61,21 @@ static void expect_value(const uint64_t *words, uint32_t value)
  */
 bool page_traps(const struct extent *extent, size_t i)
 {
+	return extent->page[i].prot == PROT_NONE || page_hidden(extent, i);
+}
+
+/**
+ * page_writable() - may a page be written, and will that last?
+ * @extent: its extent
+ * @i:      its index
+ */
+bool page_writable(const struct extent *extent, size_t i)
+{
 	const struct page *page = &extent->page[i];
 
-	if (page->prot == PROT_NONE)
-		return true;
-	return page->dec && !page->gone && extent->owner != HUGE_CONTEXT;
+	/* Of the huge backing it would be lost, sooner or later. */
+	return page->prot == (PROT_READ | PROT_WRITE) &&
+	       (page->gone || !page->dec);
 }
 
 static void expect_no_read(struct model *m, char *addr)
@@ -82,13 +110,12 @@ void check_page(struct model *m, const struct extent *extent, size_t i)
 		return;
 	}
 	if (below(m, 8)) {
-		expect_value((uint64_t *)(uintptr_t)addr,
-			     extent->page[i].value);
+		check_value(addr, extent->page[i].value);
 		return;
 	}
 	expect(process_vm_readv(getpid(), &local, 1, &remote, 1, 0) ==
 	       (ssize_t)PAGE);
-	expect_value(copy, extent->page[i].value);
+	check_value(copy, extent->page[i].value);
 }
 
 /**
@@ -176,6 +203,6 @@ void check_squatters(struct model *m)
 		struct squatter *s = &m->squatter[i];
 
 		if (s->addr)
-			expect_value((uint64_t *)(uintptr_t)s->addr, s->value);
+			check_value(s->addr, s->value);
 	}
 }

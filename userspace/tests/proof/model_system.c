@@ -21,15 +21,6 @@
 #define MADV_COLLAPSE		25
 #endif
 
-static bool writable(const struct extent *extent, size_t i)
-{
-	const struct page *page = &extent->page[i];
-
-	/* Of the huge backing it would be lost, sooner or later. */
-	return page->prot == (PROT_READ | PROT_WRITE) &&
-	       (page->gone || !page->dec);
-}
-
 /* By the processor, by another's system call, or from a file */
 static void write_page(struct model *m, char *addr, uint32_t value)
 {
@@ -60,7 +51,7 @@ static void op_write(struct model *m)
 	for (size_t i = run.first; i < run.first + run.count; i++) {
 		uint32_t value = random_next(&m->random) | 1;
 
-		if (!writable(run.extent, i))
+		if (!page_writable(run.extent, i))
 			continue;
 		write_page(m, run.extent->addr + i * PAGE, value);
 		run.extent->page[i].value = value;
@@ -264,7 +255,8 @@ static void op_mlock(struct model *m)
 	if (!any_run(m, 40, &run))
 		return;
 	if (lock)
-		mlock(run_addr(&run), run.count * PAGE);
+		mlock2(run_addr(&run), run.count * PAGE,
+		       below(m, 2) ? MLOCK_ONFAULT : 0);
 	else
 		expect(munlock(run_addr(&run), run.count * PAGE) == 0);
 	for (size_t i = 0; i < run.count; i++)
@@ -287,6 +279,23 @@ static void op_mremap(struct model *m)
 	check_run(m, &run);
 }
 
+/* All at once, free address space too; but nothing comes present by it. */
+static void op_mlockall(struct model *m)
+{
+	struct run run;
+
+	expect(mlockall(MCL_CURRENT | MCL_ONFAULT) == 0);
+	for (size_t i = 0; i < 4; i++)
+		if (any_run(m, 8, &run))
+			expect_equal(call_range(&run, CHUNK_IOC_DECOMMIT, 0),
+				     run_has_gone(&run) ? ESTALE : EINVAL);
+	check_some(m, 1);
+	expect(munlockall() == 0);
+	for (size_t i = 0; i < EXTENTS; i++)
+		for (size_t j = 0; j < MOST_PAGES; j++)
+			m->extent[i].page[j].locked = false;
+}
+
 /* What is another's by now has become mine: but not its context. */
 static void as_child(struct model *m)
 {
@@ -301,7 +310,7 @@ static void as_child(struct model *m)
 			size_t at = below(m, extent->pages);
 
 			check_page(m, extent, at);
-			if (!writable(extent, at))
+			if (!page_writable(extent, at))
 				continue;
 			put_value(extent->addr + at * PAGE, 77);
 			extent->page[at].value = 77;
@@ -376,21 +385,22 @@ static void op_close(struct model *m)
 }
 
 const struct operation system_operations[] = {
-	{ "write", 250, op_write },
-	{ "read", 250, op_check },
-	{ "refused write", 20, op_refused_write },
-	{ "MAP_FIXED over part of an extent", 6, op_replace },
-	{ "munmap of an extent", 3, op_munmap },
-	{ "mmap of the device over an extent", 3, op_remap },
-	{ "MAP_FIXED in free space", 3, op_squat },
-	{ "mprotect", 20, op_mprotect },
-	{ "madvise", 40, op_madvise },
-	{ "madvise that frees", 10, op_madvise_free },
-	{ "MADV_DONTFORK", 2, op_dontfork },
-	{ "mlock", 8, op_mlock },
-	{ "mremap", 4, op_mremap },
-	{ "fork", 1, op_fork },
-	{ "close while mapped", 1, op_close },
+	{ "write", 5000, op_write },
+	{ "read", 5000, op_check },
+	{ "refused write", 400, op_refused_write },
+	{ "MAP_FIXED over part of an extent", 120, op_replace },
+	{ "munmap of an extent", 60, op_munmap },
+	{ "mmap of the device over an extent", 60, op_remap },
+	{ "MAP_FIXED in free space", 60, op_squat },
+	{ "mprotect", 400, op_mprotect },
+	{ "madvise", 800, op_madvise },
+	{ "madvise that frees", 200, op_madvise_free },
+	{ "MADV_DONTFORK", 40, op_dontfork },
+	{ "mlock", 160, op_mlock },
+	{ "mlockall", 4, op_mlockall },
+	{ "mremap", 80, op_mremap },
+	{ "fork", 20, op_fork },
+	{ "close while mapped", 20, op_close },
 };
 
 const size_t system_operations_count = TAP_COUNT(system_operations);
