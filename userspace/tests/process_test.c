@@ -257,6 +257,9 @@ static void allocator_under_interposition(void)
 
 	if (LIBC_MMAP)
 		tap_skip("libchunk calls libc's mmap here");
+	/* The loader's second openat() fails with EFAULT, for its own string. */
+	if (getenv("TAP_UNDER") && page_size() == 65536)
+		tap_skip("the emulator cannot load two libraries with such pages");
 	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s:%s",
 		 beside("allocator.so"), beside("interpose.so"));
 	run_helper("allocator", preload);
