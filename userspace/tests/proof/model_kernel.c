@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -24,7 +23,7 @@
 #include "model.h"
 #include "model_ring.h"
 
-#define CGROUP	"/tmp/model-cgroup"
+#define CGROUPS	"/sys/fs/cgroup"
 #define KSM	"/sys/kernel/mm/ksm/"
 
 /**
@@ -49,20 +48,11 @@ bool put_text(const char *path, const char *text)
 /* A memory cgroup for this process alone, which can be told to shrink */
 static int open_reclaim(void)
 {
-	char pid[16];
-	int reclaim;
-
-	if ((mkdir(CGROUP, 0700) && errno != EEXIST) ||
-	    mount("none", CGROUP, "cgroup2", 0, NULL))
+	put_text(CGROUPS "/cgroup.subtree_control", "+memory");
+	if (mkdir(CGROUPS "/model", 0700) && errno != EEXIST)
 		return -1;
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	put_text(CGROUP "/cgroup.subtree_control", "+memory");
-	mkdir(CGROUP "/model", 0700);
-	put_text(CGROUP "/model/cgroup.procs", pid);
-	reclaim = open(CGROUP "/model/memory.reclaim", O_WRONLY | O_CLOEXEC);
-	umount2(CGROUP, MNT_DETACH);
-	rmdir(CGROUP);
-	return reclaim;
+	put_text(CGROUPS "/model/cgroup.procs", "0");
+	return open(CGROUPS "/model/memory.reclaim", O_WRONLY | O_CLOEXEC);
 }
 
 /* None if the kernel does not know of nodes, and so has no calls for them */
@@ -330,7 +320,7 @@ static void op_reclaim(struct model *m)
 
 	if (m->reclaim < 0)
 		return;
-	snprintf(text, sizeof(text), "%zuM", 1 + below(m, 16));
+	snprintf(text, sizeof(text), "%zuM", 1 + below(m, 4));
 	/* Less than that is an error, but no failure. */
 	if (write(m->reclaim, text, strlen(text)) > 0 || errno == EAGAIN)
 		m->seen[SEEN_RECLAIMED]++;
