@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include <sys/mman.h>
-#include <sys/personality.h>
 #include <sys/wait.h>
 
+#include "arguments.h"
 #include "fuzz.h"
 #include "random.h"
 #include "uapi.h"
@@ -31,8 +31,8 @@ static struct fuzz_shared *shared;
 static struct fuzz_run run;
 static char *own; /* memory of this process, which no program may change */
 
-static unsigned long most = 1000000;
-static unsigned long seconds;
+static uint64_t most = 1000000;
+static uint64_t seconds;
 static const char *replay;
 static uint64_t seed;
 
@@ -228,17 +228,6 @@ static int help(int status)
 	return status;
 }
 
-static bool number(const char *text, unsigned long *value)
-{
-	char *rest;
-
-	if (!text || !*text || *text == '-')
-		return false;
-	errno = 0;
-	*value = strtoul(text, &rest, 0);
-	return !errno && !*rest;
-}
-
 static bool parse(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i += 2) {
@@ -247,26 +236,15 @@ static bool parse(int argc, char **argv)
 		if (!strcmp(argv[i], "--replay"))
 			good = (replay = argv[i + 1]);
 		else if (!strcmp(argv[i], "--seed"))
-			good = number(argv[i + 1], &seed);
+			good = argument_number(argv[i + 1], &seed);
 		else if (!strcmp(argv[i], "--calls"))
-			good = number(argv[i + 1], &most);
+			good = argument_number(argv[i + 1], &most);
 		else if (!strcmp(argv[i], "--duration"))
-			good = number(argv[i + 1], &seconds) && seconds;
+			good = argument_number(argv[i + 1], &seconds) && seconds;
 		if (!good)
 			return false;
 	}
 	return true;
-}
-
-/* The same addresses each time */
-static void stop_randomising(char **argv)
-{
-	int persona = personality(0xffffffff);
-
-	if (persona & ADDR_NO_RANDOMIZE)
-		return;
-	if (personality(persona | ADDR_NO_RANDOMIZE) != -1)
-		execv("/proc/self/exe", argv);
 }
 
 int main(int argc, char **argv)

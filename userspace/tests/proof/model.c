@@ -21,10 +21,10 @@
 #include <fcntl.h>
 
 #include <sys/mman.h>
-#include <sys/personality.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "arguments.h"
 #include "model.h"
 
 #define OPERATIONS	64	/* kinds, at most */
@@ -248,17 +248,6 @@ static int help(int status)
 	return status;
 }
 
-static bool number(const char *text, uint64_t *value)
-{
-	char *rest;
-
-	if (!text || !*text || *text == '-')
-		return false;
-	errno = 0;
-	*value = strtoull(text, &rest, 0);
-	return !errno && !*rest;
-}
-
 static bool parse(int argc, char **argv)
 {
 	uint64_t value;
@@ -268,7 +257,7 @@ static bool parse(int argc, char **argv)
 			come_more_often(argv[i + 1]);
 			continue;
 		}
-		if (!number(argv[i + 1], &value))
+		if (!argument_number(argv[i + 1], &value))
 			return false;
 		if (!strcmp(argv[i], "--seed"))
 			seed = value;
@@ -280,17 +269,6 @@ static bool parse(int argc, char **argv)
 			return false;
 	}
 	return true;
-}
-
-/* The same addresses each time */
-static void stop_randomising(char **argv)
-{
-	int persona = personality(0xffffffff);
-
-	if (persona & ADDR_NO_RANDOMIZE)
-		return;
-	if (personality(persona | ADDR_NO_RANDOMIZE) != -1)
-		execv("/proc/self/exe", argv);
 }
 
 int main(int argc, char **argv)
