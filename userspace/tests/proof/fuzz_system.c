@@ -57,7 +57,8 @@ static int result(int status)
 static int run_mmap(struct fuzz_run *run, const struct fuzz_call *call,
 		    const uint64_t *args)
 {
-	int flags = args[2];
+	/* Else it has nothing to do with the descriptor. */
+	int flags = args[2] & ~MAP_ANONYMOUS;
 	void *addr;
 
 	if (run->roomy || args[0] > MIB)
