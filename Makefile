@@ -140,16 +140,16 @@ uninstall:
 	$(MAKE) -C userspace uninstall
 
 check-sanitize:
-	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) python3 >&2
 	@userspace/tests/sanitize $(TOOLS)
 
 DURATION ?= 600
 fuzz:
-	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) python3 >&2
 	@$(MAKE) -s -C userspace/tests/fuzz fuzz DURATION=$(DURATION)
 
 coverage:
-	@kunit/deps $(BUILD_DEPS) $(WATCH_DEPS) >&2
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) python3 >&2
 	@userspace/tests/coverage
 
 lint:
