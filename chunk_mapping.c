@@ -144,8 +144,9 @@ unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
 
 	if (!alignment || !IS_ALIGNED(len, CHUNK_SIZE))
 		return -EINVAL;
+	/* Address 0, which root could have, means that there is no extent. */
 	if (flags & MAP_FIXED)
-		return IS_ALIGNED(addr, alignment) ? addr : -EINVAL;
+		return addr && IS_ALIGNED(addr, alignment) ? addr : -EINVAL;
 	/* Nothing smaller can become huge. */
 	if (READ_ONCE(context->huge) && len >= PMD_SIZE)
 		alignment = max(alignment, PMD_SIZE);

@@ -103,6 +103,53 @@ static void huge_over_beginning(void)
 	map_over_beginning(device_open_huge());
 }
 
+/*
+ * Who may map at address 0 must not get an extent there: 0 is what ALLOC says
+ * where there is none, and one that could not be populated was never taken back.
+ */
+static void nothing_at_zero(void)
+{
+	int fd = device_open();
+
+	expect(mmap(NULL, 3 * MIB, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE |
+		    MAP_FIXED, fd, 0) == MAP_FAILED);
+	expect_equal(errno, EINVAL);
+	expect_equal(device_stats(fd).allocs, 0);
+	expect_consistent(fd);
+}
+
+/*
+ * What is kept for reuse may be protected. What cannot be populated there is
+ * taken back, and then it is as if it had never been handed out.
+ */
+static void populate_protected(void)
+{
+	struct chunk_ioc_alloc args = {
+		.size = sizeof(args),
+		.flags = CHUNK_ALLOC_POPULATE,
+		.length = MIB,
+		.alignment = MIB,
+	};
+	int fd = device_open();
+	char *extent = mmap(NULL, 3 * MIB, PROT_NONE, MAP_PRIVATE |
+			    MAP_NORESERVE, fd, 0);
+	struct chunk_ioc_stats before, after;
+
+	expect(extent != MAP_FAILED);
+	device_limit(fd, 7 * MIB);
+	expect_equal(device_dealloc(fd, extent, 3 * MIB), 0);
+	before = device_stats(fd);
+	expect_equal(call(fd, CHUNK_IOC_ALLOC, &args), ENOMEM);
+	after = device_stats(fd);
+	expect_equal(after.live_extents, before.live_extents);
+	expect_equal(after.live_bytes, before.live_bytes);
+	expect_equal(after.decommitted_bytes, before.decommitted_bytes);
+	expect_equal(after.allocs, before.allocs);
+	expect_equal(after.deallocs, before.deallocs);
+	expect_equal(after.recycled_bytes, before.recycled_bytes);
+	expect_consistent(fd);
+}
+
 static const struct tap_case cases[] = {
 	{ "what is released spares others' pages", release_spares_others },
 	{ "what is given back spares others' pages", dealloc_spares_others },
@@ -111,6 +158,8 @@ static const struct tap_case cases[] = {
 	{ "the beginning of a region mapped anew is a new extent",
 	  guarded_over_beginning },
 	{ "the same of the huge backing", huge_over_beginning },
+	{ "there is no extent at address 0", nothing_at_zero },
+	{ "what cannot be populated was never handed out", populate_protected },
 };
 
 const struct tap_suite tap_suite = {
