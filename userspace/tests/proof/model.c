@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,8 @@
 
 #define OPERATIONS	64	/* kinds, at most */
 #define CHECK_EVERY	512	/* operations, until all is looked at */
+#define TELL_EVERY	30	/* seconds */
+#define STALLED		240	/* seconds in one operation: it will not end */
 
 /* Seen by the process that reports */
 struct progress {
@@ -209,6 +212,31 @@ static void work(struct model *m)
 	_exit(0);
 }
 
+/* Its status; it is killed if it stands still. */
+static int watch(pid_t child)
+{
+	unsigned long seen = 0;
+	int status, still = 0;
+
+	for (unsigned int second = 1; waitpid(child, &status, WNOHANG) == 0;
+	     second++, still++) {
+		sleep(1);
+		if (progress->done != seen)
+			still = 0;
+		seen = progress->done;
+		if (second % TELL_EVERY == 0) {
+			printf("# %lu operations in %u s, now %s\n", seen,
+			       second, progress->now);
+			fflush(stdout);
+		}
+		if (still == STALLED) {
+			printf("# %d s in one operation\n", still);
+			kill(child, SIGKILL);
+		}
+	}
+	return status;
+}
+
 static void report(int status)
 {
 	for (size_t i = 0; i < kinds; i++)
@@ -293,7 +321,7 @@ int main(int argc, char **argv)
 	child = tap_fork();
 	if (child == 0)
 		work(&model);
-	expect(waitpid(child, &status, 0) == child);
+	status = watch(child);
 	report(status);
 	return status != 0;
 }
