@@ -60,7 +60,7 @@ static uint64_t charged(void (*hold)(void))
 	kill(child, SIGKILL);
 	expect(waitpid(child, NULL, 0) == child);
 	/* What is freed waits for a grace period; the numbers are late, too. */
-	for (unsigned int i = 0; i < 100 && left > most / 4; i++) {
+	for (unsigned int i = 0; i < 1000 && left > most / 4; i++) {
 		left = group_number("memory.current", "");
 		usleep(50000);
 	}
