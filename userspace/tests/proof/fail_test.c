@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include <sys/mman.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "fail.h"
@@ -67,6 +69,21 @@ static bool nth_end(void)
 	if (pwrite(nth_fd, "0", 1, 0) != 1)
 		expect(pwrite(nth_fd, "0", 1, 0) == 1);
 	return text[0] == '0';
+}
+
+/*
+ * On the way back from any interrupt the kernel may write the number of the CPU
+ * into memory of the C library's. Where fork has just made that memory shared it
+ * takes a copy, and when the copy fails the kernel ends the process (SIGSEGV): a
+ * failure, but not one of the call that is tried.
+ */
+static void no_rseq(void)
+{
+	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+
+	if (__rseq_size)
+		expect(syscall(SYS_rseq, area, sizeof(struct rseq),
+			       RSEQ_FLAG_UNREGISTER, RSEQ_SIG) == 0);
 }
 
 static void configure_huge(int fd)
@@ -205,6 +222,7 @@ static void try_once(const struct fail_call *trial, unsigned int nth)
 
 	make(&world, trial);
 	before = device_stats(world.fd);
+	no_rseq();
 	nth_open();
 	nth_set(nth);
 	error = trial->run(&world);
