@@ -45,7 +45,7 @@ help:
 #: make fuzz         the engine against random calls and a model, for DURATION=600
 #:                   seconds
 #: make coverage     which lines of libchunk and the engine the tests never run
-#: make lint         checkpatch, sparse, W=1, shellcheck
+#: make lint         checkpatch, coccinelle, sparse, W=1, shellcheck
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
 #: make distclean    and the cache of kernels
@@ -58,8 +58,8 @@ WATCH_DEPS := clang libc6-dbg libclang-rt-14-dev llvm valgrind
 
 deps:
 	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(MIMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
-		busybox-static ca-certificates flex g++ gcc-12 gnuplot-nox kmod libelf-dev \
-		lz4 mandoc perl pkg-config python3 qemu-system-x86 shellcheck sparse xz-utils \
+		busybox-static ca-certificates coccinelle flex g++ gcc-12 gnuplot-nox kmod \
+		libelf-dev lz4 mandoc ocaml-nox perl pkg-config python3 qemu-system-x86 shellcheck sparse xz-utils \
 		$$(userspace/tests/arch --packages)
 	@userspace/tests/check-windows --deps
 
