@@ -78,6 +78,23 @@ void chunk_context_retire(struct chunk_context *context,
 						   extent->size);
 }
 
+/**
+ * chunk_context_lose() - address space is not ours any more
+ * @context: the context
+ * @extent:  what it belonged to, in no tree and not live; left to the caller
+ *
+ * Context: context->lock held.
+ */
+void chunk_context_lose(struct chunk_context *context,
+			const struct chunk_extent *extent)
+{
+	struct chunk_region *region = extent->owner;
+
+	lockdep_assert_held(&context->lock);
+	context->mapped -= extent->size;
+	region->bytes -= extent->size;
+}
+
 /* Forgets live extents, up to a number; whether there may be more */
 static bool forget_live(struct chunk_context *context, unsigned long start,
 			unsigned long last, struct chunk_region *owner,
@@ -92,7 +109,7 @@ static bool forget_live(struct chunk_context *context, unsigned long start,
 		end = extent->addr + (extent->size - 1);
 		if (!owner || extent->owner == owner) {
 			chunk_context_retire(context, extent);
-			context->mapped -= extent->size;
+			chunk_context_lose(context, extent);
 			chunk_spare_push(spares, extent);
 		}
 		if (end >= last)
@@ -117,7 +134,7 @@ static bool forget_free(struct chunk_context *context, struct chunk_tree *tree,
 		if (owner && extent->owner != owner)
 			continue;
 		chunk_tree_remove(tree, extent);
-		context->mapped -= extent->size;
+		chunk_context_lose(context, extent);
 		chunk_spare_push(spares, extent);
 	}
 	return false;

@@ -136,7 +136,7 @@ static void end_one(struct chunk_context *context, struct chunk_job *job,
 		job->err = -ESTALE;
 	if (job->err) {
 		chunk_tree_unreserve(&context->recycled, job->room);
-		context->mapped -= job->size;
+		chunk_context_lose(context, job->extent);
 		chunk_spare_push(spares, job->extent);
 		job->room = job->size;
 	} else {

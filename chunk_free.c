@@ -23,7 +23,7 @@ void chunk_free_forget(struct chunk_context *context,
 		       struct chunk_extent *extent)
 {
 	spin_lock(&context->lock);
-	context->mapped -= extent->size;
+	chunk_context_lose(context, extent);
 	spin_unlock(&context->lock);
 	chunk_extent_free(extent);
 }
@@ -44,7 +44,7 @@ void chunk_free_put(struct chunk_context *context, struct chunk_tree *tree,
 	/* Address space belongs to one extent at a time. */
 	if (WARN_ON_ONCE(chunk_tree_insert(tree, extent, spares))) {
 		chunk_tree_unreserve(tree, extent->size);
-		context->mapped -= extent->size;
+		chunk_context_lose(context, extent);
 		chunk_spare_push(spares, extent);
 	}
 }

@@ -12,18 +12,6 @@
 /* So many regions before the first search for those that are gone */
 #define SWEEP_FIRST	64UL
 
-/* Does the range have an extent of this region in a tree? */
-static bool has_free(struct chunk_tree *tree, const struct chunk_region *region,
-		     unsigned long last)
-{
-	struct chunk_extent *extent = chunk_tree_seek(tree, region->start);
-
-	for (; extent && extent->addr <= last; extent = chunk_tree_next(extent))
-		if (extent->owner == region)
-			return true;
-	return false;
-}
-
 /*
  * Does a region have an extent, perhaps in the hands of an operation under way?
  * When others were mapped in its place all of them were forgotten.
@@ -31,24 +19,12 @@ static bool has_free(struct chunk_tree *tree, const struct chunk_region *region,
 static bool has_extents(struct chunk_context *context,
 			const struct chunk_region *region)
 {
-	unsigned long last = region->start + region->chunks * CHUNK_SIZE - 1;
-	unsigned long addr = region->start;
-	struct chunk_extent *extent;
-	bool found;
+	bool has;
 
 	spin_lock(&context->lock);
-	found = refcount_read(&region->refs) > 1 ||
-		has_free(&context->recycled, region, last) ||
-		has_free(&context->reserve, region, last);
-	while (!found && addr <= last) {
-		extent = chunk_radix_next(&context->live, addr, last);
-		if (!extent)
-			break;
-		found = extent->owner == region;
-		addr = extent->addr + extent->size;
-	}
+	has = region->bytes;
 	spin_unlock(&context->lock);
-	return found;
+	return has;
 }
 
 static bool is_mapped(struct chunk_context *context,

@@ -199,6 +199,7 @@ static int region_register(struct chunk_context *context,
 		context->counts.allocs++;
 	}
 	region->vmas = 1;
+	region->bytes = extent->size;
 	context->configured = true;
 	context->mapped += extent->size;
 	context->nr_regions++;

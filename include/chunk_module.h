@@ -86,6 +86,7 @@
  * @context:   whose it is, or NULL in a forked child's snapshot
  * @list:      in context->regions; context->lock
  * @vmas:      how many VMAs there are; context->lock. 0: gone
+ * @bytes:     of it that belong to an extent; context->lock
  * @holed:     part of it was unmapped or replaced by the user, or may have been,
  *             unnoticed, since the backing is huge; context->lock
  * @start:     first byte, a multiple of CHUNK_SIZE (invariant)
@@ -103,6 +104,7 @@ struct chunk_region {
 	struct chunk_context *context;
 	struct list_head list;
 	unsigned long vmas;
+	unsigned long bytes;
 	bool holed;
 	unsigned long start;
 	unsigned long chunks;
@@ -230,6 +232,8 @@ struct chunk_context *chunk_context_new(struct mm_struct *mm);
 void chunk_context_free(struct chunk_context *context);
 void chunk_context_retire(struct chunk_context *context,
 			  struct chunk_extent *extent);
+void chunk_context_lose(struct chunk_context *context,
+			const struct chunk_extent *extent);
 void chunk_context_forget(struct chunk_context *context, unsigned long start,
 			  unsigned long last, struct chunk_region *owner);
 void chunk_context_stats(struct chunk_context *context,
