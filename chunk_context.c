@@ -8,7 +8,7 @@
 
 #include "chunk_module.h"
 
-/* How many extents are forgotten before others get the lock. */
+/* How many extents are looked at before others get the lock. */
 #define CHUNK_FORGET_BATCH	256
 
 /**
@@ -95,47 +95,71 @@ void chunk_context_lose(struct chunk_context *context,
 	region->bytes -= extent->size;
 }
 
-/* Forgets live extents, up to a number; whether there may be more */
-static bool forget_live(struct chunk_context *context, unsigned long start,
-			unsigned long last, struct chunk_region *owner,
-			struct chunk_extent **spares, int *budget)
-{
-	struct chunk_extent *extent;
-	unsigned long end;
+/**
+ * struct forget - what is to be forgotten
+ * @context: the context
+ * @owner:   only extents of this region, or NULL for all
+ * @next:    first byte that was not looked at yet
+ * @last:    last byte of the range
+ * @spares:  receives the nodes
+ */
+struct forget {
+	struct chunk_context *context;
+	struct chunk_region *owner;
+	unsigned long next;
+	unsigned long last;
+	struct chunk_extent *spares;
+};
 
-	while ((extent = chunk_radix_next(&context->live, start, last))) {
-		if (!(*budget)--)
-			return true;
-		end = extent->addr + (extent->size - 1);
-		if (!owner || extent->owner == owner) {
-			chunk_context_retire(context, extent);
-			chunk_context_lose(context, extent);
-			chunk_spare_push(spares, extent);
-		}
-		if (end >= last)
-			break;
-		start = end + 1;
-	}
-	return false;
+/* Whether it is one of those; @next is behind it from now on. */
+static bool is_forgotten(struct forget *forget,
+			 const struct chunk_extent *extent)
+{
+	forget->next = extent->addr + extent->size;
+	return !forget->owner || extent->owner == forget->owner;
 }
 
-static bool forget_free(struct chunk_context *context, struct chunk_tree *tree,
-			unsigned long start, unsigned long last,
-			struct chunk_region *owner,
-			struct chunk_extent **spares, int *budget)
+static void forget_one(struct forget *forget, struct chunk_extent *extent)
 {
-	struct chunk_extent *extent = chunk_tree_seek(tree, start);
-	struct chunk_extent *next;
+	chunk_context_lose(forget->context, extent);
+	chunk_spare_push(&forget->spares, extent);
+}
 
-	for (; extent && extent->addr <= last; extent = next) {
-		if (!(*budget)--)
+/* Looks at so many live extents at most; whether there may be more */
+static bool forget_live(struct forget *forget)
+{
+	struct chunk_context *context = forget->context;
+	struct chunk_extent *extent;
+	int i;
+
+	for (i = 0; i < CHUNK_FORGET_BATCH && forget->next <= forget->last; i++) {
+		extent = chunk_radix_next(&context->live, forget->next,
+					  forget->last);
+		if (!extent)
+			return false;
+		if (!is_forgotten(forget, extent))
+			continue;
+		chunk_context_retire(context, extent);
+		forget_one(forget, extent);
+	}
+	return forget->next <= forget->last;
+}
+
+/* The same for those of a tree */
+static bool forget_free(struct forget *forget, struct chunk_tree *tree)
+{
+	struct chunk_extent *extent = chunk_tree_seek(tree, forget->next);
+	struct chunk_extent *next;
+	int i;
+
+	for (i = 0; extent && extent->addr <= forget->last; extent = next) {
+		if (i++ == CHUNK_FORGET_BATCH)
 			return true;
 		next = chunk_tree_next(extent);
-		if (owner && extent->owner != owner)
+		if (!is_forgotten(forget, extent))
 			continue;
 		chunk_tree_remove(tree, extent);
-		chunk_context_lose(context, extent);
-		chunk_spare_push(spares, extent);
+		forget_one(forget, extent);
 	}
 	return false;
 }
@@ -147,34 +171,39 @@ static bool forget_free(struct chunk_context *context, struct chunk_tree *tree,
  * @last:    last byte of the range
  * @owner:   only extents of this region, or NULL for all
  *
- * Every extent that overlaps the range goes as a whole.
+ * Every extent that overlaps the range goes as a whole. Others get the lock in
+ * between, so it is done in the order in which extents may still move: none
+ * becomes live here, since that looks at the mapping first.
  *
  * Context: may sleep; mmap_lock held by whoever removed the mapping.
  */
 void chunk_context_forget(struct chunk_context *context, unsigned long start,
 			  unsigned long last, struct chunk_region *owner)
 {
-	struct chunk_extent *spares;
+	struct chunk_tree *const trees[] = {
+		NULL, &context->recycled, &context->reserve,
+	};
 	bool more;
+	int i;
 
-	do {
-		int budget = CHUNK_FORGET_BATCH;
+	for (i = 0; i < ARRAY_SIZE(trees); i++) {
+		struct forget forget = {
+			.context = context,
+			.owner = owner,
+			.next = start,
+			.last = last,
+		};
 
-		spares = NULL;
-		spin_lock(&context->lock);
-		more = forget_live(context, start, last, owner, &spares,
-				   &budget) ||
-		       forget_free(context, &context->recycled, start, last,
-				   owner, &spares, &budget) ||
-		       forget_free(context, &context->reserve, start, last,
-				   owner, &spares, &budget);
-		spin_unlock(&context->lock);
-		/* Others' extents used the budget up: nothing more to find. */
-		if (!spares)
-			more = false;
-		chunk_nodes_free(spares);
-		cond_resched();
-	} while (more);
+		do {
+			spin_lock(&context->lock);
+			more = trees[i] ? forget_free(&forget, trees[i]) :
+					  forget_live(&forget);
+			spin_unlock(&context->lock);
+			chunk_nodes_free(forget.spares);
+			forget.spares = NULL;
+			cond_resched();
+		} while (more);
+	}
 }
 
 /**

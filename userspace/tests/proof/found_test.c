@@ -150,6 +150,70 @@ static void populate_protected(void)
 	expect_consistent(fd);
 }
 
+/*
+ * A region of which many parts were mapped over, each now a region of its own,
+ * loses the rest: its extents go, however many of the others' come before them.
+ */
+#define OTHERS	280
+#define ALL	300
+
+static char *alloc_all(int fd)
+{
+	char *first = device_alloc(fd, MIB, MIB);
+
+	for (size_t i = 1; i < ALL; i++)
+		expect(device_alloc(fd, MIB, MIB) == first + i * MIB);
+	return first;
+}
+
+static void map_over(int fd, char *addr, size_t count)
+{
+	for (size_t i = 0; i < count; i++, addr += MIB)
+		expect(mmap(addr, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			    MAP_NORESERVE | MAP_FIXED, fd, 0) == addr);
+}
+
+static void forget_behind_others(unsigned int backing)
+{
+	struct chunk_ioc_configure args = {
+		.size = sizeof(args),
+		.backing = backing,
+		.grow = 512 * MIB,
+	};
+	int fd = device_open();
+	char *first, *rest;
+
+	expect_equal(call(fd, CHUNK_IOC_CONFIGURE, &args), 0);
+	first = alloc_all(fd);
+	rest = first + OTHERS * MIB;
+	map_over(fd, first, OTHERS);
+	expect(munmap(rest, 512 * MIB - OTHERS * MIB) == 0);
+	/* Of the huge backing it is found out later, and if all is unmapped. */
+	if (backing == CHUNK_BACKING_HUGE) {
+		expect(mmap(first, 512 * MIB, PROT_NONE, MAP_PRIVATE |
+			    MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+		       first);
+		first = device_mmap(fd, 512 * MIB, 0);
+		map_over(fd, first, 512);
+	}
+	expect_equal(device_state(fd, rest), 0);
+	expect_equal(device_commit(fd, rest, MIB), ENOENT);
+	expect_equal(device_stats(fd).live_extents,
+		     device_stats(fd).regions);
+	expect_consistent(fd);
+	map_over(fd, first, 1);
+}
+
+static void guarded_behind_others(void)
+{
+	forget_behind_others(CHUNK_BACKING_GUARDED);
+}
+
+static void huge_behind_others(void)
+{
+	forget_behind_others(CHUNK_BACKING_HUGE);
+}
+
 static const struct tap_case cases[] = {
 	{ "what is released spares others' pages", release_spares_others },
 	{ "what is given back spares others' pages", dealloc_spares_others },
@@ -160,6 +224,9 @@ static const struct tap_case cases[] = {
 	{ "the same of the huge backing", huge_over_beginning },
 	{ "there is no extent at address 0", nothing_at_zero },
 	{ "what cannot be populated was never handed out", populate_protected },
+	{ "extents behind many of others' are forgotten with their region",
+	  guarded_behind_others },
+	{ "the same of the huge backing, later", huge_behind_others },
 };
 
 const struct tap_suite tap_suite = {
