@@ -110,6 +110,7 @@ void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
 	struct chunk_extent *spares = NULL;
 	struct chunk_extent *extent;
 	struct chunk_region *region;
+	bool gone;
 
 	/* On a fatal signal the whole address space is about to go. */
 	if (mutex_lock_killable(&context->map_lock))
@@ -121,14 +122,17 @@ void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
 		goto unlock;
 	region = extent->owner;
 
-	if (chunk_unmap(context, extent->addr, extent->size)) {
-		chunk_free_forget(context, extent);
+	gone = chunk_unmap(context, extent->addr, extent->size);
+	spin_lock(&context->lock);
+	/* Somebody else may have unmapped the region meanwhile. */
+	if (gone || !region->vmas) {
+		chunk_context_lose(context, extent);
+		chunk_spare_push(&spares, extent);
 	} else {
-		spin_lock(&context->lock);
 		chunk_free_reserve(context, extent, &spares);
-		spin_unlock(&context->lock);
-		chunk_nodes_free(spares);
 	}
+	spin_unlock(&context->lock);
+	chunk_nodes_free(spares);
 	chunk_region_put(region);
 unlock:
 	mutex_unlock(&context->map_lock);

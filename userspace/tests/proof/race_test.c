@@ -548,6 +548,67 @@ static void fork_against_everything(void)
 	tap_note("%u forks", rounds);
 }
 
+/*
+ * Killed while what is given back is about to be unmapped, with somebody else
+ * unmapping it first, and the lock being waited for.
+ */
+static noreturn void *unmap_offered(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		char *extent = atomic_load(&offered[0]);
+
+		if (extent)
+			munmap(extent, MIB);
+	}
+}
+
+static noreturn void *hold_lock(void *arg)
+{
+	(void)arg;
+	for (;;)
+		munmap(mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			    MAP_ANONYMOUS | MAP_POPULATE, -1, 0), 4 * MIB);
+}
+
+static noreturn void give_back_and_be_killed(atomic_uint *rounds)
+{
+	fd = device_open();
+	device_limit(fd, 0);
+	begin(unmap_offered, NULL);
+	begin(hold_lock, NULL);
+	for (;; atomic_fetch_add(rounds, 1)) {
+		char *extent = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+
+		atomic_store(&offered[0], extent);
+		device_dealloc(fd, extent, MIB);
+		atomic_store(&offered[0], NULL);
+	}
+}
+
+static void killed_while_unmapping(void)
+{
+	atomic_uint *given = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned int rounds = 0;
+
+	expect(given != MAP_FAILED);
+	/* Few of them hit it. */
+	for (; go_on(rounds / 10); rounds++) {
+		unsigned int before = atomic_load(given);
+		pid_t child = tap_fork();
+
+		if (child == 0)
+			give_back_and_be_killed(given);
+		while (atomic_load(given) < before + 3)
+			usleep(100 + rounds * 37 % 1000);
+		kill(child, SIGKILL);
+		expect(waitpid(child, NULL, 0) == child);
+	}
+	tap_note("%u killed, %u given back", rounds, atomic_load(given));
+}
+
 /* The system's own reclaim, of caches and of these very pages */
 static void *reclaim(void *arg)
 {
@@ -641,6 +702,8 @@ static const struct tap_case cases[] = {
 	{ "dealloc against lookup, commit, decommit", dealloc_against_lookup },
 	{ "everything at once", everything_at_once },
 	{ "fork, exit and kill against everything", fork_against_everything },
+	{ "killed while what is given back is unmapped",
+	  killed_while_unmapping },
 	{ "reclaim against everything", reclaim_against_everything },
 	{ "swapped out and in by a control group", swapped },
 	{ "killed for want of memory", out_of_memory },
