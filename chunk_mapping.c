@@ -176,7 +176,7 @@ static int region_register(struct chunk_context *context,
 	bool ahead = mapping_ourselves(context);
 	int err = 0;
 
-	if (region->holed)
+	if (READ_ONCE(context->huge))
 		chunk_huge_sweep(context);
 	/* Whatever was here before, this mapping has replaced it. */
 	chunk_context_forget(context, extent->addr,
@@ -198,9 +198,11 @@ static int region_register(struct chunk_context *context,
 		context->live_extents++;
 		context->counts.allocs++;
 	}
+	/* From here on nobody chooses another backing. */
+	context->configured = true;
+	region->holed = context->huge;
 	region->vmas = 1;
 	region->bytes = extent->size;
-	context->configured = true;
 	context->mapped += extent->size;
 	context->nr_regions++;
 	list_add_tail(&region->list, &context->regions);
@@ -265,7 +267,6 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 		goto free_region;
 	region->mm = context->mm;
 	region->context = context;
-	region->holed = context->huge;
 	extent->addr = vma->vm_start;
 	extent->size = size;
 	extent->owner = region;

@@ -494,6 +494,58 @@ static void everything_at_once(void)
 	expect(munmap(contested, 8 * MIB) == 0);
 }
 
+/* The backing is chosen while the first memory is mapped: one comes first. */
+static int *first_fd;
+static atomic_uint first_ready;
+
+static void *choose_huge(void *arg)
+{
+	(void)arg;
+	for (unsigned int seen = 0; !atomic_load(&stop);) {
+		struct chunk_ioc_configure args = {
+			.size = sizeof(args),
+			.backing = CHUNK_BACKING_HUGE,
+		};
+
+		if (atomic_load(&first_ready) == seen)
+			continue;
+		seen++;
+		first_fd[1] = call(first_fd[0], CHUNK_IOC_CONFIGURE, &args);
+		atomic_store(&first_ready, ++seen);
+	}
+	return NULL;
+}
+
+static void first_against_configure(void)
+{
+	unsigned int rounds = 0, huge = 0;
+	pthread_t thread;
+	int pair[2];
+
+	fd = device_open();
+	if (!has_zap(fd))
+		tap_skip("no huge backing here");
+	first_fd = pair;
+	thread = begin(choose_huge, NULL);
+	for (; go_on(rounds / 10); rounds++) {
+		char *extent;
+
+		pair[0] = device_open();
+		atomic_fetch_add(&first_ready, 1);
+		extent = device_mmap(pair[0], MIB, 0);
+		while (atomic_load(&first_ready) % 2)
+			;
+		expect(!pair[1] || pair[1] == EBUSY);
+		huge += !pair[1];
+		expect_equal(device_decommit(pair[0], extent, MIB), 0);
+		expect_equal(read_traps(extent), pair[1] == EBUSY);
+		close(pair[0]);
+		expect(munmap(extent, MIB) == 0);
+	}
+	end(&thread, 1);
+	tap_note("%u of %u are huge", huge, rounds);
+}
+
 /* Fork, exit and being killed, in the middle of all of that */
 static noreturn void short_life(bool killed)
 {
@@ -700,6 +752,8 @@ static const struct tap_case cases[] = {
 	{ "the limit is exact", limit_is_exact },
 	{ "the limit is exact after it has changed", limit_changes },
 	{ "dealloc against lookup, commit, decommit", dealloc_against_lookup },
+	{ "the first mapping against the choice of the backing",
+	  first_against_configure },
 	{ "everything at once", everything_at_once },
 	{ "fork, exit and kill against everything", fork_against_everything },
 	{ "killed while what is given back is unmapped",
