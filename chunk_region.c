@@ -13,6 +13,9 @@
  *
  * A reader may still act on what a moment later is out of date. That is what
  * chunk_source_wait() is for.
+ *
+ * No call stays long under the lock, whatever its range: it goes over a bit for
+ * each chunk, and over those bitmaps of pages that there are.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -302,19 +305,38 @@ int chunk_region_add_leaf(struct chunk_region *region, unsigned long at)
 	return 0;
 }
 
+/* How many of @nr chunks from @chunk on share a leaf with it */
+static unsigned long same_leaf(unsigned long chunk, unsigned long nr)
+{
+	return min(nr, CHUNK_LEAF_CHUNKS - chunk % CHUNK_LEAF_CHUNKS);
+}
+
+static unsigned long count_present(const struct chunk_region *region,
+				   unsigned long chunk, unsigned long nr)
+{
+	const unsigned long *leaf = leaf_of(region, chunk);
+	unsigned long count = 0;
+
+	for (; leaf && nr; chunk++, nr--) {
+		if (!test_bit(chunk, region->gone))
+			count += bits_count(leaf, leaf_bit(chunk), CHUNK_PAGES);
+	}
+	return count;
+}
+
 /* Decommitted pages among those of chunks, present or gone */
 static unsigned long count_whole(const struct chunk_region *region,
 				 unsigned long chunk, unsigned long nr)
 {
 	unsigned long gone = bits_count(region->gone, chunk, nr);
 	unsigned long count = gone * CHUNK_PAGES;
+	unsigned long n;
 
 	if (!region->nr_leaves || gone == nr)
 		return count;
-	for (; nr; chunk++, nr--) {
-		if (leaf_of(region, chunk) && !test_bit(chunk, region->gone))
-			count += bits_count(leaf_of(region, chunk),
-					    leaf_bit(chunk), CHUNK_PAGES);
+	for (; nr; chunk += n, nr -= n) {
+		n = same_leaf(chunk, nr);
+		count += count_present(region, chunk, n);
 	}
 	return count;
 }
@@ -322,12 +344,15 @@ static unsigned long count_whole(const struct chunk_region *region,
 static void clear_leaves(struct chunk_region *region, unsigned long chunk,
 			 unsigned long nr)
 {
+	unsigned long n;
+
 	if (!region->nr_leaves)
 		return;
-	for (; nr; chunk++, nr--) {
+	for (; nr; chunk += n, nr -= n) {
+		n = same_leaf(chunk, nr);
 		if (leaf_of(region, chunk))
 			bits_assign(leaf_of(region, chunk), leaf_bit(chunk),
-				    CHUNK_PAGES, false);
+				    n * CHUNK_PAGES, false);
 	}
 }
 
