@@ -122,14 +122,11 @@ static void zap_decommitted(struct chunk_context *context,
 {
 	unsigned long from;
 
-	while (addr < end) {
-		if (!chunk_region_decommitted(region, addr)) {
-			addr += PAGE_SIZE;
-			continue;
-		}
-		from = addr;
-		while (addr < end && chunk_region_decommitted(region, addr))
-			addr += PAGE_SIZE;
+	for (;;) {
+		from = chunk_region_find(region, addr, end, true);
+		if (from == end)
+			return;
+		addr = chunk_region_find(region, from, end, false);
 		chunk_zap(context, from, addr - from, NULL);
 		cond_resched();
 	}

@@ -230,6 +230,68 @@ bool chunk_region_decommitted(const struct chunk_region *region,
 	return leaf && test_bit(leaf_bit(chunk) + page, leaf);
 }
 
+/* The page of a chunk from @page on, in pages, whose bit is so; else the end */
+static unsigned long find_in_leaf(const unsigned long *leaf,
+				  unsigned long chunk, unsigned long page,
+				  bool decommitted)
+{
+	unsigned long first = leaf_bit(chunk), end = first + CHUNK_PAGES;
+
+	if (decommitted)
+		return find_next_bit(leaf, end, first + page) - first;
+	return find_next_zero_bit(leaf, end, first + page) - first;
+}
+
+/* Where to look on behind a chunk that is gone, or has no page bitmap */
+static unsigned long next_chunk(const struct chunk_region *region,
+				unsigned long chunk, bool gone)
+{
+	unsigned long end = min(region->chunks,
+				round_down(chunk, CHUNK_LEAF_CHUNKS) +
+				CHUNK_LEAF_CHUNKS);
+
+	if (gone)
+		return find_next_zero_bit(region->gone, end, chunk);
+	return find_next_bit(region->gone, end, chunk);
+}
+
+/**
+ * chunk_region_find() - the next page that is decommitted, or that is not
+ * @region:      the region
+ * @addr:        where to look from, page-aligned, in the region
+ * @end:         byte after the last, page-aligned, in the region
+ * @decommitted: which of the two
+ *
+ * Passes over chunks without page bitmaps 128 at a time.
+ *
+ * Context: any, without a lock: good for as long as nobody commits or decommits.
+ * Return: the page's address, or @end.
+ */
+unsigned long chunk_region_find(const struct chunk_region *region,
+				unsigned long addr, unsigned long end,
+				bool decommitted)
+{
+	while (addr < end) {
+		unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
+		unsigned long page = addr % CHUNK_SIZE / PAGE_SIZE;
+		const unsigned long *leaf = leaf_seen(region, chunk);
+		bool gone = test_bit(chunk, region->gone);
+
+		if (gone || !leaf) {
+			if (gone == decommitted)
+				return addr;
+			addr = region->start +
+			       next_chunk(region, chunk, gone) * CHUNK_SIZE;
+			continue;
+		}
+		page = find_in_leaf(leaf, chunk, page, decommitted);
+		addr = region->start + chunk * CHUNK_SIZE + page * PAGE_SIZE;
+		if (page < CHUNK_PAGES)
+			break;
+	}
+	return min(addr, end);
+}
+
 /**
  * chunk_region_wants_leaf() - would an operation lack a page bitmap?
  * @region: the region

@@ -308,6 +308,9 @@ void chunk_region_get(struct chunk_region *region);
 void chunk_region_put(struct chunk_region *region);
 bool chunk_region_decommitted(const struct chunk_region *region,
 			      unsigned long addr);
+unsigned long chunk_region_find(const struct chunk_region *region,
+				unsigned long addr, unsigned long end,
+				bool decommitted);
 bool chunk_region_wants_leaf(const struct chunk_region *region, bool commit,
 			     unsigned long addr, unsigned long size,
 			     unsigned long *at);

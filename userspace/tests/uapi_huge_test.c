@@ -71,6 +71,49 @@ static void decommitted_is_zero(void)
 	expect_equal(device_stats(fd).decommitted_bytes, 0);
 }
 
+/* Wherever it lies, in pages: at both ends of chunks, and of page bitmaps */
+static const struct {
+	size_t first;
+	size_t count;
+} left[] = {
+	{ 0, 1 }, { 5, 3 }, { 255, 2 }, { 3 * 256, 256 }, { 5 * 256 - 1, 258 },
+	{ 127 * 256 + 255, 1 }, { 128 * 256, 1 }, { 200 * 256, 3 * 256 },
+	{ 255 * 256 + 7, 20 * 256 }, { 299 * 256 + 255, 1 },
+};
+
+/* One commit of everything takes the stray writes, and nothing but them. */
+static void stray_writes_are_lost(void)
+{
+	size_t page = page_size(), size = 300 * MIB, at = 0;
+	int fd = device_open_huge();
+	char *extent = device_alloc(fd, size, HUGE_PAGE);
+
+	if (page != 4096)
+		tap_skip("written for pages of 4 KiB");
+	for (size_t i = 0; i < size; i += MIB / 8)
+		fill(extent + i, 16, i);
+	for (size_t i = 0; i < TAP_COUNT(left); i++) {
+		char *range = extent + left[i].first * page;
+
+		expect_equal(device_decommit(fd, range, left[i].count * page),
+			     0);
+		touch(range, left[i].count * page);
+	}
+	expect_equal(device_commit(fd, extent, size), 0);
+	expect_equal(device_stats(fd).decommitted_bytes, 0);
+	for (size_t i = 0; i <= TAP_COUNT(left); i++) {
+		size_t end = i < TAP_COUNT(left) ? left[i].first * page : size;
+
+		for (; at < end; at += MIB / 8)
+			expect(is_filled(extent + at, 16, at));
+		if (end == size)
+			break;
+		at = end + left[i].count * page;
+		expect(is_zero(extent + end, at - end));
+		at = (at + MIB / 8 - 1) & -(MIB / 8);
+	}
+}
+
 /* Whatever a stray write left in free memory, nobody is handed it. */
 static void handed_out_zero(void)
 {
@@ -224,6 +267,8 @@ static const struct tap_case cases[] = {
 	{ "huge pages, seen in smaps", huge_pages },
 	{ "what can be huge is aligned", aligned },
 	{ "decommitted pages read as zero", decommitted_is_zero },
+	{ "one commit takes all stray writes, and nothing but them",
+	  stray_writes_are_lost },
 	{ "what is handed out is zero", handed_out_zero },
 	{ "random use, with stray writes", random_use },
 	{ "unmapped behind its back", unmapped },

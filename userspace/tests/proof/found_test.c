@@ -214,6 +214,18 @@ static void huge_behind_others(void)
 	forget_behind_others(CHUNK_BACKING_HUGE);
 }
 
+/* A commit of the huge backing looked at each page, which nothing could end. */
+static void huge_commit_ends(void)
+{
+	int fd = device_open_huge();
+	char *extent = device_mmap(fd, 16 * 1024 * GIB, 0);
+
+	expect_equal(device_decommit(fd, extent + 9 * GIB, page_size()), 0);
+	touch(extent + 9 * GIB, page_size());
+	expect_equal(device_commit(fd, extent, 16 * 1024 * GIB), 0);
+	expect(is_zero(extent + 9 * GIB, page_size()));
+}
+
 static const struct tap_case cases[] = {
 	{ "what is released spares others' pages", release_spares_others },
 	{ "what is given back spares others' pages", dealloc_spares_others },
@@ -227,6 +239,7 @@ static const struct tap_case cases[] = {
 	{ "extents behind many of others' are forgotten with their region",
 	  guarded_behind_others },
 	{ "the same of the huge backing, later", huge_behind_others },
+	{ "a commit of 16 TiB of the huge backing ends", huge_commit_ends },
 };
 
 const struct tap_suite tap_suite = {
