@@ -13,9 +13,11 @@
  * @end:     byte after the last
  * @commit:  commit, else decommit
  * @only:    the extent, if one contains the whole range
- * @region:  has no page bitmap at @at; a reference is held
+ * @region:  after -EAGAIN: has no page bitmap at @at; a reference is held
  * @at:      an address in it
  * @holed:   a region in the range was tampered with
+ * @applied: how many bytes have changed, from the first on. Less than all only
+ *           where one of several extents was given back meanwhile
  */
 struct change {
 	struct chunk_context *context;
@@ -26,6 +28,7 @@ struct change {
 	struct chunk_region *region;
 	unsigned long at;
 	bool holed;
+	unsigned long applied;
 };
 
 /* The live extent at @from, and how much of the rest of the range it covers */
@@ -42,35 +45,47 @@ static struct chunk_extent *live_part(const struct change *change,
 	return extent;
 }
 
+/* -EAGAIN: a page bitmap is missing, see @region and @at. */
+static int check_part(struct change *change, struct chunk_extent *extent,
+		      unsigned long from, unsigned long part)
+{
+	struct chunk_region *region = extent->owner;
+
+	change->holed |= region->holed;
+	if (!chunk_region_wants_leaf(region, change->commit, from, part,
+				     &change->at))
+		return 0;
+	change->region = region;
+	chunk_region_get(region);
+	return -EAGAIN;
+}
+
 /*
- * Is the range live, and is all there that the change needs? -EAGAIN: no, a
- * page bitmap is missing, see @region and @at.
+ * Is the range live, and is all there that the change needs? Others get the lock
+ * between one extent and the next: only of one alone it still holds when this
+ * returns.
  */
 static int check(struct change *change)
 {
-	struct chunk_extent *extent;
-	struct chunk_region *region;
+	struct chunk_context *context = change->context;
 	unsigned long from, part;
+	int err = 0;
 
 	change->holed = false;
-	change->region = NULL;
-	for (from = change->addr; from < change->end; from += part) {
+	change->only = NULL;
+	for (from = change->addr; !err && from < change->end; from += part) {
+		struct chunk_extent *extent;
+
+		if (from != change->addr)
+			cond_resched_lock(&context->lock);
 		extent = live_part(change, from, &part);
 		if (!extent)
 			return -ENOENT;
-		region = extent->owner;
-		change->holed |= region->holed;
-		change->only = part == change->end - change->addr ? extent :
-								    NULL;
-		if (!change->region &&
-		    chunk_region_wants_leaf(region, change->commit, from, part,
-					    &change->at))
-			change->region = region;
+		if (part == change->end - change->addr)
+			change->only = extent;
+		err = check_part(change, extent, from, part);
 	}
-	if (!change->region)
-		return 0;
-	chunk_region_get(change->region);
-	return -EAGAIN;
+	return err;
 }
 
 static int add_leaf(struct change *change)
@@ -94,25 +109,48 @@ static void apply_part(struct change *change, struct chunk_extent *extent,
 			chunk_region_decommit(extent->owner, from, part);
 }
 
-static void apply(struct change *change)
+/* The parts of several extents: any of them may have changed since the check. */
+static int apply_parts(struct change *change)
 {
 	struct chunk_context *context = change->context;
 	unsigned long from, part;
+	int err;
 
+	for (from = change->addr; from < change->end; from += part) {
+		struct chunk_extent *extent;
+
+		cond_resched_lock(&context->lock);
+		extent = live_part(change, from, &part);
+		if (!extent)
+			return -ENOENT;
+		err = check_part(change, extent, from, part);
+		if (err)
+			return err;
+		apply_part(change, extent, from, part);
+		change->applied = max(change->applied,
+				      from + part - change->addr);
+	}
+	return 0;
+}
+
+static int apply(struct change *change)
+{
+	struct chunk_context *context = change->context;
+	int err = 0;
+
+	if (change->only) {
+		change->applied = change->end - change->addr;
+		apply_part(change, change->only, change->addr, change->applied);
+	} else {
+		err = apply_parts(change);
+	}
+	if (err)
+		return err;
 	if (change->commit)
 		context->counts.commits++;
 	else
 		context->counts.decommits++;
-	if (change->only) {
-		apply_part(change, change->only, change->addr,
-			   change->end - change->addr);
-		return;
-	}
-	for (from = change->addr; from < change->end; from += part) {
-		struct chunk_extent *extent = live_part(change, from, &part);
-
-		apply_part(change, extent, from, part);
-	}
+	return 0;
 }
 
 /* With mmap_lock held. @mapped: what chunk_check_mapped() said */
@@ -127,7 +165,7 @@ static int change_mapped(struct change *change, int mapped)
 		if (!err)
 			err = mapped;
 		if (!err)
-			apply(change);
+			err = apply(change);
 		spin_unlock(&context->lock);
 	} while (err == -EAGAIN && !(err = add_leaf(change)));
 	return err;
@@ -179,7 +217,7 @@ static int commit_one(struct chunk_context *context, unsigned long addr,
 		spin_lock(&context->lock);
 		err = check(&change);
 		if (!err && !change.holed)
-			apply(&change);
+			err = apply(&change);
 		spin_unlock(&context->lock);
 	} while (err == -EAGAIN && !(err = add_leaf(&change)));
 	if (err || !change.holed)
@@ -223,6 +261,7 @@ static void decommit_one(struct chunk_context *context, struct chunk_job *job,
 				      vma);
 	job->vma = *vma;
 	job->err = change_mapped(&change, job->err);
+	job->size = change.applied;
 }
 
 /**
@@ -231,7 +270,8 @@ static void decommit_one(struct chunk_context *context, struct chunk_job *job,
  * @jobs:    ranges: first byte and size in bytes, page-aligned. @err is set to
  *           0; -ENOENT if part of the range is not live; -ESTALE if part of it
  *           is not mapped any more; -EINVAL if part of it is mlocked and may
- *           not be; -ENOMEM; -EINTR after a fatal signal
+ *           not be; -ENOMEM; -EINTR after a fatal signal. @size is set to what
+ *           traps now
  * @nr:      how many, up to CHUNK_JOBS
  * @locked:  also where they are mlocked
  *
@@ -250,12 +290,12 @@ void chunk_decommit(struct chunk_context *context, struct chunk_job *jobs,
 		return;
 	for (i = 0; i < nr; i++) {
 		decommit_one(context, &jobs[i], locked, &vma);
-		any |= !jobs[i].err;
+		any |= jobs[i].size > 0;
 	}
 	if (any && !context->huge)
 		chunk_source_wait(context->mm);
 	for (i = 0; i < nr; i++) {
-		if (!jobs[i].err)
+		if (jobs[i].size)
 			chunk_zap(context, jobs[i].addr, jobs[i].size,
 				  jobs[i].vma);
 	}

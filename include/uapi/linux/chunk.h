@@ -35,7 +35,9 @@
  *             mlocked pages without CHUNK_DECOMMIT_LOCKED
  * EPERM       the caller's address space is not the one that opened the device
  * ENOTTY      unknown command
- * ENOENT      the range, or part of it, is not live
+ * ENOENT      the range, or part of it, is not live. Where it spans several
+ *             extents and one of them is given back meanwhile, those before
+ *             it may have changed
  * ENOMEM      no memory, or no address space (RLIMIT_AS, RLIMIT_DATA,
  *             overcommit, mapping limit)
  * EBUSY       CONFIGURE after the first extent of the context
