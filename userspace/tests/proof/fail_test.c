@@ -7,13 +7,14 @@
  * changed nothing: not the counters, not one byte, not what traps.
  *
  * By the kernel's own fault injection (/proc/thread-self/fail-nth), which "run"
- * prepares. That nothing leaks is seen at the end: no node of the device's is
- * in use, and kunit/vm looks for leaks of any kind.
+ * prepares. That nothing leaks is seen at the end: no node of the device's is in
+ * use, no page is missing, and kunit/vm looks for leaks of any kind.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <sys/mman.h>
@@ -38,6 +39,8 @@ struct tally {
 static struct tally *tally;
 
 static int nth_fd;
+
+static long uncounted_before;
 
 static void nth_open(void)
 {
@@ -284,6 +287,39 @@ static long nodes_in_use(void)
 	return used;
 }
 
+/*
+ * Memory that is neither free nor in any of the places where the kernel counts
+ * it, in KiB: among it pages that somebody has lost, such as what was populated
+ * when that failed.
+ */
+static long uncounted(void)
+{
+	static const char *const counted[] = {
+		"MemFree:", "Buffers:", "Cached:", "SwapCached:", "AnonPages:",
+		"Slab:", "KernelStack:", "PageTables:", "SecPageTables:",
+		"VmallocUsed:", "Percpu:",
+	};
+	FILE *file = fopen("/proc/meminfo", "re");
+	char line[128], name[32];
+	long kib, left = 0;
+
+	expect(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%31s %ld", name, &kib) != 2)
+			continue;
+		if (!strcmp(name, "MemTotal:"))
+			left += kib;
+		for (size_t i = 0; i < TAP_COUNT(counted); i++)
+			if (!strcmp(name, counted[i]))
+				left -= kib;
+	}
+	fclose(file);
+	return left;
+}
+
+/* KASAN remembers every way to an allocation, which takes that much at most. */
+#define REMEMBERED	(64 * 1024)	/* KiB */
+
 static void nothing_left(void)
 {
 	/* KASAN keeps what was freed for a while, but not over this. */
@@ -293,6 +329,9 @@ static void nothing_left(void)
 		expect(write(shrink, "1", 1) == 1);
 	tap_note("nodes in use: %ld", nodes_in_use());
 	expect(nodes_in_use() <= 0);
+	tap_note("uncounted KiB: %ld before, %ld after", uncounted_before,
+		 uncounted());
+	expect(uncounted() - uncounted_before <= REMEMBERED);
 }
 
 static bool judged(unsigned int number, const char *name, int status)
@@ -342,6 +381,7 @@ int main(int argc, char **argv)
 	tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	expect(tally != MAP_FAILED);
+	uncounted_before = uncounted();
 	for (size_t i = 0; i < fail_calls_count; i++) {
 		if (!tap_wanted(fail_calls[i].name, argv + 1))
 			continue;
