@@ -16,6 +16,7 @@
  * fault again. The same holds for swap-in.
  */
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 
 #include "chunk_kcompat.h"
 #include "chunk_module.h"
@@ -91,6 +92,7 @@ vm_fault_t chunk_fault(struct vm_fault *vmf)
 {
 	/* NULL in a child whose snapshot failed: it has lost its guards. */
 	struct chunk_region *region = vmf->vma->vm_private_data;
+	unsigned int noreclaim;
 	struct page *page;
 	vm_fault_t ret;
 
@@ -106,7 +108,14 @@ vm_fault_t chunk_fault(struct vm_fault *vmf)
 		chunk_source_give(page);
 		return VM_FAULT_LOCKED;
 	}
+	/*
+	 * Where page tables are reclaimed, by another thread's madvise(), it may
+	 * be gone again. Then the new one comes from the reserves: to wait for
+	 * memory here would be to let others wait.
+	 */
+	noreclaim = memalloc_noreclaim_save();
 	ret = read_fault(vmf, region);
+	memalloc_noreclaim_restore(noreclaim);
 	chunk_source_unlock(page);
 	return ret;
 }

@@ -19,7 +19,8 @@
  * Nothing is allocated under such a lock. Otherwise one process that is short of
  * memory, in its cgroup maybe, would hold up others. The core has the page and
  * the page table of a write fault before it calls us, see __do_fault() in
- * mm/memory.c; those of read faults are our own concern. Lockdep is told so.
+ * mm/memory.c; those of read faults are our own concern, see chunk_fault.c.
+ * Lockdep is told so.
  *
  * Every reference to a source page is dropped by the core when the fault ends;
  * none stays in a page table, so the count is bounded by the number of tasks.

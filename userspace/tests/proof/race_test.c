@@ -661,6 +661,39 @@ static void killed_while_unmapping(void)
 	tap_note("%u killed, %u given back", rounds, atomic_load(given));
 }
 
+/* Read faults while the page table that they are about to use goes away */
+static void *drop_page_table(void *arg)
+{
+	while (!atomic_load(&stop))
+		madvise(arg, 2 * MIB, MADV_DONTNEED);
+	return NULL;
+}
+
+static void *read_pages(void *arg)
+{
+	uint64_t state = (uintptr_t)arg;
+
+	while (!atomic_load(&stop))
+		expect_equal(contested[random_below(&state, 512) * 4096], 0);
+	return NULL;
+}
+
+static void reads_against_page_tables(void)
+{
+	unsigned int rounds = 0;
+	pthread_t threads[4];
+
+	fd = device_open();
+	contested = device_alloc(fd, 2 * MIB, 2 * MIB);
+	for (size_t i = 0; i < TAP_COUNT(threads); i++)
+		threads[i] = i % 2 ? begin(read_pages, (void *)i) :
+				     begin(drop_page_table, contested);
+	for (; go_on(rounds); rounds++)
+		usleep(1000);
+	end(threads, TAP_COUNT(threads));
+	expect_consistent(fd);
+}
+
 /* The system's own reclaim, of caches and of these very pages */
 static void *reclaim(void *arg)
 {
@@ -756,6 +789,7 @@ static const struct tap_case cases[] = {
 	  first_against_configure },
 	{ "everything at once", everything_at_once },
 	{ "fork, exit and kill against everything", fork_against_everything },
+	{ "reads against page tables that go", reads_against_page_tables },
 	{ "killed while what is given back is unmapped",
 	  killed_while_unmapping },
 	{ "reclaim against everything", reclaim_against_everything },
