@@ -106,6 +106,45 @@ static void empty(struct kunit *test)
 	chunk_radix_erase(test->priv, 77 * UNIT, 1000 * UNIT);
 }
 
+/* Refused, and nothing is registered that was not before */
+static void refuse(struct kunit *test, unsigned long at, unsigned long count)
+{
+	KUNIT_EXPECT_EQ(test, -EEXIST,
+			chunk_radix_store(test->priv, extent_at(test, at, count),
+					  GFP_KERNEL));
+}
+
+/* What is registered is not replaced, not even a part of a multi-index entry. */
+static void taken(struct kunit *test)
+{
+	struct chunk_extent *large = enlist(test, 64, 3 * 64);
+	struct chunk_extent *one = enlist(test, 5000, 1);
+	struct chunk_extent *ones[] = {
+		extent_at(test, 300, 1), extent_at(test, 100, 1),
+		extent_at(test, 301, 1),
+	};
+
+	refuse(test, 64, 1);
+	refuse(test, 100, 1);
+	refuse(test, 255, 1);
+	refuse(test, 0, 65);
+	refuse(test, 100, 64);
+	refuse(test, 255, 5000);
+	refuse(test, 5000, 1);
+	refuse(test, 4096, 4096);
+	KUNIT_EXPECT_EQ(test, 1, chunk_radix_store_ones(test->priv, ones,
+							ARRAY_SIZE(ones),
+							GFP_NOWAIT));
+	expect_exactly(test, large);
+	expect_exactly(test, one);
+	expect_exactly(test, ones[0]);
+	KUNIT_EXPECT_NULL(test, at(test, 301));
+	delist(test, large);
+	delist(test, one);
+	delist(test, ones[0]);
+	KUNIT_EXPECT_NULL(test, chunk_radix_next(test->priv, 0, UINTPTR_MAX));
+}
+
 /* The first and the last chunk of the address space, in either order */
 static void extremes(struct kunit *test)
 {
@@ -694,6 +733,7 @@ static void concurrent_readers(struct kunit *test)
 
 static struct kunit_case radix_cases[] = {
 	KUNIT_CASE(empty),
+	KUNIT_CASE(taken),
 	KUNIT_CASE(extremes),
 	KUNIT_CASE(extremes_reversed),
 	KUNIT_CASE(dense),

@@ -62,6 +62,11 @@ struct xa_state {
 #define XA_STATE(name, array, index_)				\
 	struct xa_state name = { .xa = (array), .index = (index_) }
 
+static inline void *xas_load(const struct xa_state *xas)
+{
+	return xa_load(xas->xa, xas->index);
+}
+
 static inline void xas_store(struct xa_state *xas, void *entry)
 {
 	xas->err = xa_err(xa_store(xas->xa, xas->index, entry, 0));
