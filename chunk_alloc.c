@@ -218,8 +218,10 @@ static unsigned int alloc_fast(struct chunk_context *context,
 }
 
 /*
- * The same where the user unmapped something, or memory is short. mmap_lock
- * keeps the address space as it is between looking and registering.
+ * The same where the user changed a mapping, or memory is short. mmap_lock keeps
+ * the address space as it is between looking and registering: the extent, which
+ * is in nobody's hands else, has nobody to forget it. One that is not readable and
+ * writable is given up: its address space is the user's own again.
  */
 static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 {
@@ -227,6 +229,7 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 	struct chunk_extent *extent;
 	struct chunk_region *region;
 	struct vm_area_struct *vma = NULL;
+	unsigned int traits;
 	bool recycled;
 	int err;
 
@@ -240,8 +243,8 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 	if (err)
 		return err;
 
-	if (chunk_check_mapped(context, extent->addr, extent->size, true,
-			       &vma)) {
+	if (chunk_check_vmas(context, region, extent->addr, extent->size,
+			     &traits, &vma) || (traits & CHUNK_VMA_CHANGED)) {
 		chunk_free_forget(context, extent);
 		chunk_region_put(region);
 		return -EAGAIN;
@@ -250,6 +253,12 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 	if (context->huge)
 		chunk_zap(context, extent->addr, extent->size, vma);
 	err = chunk_radix_store(&context->live, extent, GFP_KERNEL);
+	/* Address space belongs to one extent at a time. */
+	if (WARN_ON_ONCE(err == -EEXIST)) {
+		chunk_free_forget(context, extent);
+		chunk_region_put(region);
+		return -EAGAIN;
+	}
 	spin_lock(&context->lock);
 	if (err) {
 		untake(context, extent, recycled, &spares);

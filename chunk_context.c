@@ -52,7 +52,8 @@ void chunk_context_free(struct chunk_context *context)
 {
 	if (context->huge)
 		chunk_huge_free(context);
-	WARN_ON_ONCE(!list_empty(&context->regions) || context->mapped);
+	WARN_ON_ONCE(!list_empty(&context->regions) || context->mapped ||
+		     context->unmapping);
 	chunk_radix_destroy(&context->live);
 	chunk_nodes_free(context->spares);
 	mmdrop(context->mm);
@@ -111,12 +112,21 @@ struct forget {
 	struct chunk_extent *spares;
 };
 
-/* Whether it is one of those; @next is behind it from now on. */
-static bool is_forgotten(struct forget *forget,
+static bool is_forgotten(const struct forget *forget,
 			 const struct chunk_extent *extent)
 {
-	forget->next = extent->addr + extent->size;
 	return !forget->owner || extent->owner == forget->owner;
+}
+
+/* Go on behind an extent. It ends there, or the registry is damaged. */
+static void forget_behind(struct forget *forget,
+			  const struct chunk_extent *extent)
+{
+	unsigned long end = extent->addr + extent->size;
+
+	if (WARN_ON_ONCE(end <= forget->next))
+		end = forget->next + CHUNK_SIZE;
+	forget->next = end;
 }
 
 static void forget_one(struct forget *forget, struct chunk_extent *extent)
@@ -137,6 +147,7 @@ static bool forget_live(struct forget *forget)
 					  forget->last);
 		if (!extent)
 			return false;
+		forget_behind(forget, extent);
 		if (!is_forgotten(forget, extent))
 			continue;
 		chunk_context_retire(context, extent);
@@ -156,12 +167,30 @@ static bool forget_free(struct forget *forget, struct chunk_tree *tree)
 		if (i++ == CHUNK_FORGET_BATCH)
 			return true;
 		next = chunk_tree_next(extent);
+		forget_behind(forget, extent);
 		if (!is_forgotten(forget, extent))
 			continue;
 		chunk_tree_remove(tree, extent);
 		forget_one(forget, extent);
 	}
 	return false;
+}
+
+/*
+ * The one that is being unmapped. It goes back to the reserve if it is not: so it
+ * is looked for whenever the lock is held, between one look there and the next.
+ */
+static void forget_unmapping(struct forget *forget, unsigned long start)
+{
+	struct chunk_context *context = forget->context;
+	struct chunk_extent *extent = context->unmapping;
+
+	if (!extent || extent->addr > forget->last ||
+	    extent->addr + extent->size <= start ||
+	    !is_forgotten(forget, extent))
+		return;
+	context->unmapping = NULL;
+	forget_one(forget, extent);
 }
 
 /**
@@ -173,7 +202,8 @@ static bool forget_free(struct forget *forget, struct chunk_tree *tree)
  *
  * Every extent that overlaps the range goes as a whole. Others get the lock in
  * between, so it is done in the order in which extents may still move: none
- * becomes live here, since that looks at the mapping first.
+ * becomes live here, since that looks at the mapping first, and none is taken to
+ * be unmapped, since it has no mapping.
  *
  * Context: may sleep; mmap_lock held by whoever removed the mapping.
  */
@@ -196,6 +226,7 @@ void chunk_context_forget(struct chunk_context *context, unsigned long start,
 
 		do {
 			spin_lock(&context->lock);
+			forget_unmapping(&forget, start);
 			more = trees[i] ? forget_free(&forget, trees[i]) :
 					  forget_live(&forget);
 			spin_unlock(&context->lock);

@@ -3,12 +3,35 @@
  * Taking extents back.
  *
  * An extent that is given back is in no tree and not in the registry until its
- * memory is freed, so that nobody can be handed it before. Its node travels
- * with it: neither giving back nor an exact fit allocates anything.
+ * memory is freed, so that nobody can be handed it before. mmap_lock is held all
+ * that time: nobody unmaps or replaces what nobody would find to forget. Its node
+ * travels with it: neither giving back nor an exact fit allocates anything.
+ *
+ * Mappings are looked at first. The user may have changed them: contents that
+ * mseal(2) keeps are not discarded, and what is not readable and writable as ALLOC
+ * promises, or mlocked, is not kept for reuse.
  */
 #include <linux/mm.h>
 
 #include "chunk_module.h"
+
+/*
+ * Look at the mappings of what is to be given back. Where one extent adjoins the
+ * other, the mapping is most often the same: no need to look for it again.
+ */
+static void look(struct chunk_context *context, struct chunk_job *jobs,
+		 unsigned int nr)
+{
+	struct vm_area_struct *vma = NULL;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		jobs[i].mapped = chunk_check_vmas(context, NULL, jobs[i].addr,
+						  jobs[i].size, &jobs[i].traits,
+						  &vma);
+		jobs[i].vma = vma;
+	}
+}
 
 /* Find and retire a live extent, and reserve room for what is to be kept. */
 static void begin_one(struct chunk_context *context, struct chunk_job *job)
@@ -23,6 +46,10 @@ static void begin_one(struct chunk_context *context, struct chunk_job *job)
 	}
 	if (extent->addr != job->addr || extent->size != job->size) {
 		job->err = -EINVAL;
+		return;
+	}
+	if (job->traits & CHUNK_VMA_SEALED) {
+		job->err = -EACCES;
 		return;
 	}
 	job->err = 0;
@@ -56,38 +83,46 @@ static unsigned int adjoining(const struct chunk_job *jobs, unsigned int nr)
 {
 	unsigned int i;
 
-	for (i = 1; i < nr; i++) {
-		if (jobs[i].err ||
+	for (i = 1; i < nr && jobs->vma; i++) {
+		if (jobs[i].err || jobs[i].vma != jobs->vma ||
 		    jobs[i].addr != jobs[i - 1].addr + jobs[i - 1].size)
 			break;
 	}
 	return i;
 }
 
+/* Are the mappings those of the region? Nothing else is anybody's to reuse. */
+static bool is_mapped(struct chunk_context *context, struct chunk_job *job)
+{
+	if (job->mapped)
+		return false;
+	if (likely(job->vma))
+		return chunk_mapping_of(job->vma, job->region);
+	return !chunk_check_vmas(context, job->region, job->addr, job->size,
+				 &job->traits, &job->vma);
+}
+
 /* Free the memory of retired extents, of those that adjoin at once. */
 static void zap(struct chunk_context *context, struct chunk_job *jobs,
 		unsigned int nr)
 {
-	struct vm_area_struct *vma = NULL;
 	unsigned int i, run;
 
+	for (i = 0; i < nr; i++) {
+		if (jobs[i].err || is_mapped(context, &jobs[i]))
+			continue;
+		jobs[i].err = -ESTALE;
+		chunk_zap(context, jobs[i].addr, jobs[i].size, NULL);
+	}
 	for (i = 0; i < nr; i += run) {
-		unsigned long addr = jobs[i].addr, size = jobs[i].size;
+		unsigned long addr = jobs[i].addr, size;
 
 		run = 1;
 		if (jobs[i].err)
 			continue;
 		run = adjoining(jobs + i, nr - i);
 		size = jobs[i + run - 1].addr + jobs[i + run - 1].size - addr;
-		if (run > 1 &&
-		    chunk_check_mapped(context, addr, size, true, &vma)) {
-			run = 1;
-			size = jobs[i].size;
-		}
-		if (run == 1 &&
-		    chunk_check_mapped(context, addr, size, true, &vma))
-			jobs[i].err = -ESTALE;
-		chunk_zap(context, addr, size, vma);
+		chunk_zap(context, addr, size, jobs[i].vma);
 	}
 }
 
@@ -139,9 +174,14 @@ static void end_one(struct chunk_context *context, struct chunk_job *job,
 		chunk_context_lose(context, job->extent);
 		chunk_spare_push(spares, job->extent);
 		job->room = job->size;
-	} else {
-		job->room = divide(context, job->extent, job->room, spares);
+		return;
 	}
+	if (job->traits & (CHUNK_VMA_CHANGED | CHUNK_VMA_LOCKED)) {
+		job->region->holed = true;
+		chunk_tree_unreserve(&context->recycled, job->room);
+		job->room = 0;
+	}
+	job->room = divide(context, job->extent, job->room, spares);
 }
 
 static void end(struct chunk_context *context, struct chunk_job *jobs,
@@ -176,7 +216,7 @@ static void end(struct chunk_context *context, struct chunk_job *jobs,
  * @jobs:    first byte and size in bytes of live extents. @err is set to 0;
  *           -ENOENT if nothing is live there; -EINVAL if it is not that extent;
  *           -ESTALE if the extent was not mapped any more, and is forgotten;
- *           -EINTR after a fatal signal
+ *           -EACCES if mseal() keeps its contents; -EINTR after a fatal signal
  * @nr:      how many, up to CHUNK_JOBS
  *
  * Frees their memory. Keeps as much of them for reuse as the limit allows.
@@ -194,6 +234,7 @@ void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
 	}
 	if (mmap_read_lock_killable(context->mm))
 		return;
+	look(context, jobs, nr);
 	if (begin(context, jobs, nr)) {
 		if (!context->huge)
 			chunk_source_wait(context->mm);

@@ -66,40 +66,67 @@ void chunk_free_reserve(struct chunk_context *context,
 }
 
 /*
- * Take the reserved extent at an address out if it is to be unmapped, with a
- * reference to its region. Where something else has come to lie in the region
- * the extent is forgotten instead, and whatever lies there left alone.
+ * The end of context->unmapping: it is nobody's any more, or in reserve again,
+ * unless it was forgotten meanwhile since something was mapped in its place.
  */
-static struct chunk_extent *take_edge(struct chunk_context *context,
-				      unsigned long addr)
+static void end_unmapping(struct chunk_context *context, bool gone)
+{
+	struct chunk_extent *spares = NULL;
+	struct chunk_extent *extent;
+
+	spin_lock(&context->lock);
+	extent = context->unmapping;
+	context->unmapping = NULL;
+	if (extent && gone) {
+		chunk_context_lose(context, extent);
+		chunk_spare_push(&spares, extent);
+	} else if (extent) {
+		chunk_free_reserve(context, extent, &spares);
+	}
+	spin_unlock(&context->lock);
+	chunk_nodes_free(spares);
+}
+
+/*
+ * Make the reserved extent at an address context->unmapping, and tell its range,
+ * if it can be unmapped. Where something else has come to lie in the region the
+ * extent is forgotten instead, and whatever lies there left alone.
+ */
+static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
+			    unsigned long *start, unsigned long *size)
 {
 	struct chunk_region *region = NULL;
 	struct vm_area_struct *vma = NULL;
 	struct chunk_extent *extent;
-	bool holed = false;
+	unsigned int traits;
+	int err = 0;
 
+	lockdep_assert_held(&context->map_lock);
 	lockdep_assert_held(&context->mm->mmap_lock);
 	spin_lock(&context->lock);
 	extent = chunk_tree_find(&context->reserve, addr);
 	if (extent && chunk_at_edge(extent->addr, extent->size)) {
 		chunk_tree_remove(&context->reserve, extent);
+		context->unmapping = extent;
+		*start = extent->addr;
+		*size = extent->size;
 		region = extent->owner;
 		chunk_region_get(region);
-		holed = region->holed;
-	} else {
-		extent = NULL;
 	}
 	spin_unlock(&context->lock);
-	if (!holed || !chunk_check_mapped(context, extent->addr, extent->size,
-					  true, &vma))
-		return extent;
-	chunk_free_forget(context, extent);
+	if (!region)
+		return false;
+	if (READ_ONCE(region->holed))
+		err = chunk_check_vmas(context, region, *start, *size, &traits,
+				       &vma);
+	if (err)
+		end_unmapping(context, true);
 	chunk_region_put(region);
-	return NULL;
+	return !err;
 }
 
 /**
- * chunk_free_unmap() - unmap a reserved extent if that splits no mapping
+ * chunk_free_unmap() - unmap a reserved extent if that adds no mapping
  * @context: the context, of current->mm
  * @addr:    an address in the extent; nothing is done if it is in none
  *
@@ -107,34 +134,17 @@ static struct chunk_extent *take_edge(struct chunk_context *context,
  */
 void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
 {
-	struct chunk_extent *spares = NULL;
-	struct chunk_extent *extent;
-	struct chunk_region *region;
-	bool gone;
+	unsigned long start, size;
+	bool edge;
 
 	/* On a fatal signal the whole address space is about to go. */
 	if (mutex_lock_killable(&context->map_lock))
 		return;
 	mmap_read_lock(context->mm);
-	extent = take_edge(context, addr);
+	edge = begin_unmapping(context, addr, &start, &size);
 	mmap_read_unlock(context->mm);
-	if (!extent)
-		goto unlock;
-	region = extent->owner;
-
-	gone = chunk_unmap(context, extent->addr, extent->size);
-	spin_lock(&context->lock);
-	/* Somebody else may have unmapped the region meanwhile. */
-	if (gone || !region->vmas) {
-		chunk_context_lose(context, extent);
-		chunk_spare_push(&spares, extent);
-	} else {
-		chunk_free_reserve(context, extent, &spares);
-	}
-	spin_unlock(&context->lock);
-	chunk_nodes_free(spares);
-	chunk_region_put(region);
-unlock:
+	if (edge)
+		end_unmapping(context, chunk_unmap(context, start, size));
 	mutex_unlock(&context->map_lock);
 }
 

@@ -10,7 +10,9 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/pkeys.h>
 #include <linux/sched/mm.h>
+#include <linux/userfaultfd_k.h>
 
 #include "chunk_kcompat.h"
 #include "chunk_module.h"
@@ -27,6 +29,25 @@ bool chunk_mapping_ours(const struct vm_area_struct *vma,
 {
 	return vma->vm_file && vma->vm_file->f_op == &chunk_fops &&
 	       vma->vm_file->private_data == context;
+}
+
+/**
+ * chunk_mapping_of() - is a mapping part of a region, where the region put it?
+ * @vma:    a mapping of the region's context
+ * @region: the region
+ *
+ * mremap() moves a mapping of the huge backing without a word to us, and what is
+ * mapped over a region may be another region of the same context.
+ *
+ * Context: mmap_lock held.
+ */
+bool chunk_mapping_of(const struct vm_area_struct *vma,
+		      const struct chunk_region *region)
+{
+	unsigned long page = region->start >> PAGE_SHIFT;
+
+	return vma->vm_pgoff - (vma->vm_start >> PAGE_SHIFT) ==
+	       region->pgoff - page;
 }
 
 /* Are we inside a vm_mmap or vm_munmap that this module itself called? */
@@ -57,8 +78,27 @@ static void vma_open(struct vm_area_struct *vma)
 	if (region->context) {
 		spin_lock(&region->context->lock);
 		region->vmas++;
+		/* Half of it is about to be given other flags, or to go. */
+		if (!mapping_ourselves(region->context))
+			region->holed = true;
 		spin_unlock(&region->context->lock);
 	}
+}
+
+/*
+ * Is this what chunk_free_unmap() asked to be unmapped? If not, the user had
+ * mapped something else in its place.
+ */
+static bool unmapping_ourselves(const struct chunk_context *context,
+				const struct vm_area_struct *vma,
+				const struct chunk_region *region)
+{
+	const struct chunk_extent *extent = context->unmapping;
+
+	lockdep_assert_held(&context->lock);
+	return mapping_ourselves(context) && extent &&
+	       extent->owner == region && vma->vm_start >= extent->addr &&
+	       vma->vm_end - extent->addr <= extent->size;
 }
 
 /*
@@ -85,7 +125,7 @@ static void vma_close(struct vm_area_struct *vma)
 		list_del_init(&region->list);
 		context->nr_regions--;
 	}
-	if (!mapping_ourselves(context))
+	if (!unmapping_ourselves(context, vma, region))
 		region->holed = true;
 	spin_unlock(&context->lock);
 	if (gone) {
@@ -102,10 +142,28 @@ static int vma_mremap(struct vm_area_struct *vma)
 	return -EINVAL;
 }
 
+/*
+ * A protection changes, maybe of what is free: ALLOC must look at it before it
+ * is handed out as readable and writable. Also called for pkey_mprotect(2).
+ */
+static int vma_mprotect(struct vm_area_struct *vma, unsigned long start,
+			unsigned long end, unsigned long newflags)
+{
+	struct chunk_region *region = vma->vm_private_data;
+
+	if (region && region->context) {
+		spin_lock(&region->context->lock);
+		region->holed = true;
+		spin_unlock(&region->context->lock);
+	}
+	return 0;
+}
+
 const struct vm_operations_struct chunk_vm_ops = {
 	.open = vma_open,
 	.close = vma_close,
 	.mremap = vma_mremap,
+	.mprotect = vma_mprotect,
 	.fault = chunk_fault,
 	.map_pages = chunk_map_none,
 };
@@ -165,6 +223,24 @@ unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
 }
 
 /*
+ * Is a mapping other than what ALLOC promises: readable and writable, with the
+ * default protection key, there in a child, its faults nobody else's? What a
+ * mapping of the process is born with anyway (READ_IMPLIES_EXEC) does not count.
+ */
+static bool is_changed(const struct vm_area_struct *vma,
+		       const struct chunk_region *region)
+{
+	const unsigned long must = VM_READ | VM_WRITE;
+	unsigned long may_not = VM_EXEC | VM_DONTCOPY;
+
+	if (region)
+		may_not &= ~region->vm_flags;
+	return (vma->vm_flags & must) != must || (vma->vm_flags & may_not) ||
+	       vma_pkey((struct vm_area_struct *)vma) ||
+	       userfaultfd_armed((struct vm_area_struct *)vma);
+}
+
+/*
  * Make the extent of a new region known: reserved if we map ahead ourselves,
  * live if the user called mmap(2).
  */
@@ -200,7 +276,8 @@ static int region_register(struct chunk_context *context,
 	}
 	/* From here on nobody chooses another backing. */
 	context->configured = true;
-	region->holed = context->huge;
+	/* Nobody hears it when a mapping of the huge backing changes. */
+	region->holed |= context->huge;
 	region->vmas = 1;
 	region->bytes = extent->size;
 	context->mapped += extent->size;
@@ -215,15 +292,16 @@ static int region_register(struct chunk_context *context,
  * word to us, if the file is the same and the offset goes on there: as it would
  * where the beginning of a region is mapped over. So no region's offsets go on
  * where another's end, nor where one asked for begins. Who mapped it sees none of
- * this but in /proc/PID/maps.
+ * this but in /proc/PID/maps. Should the number ever wrap, two regions are taken
+ * for one only if they also begin at the same address: their offsets minus their
+ * addresses are what is compared, by the core and by chunk_mapping_of().
  */
-static unsigned long unique_offset(void)
+static unsigned long unique_offset(struct chunk_context *context)
 {
-	static atomic_long_t regions;
 	unsigned long offset;
 
 	do {
-		offset = (unsigned long)atomic_long_inc_return(&regions) <<
+		offset = ++context->offsets <<
 			 order_base_2(TASK_SIZE_MAX >> PAGE_SHIFT);
 	} while (!offset);
 	return offset;
@@ -267,6 +345,10 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 		goto free_region;
 	region->mm = context->mm;
 	region->context = context;
+	region->pgoff = unique_offset(context);
+	if (mapping_ourselves(context))
+		region->vm_flags = vma->vm_flags;
+	region->holed = is_changed(vma, region);
 	extent->addr = vma->vm_start;
 	extent->size = size;
 	extent->owner = region;
@@ -276,8 +358,8 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	err = region_register(context, region, extent);
 	if (err)
 		goto free_extent;
-	vma->vm_pgoff = unique_offset();
-	if (region->holed) {
+	vma->vm_pgoff = region->pgoff;
+	if (context->huge) {
 		vma_set_anonymous(vma);
 		chunk_region_put(region); /* there is only the list's */
 		return 0;
@@ -353,7 +435,7 @@ int chunk_map_grow(struct chunk_context *context, struct file *file,
 /**
  * chunk_unmap() - return address space to the system
  * @context: the context, of current->mm
- * @addr:    first byte of an extent that is in no tree and not live
+ * @addr:    first byte of context->unmapping
  * @size:    bytes
  *
  * Context: may sleep; takes mmap_lock for writing. map_lock held.
@@ -384,47 +466,92 @@ static struct vm_area_struct *mapping_at(struct chunk_context *context,
 	return vma && chunk_mapping_ours(vma, context) ? vma : NULL;
 }
 
+static unsigned int traits_of(const struct vm_area_struct *vma,
+			      const struct chunk_region *region)
+{
+	unsigned int traits = 0;
+
+	if (vma->vm_flags & VM_LOCKED)
+		traits |= CHUNK_VMA_LOCKED;
+	if (chunk_vma_keeps_contents(vma))
+		traits |= CHUNK_VMA_SEALED;
+	if (is_changed(vma, region))
+		traits |= CHUNK_VMA_CHANGED;
+	return traits;
+}
+
 /**
- * chunk_check_mapped() - is a range still covered by our mappings?
+ * chunk_check_vmas() - is a range still covered by our mappings, and by which?
  * @context: the context, of current->mm
+ * @region:  the region whose mappings they must be, or NULL for any
  * @addr:    first byte, page-aligned
  * @size:    bytes, page-aligned
- * @locked:  mlocked pages are acceptable
+ * @traits:  receives CHUNK_VMA_* that one of them has at least
  * @only:    a mapping that this has found before, or NULL. Set to the mapping if
  *           one covers the whole range, else to NULL; good for as long as
  *           mmap_lock is held
  *
+ * Context: mmap_lock held. Time grows with the number of mappings, which the
+ * kernel limits (vm.max_map_count).
+ * Return: 0 or -ESTALE if not.
+ */
+int chunk_check_vmas(struct chunk_context *context,
+		     const struct chunk_region *region, unsigned long addr,
+		     unsigned long size, unsigned int *traits,
+		     struct vm_area_struct **only)
+{
+	struct vm_area_struct *vma = *only;
+	unsigned long from = addr;
+	unsigned long end = addr + size;
+
+	lockdep_assert_held(&context->mm->mmap_lock);
+	*only = NULL;
+	*traits = 0;
+	while (from < end) {
+		vma = mapping_at(context, from, vma);
+		if (!vma || (region && !chunk_mapping_of(vma, region)))
+			return -ESTALE;
+		*traits |= traits_of(vma, region);
+		from = vma->vm_end;
+	}
+	if (vma && vma->vm_start <= addr)
+		*only = vma;
+	return 0;
+}
+
+/**
+ * chunk_check_mapped() - may the contents of a range be discarded?
+ * @context: the context, of current->mm
+ * @addr:    first byte, page-aligned
+ * @size:    bytes, page-aligned
+ * @locked:  mlocked pages are acceptable
+ * @only:    as of chunk_check_vmas()
+ *
  * Context: mmap_lock held.
- * Return: 0, -ESTALE if not, -EINVAL if some of it is mlocked and may not be.
+ * Return: 0, -ESTALE if not all of it is mapped, -EINVAL if some of it is mlocked
+ * and may not be, -EACCES if mseal() keeps some of it.
  */
 int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
 		       unsigned long size, bool locked,
 		       struct vm_area_struct **only)
 {
-	struct vm_area_struct *vma = *only;
-	unsigned long from = addr;
-	unsigned long end = addr + size;
-	int err = 0;
+	unsigned int traits;
+	int err;
 
-	lockdep_assert_held(&context->mm->mmap_lock);
-	*only = NULL;
-	while (from < end) {
-		vma = mapping_at(context, from, vma);
-		if (!vma)
-			return -ESTALE;
-		if ((vma->vm_flags & VM_LOCKED) && !locked)
-			err = -EINVAL;
-		from = vma->vm_end;
-	}
-	if (vma && vma->vm_start <= addr)
-		*only = vma;
-	return err;
+	err = chunk_check_vmas(context, NULL, addr, size, &traits, only);
+	if (err)
+		return err;
+	if ((traits & CHUNK_VMA_LOCKED) && !locked)
+		return -EINVAL;
+	return traits & CHUNK_VMA_SEALED ? -EACCES : 0;
 }
 
 /**
- * chunk_at_edge() - can a range be unmapped without splitting a mapping?
+ * chunk_at_edge() - can a range be unmapped without one mapping more?
  * @addr: first byte, in a mapping of current->mm
  * @size: bytes
+ *
+ * Only where one mapping goes on at both sides of the range, two are left of it.
  *
  * Context: mmap_lock held.
  */
@@ -434,7 +561,8 @@ bool chunk_at_edge(unsigned long addr, unsigned long size)
 	struct vm_area_struct *last = vma_lookup(current->mm, addr + size - 1);
 
 	return first && last &&
-	       (first->vm_start == addr || last->vm_end == addr + size);
+	       (first != last || first->vm_start == addr ||
+		last->vm_end == addr + size);
 }
 
 /**

@@ -98,6 +98,16 @@ static int chunk_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static long chunk_unlocked_ioctl(struct file *file, unsigned int cmd,
+				 unsigned long arg)
+{
+	long ret = chunk_ioctl(file, cmd, arg);
+
+	if (ret != -EPERM)
+		chunk_verify(file->private_data);
+	return ret;
+}
+
 static void chunk_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct chunk_ioc_stats stats;
@@ -125,7 +135,7 @@ const struct file_operations chunk_fops = {
 	.owner = THIS_MODULE,
 	.open = chunk_open,
 	.release = chunk_release,
-	.unlocked_ioctl = chunk_ioctl,
+	.unlocked_ioctl = chunk_unlocked_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = chunk_mmap,
 	.get_unmapped_area = chunk_get_unmapped_area,

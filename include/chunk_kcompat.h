@@ -6,6 +6,7 @@
 #define CHUNK_KCOMPAT_H
 
 #include <linux/mm.h>
+#include <linux/mmu_context.h>
 #include <linux/pfn.h>
 #include <linux/sched.h>
 #include <linux/version.h>
@@ -48,6 +49,28 @@ static inline void chunk_zap_vma(struct vm_area_struct *vma,
 	zap_page_range_single(vma, start, size, NULL);
 #elif defined(CHUNK_ZAP_VMA_RANGE)
 	zap_vma_range(vma, start, size);
+#endif
+}
+
+/**
+ * chunk_vma_keeps_contents() - does mseal(2) forbid to discard what is there?
+ * @vma: a private mapping
+ *
+ * It does where the caller could not write to it either, as the kernel does for
+ * anonymous memory. Source: can_madvise_modify() in mm/madvise.c.
+ *
+ * Context: mmap_lock of current->mm held.
+ */
+static inline bool chunk_vma_keeps_contents(const struct vm_area_struct *vma)
+{
+#ifdef VM_SEALED
+	if (!(vma->vm_flags & VM_SEALED))
+		return false;
+	return !(vma->vm_flags & VM_WRITE) ||
+	       !arch_vma_access_permitted((struct vm_area_struct *)vma, true,
+					  false, false);
+#else
+	return false;
 #endif
 }
 

@@ -30,9 +30,14 @@
  * acts on it looks first, as where a region was tampered with. Nothing traps
  * there: what is decommitted is zapped again when it is handed out or committed.
  *
- * Every byte of a region's address space that is still mapped belongs to one
- * extent, which is live (in the registry), recycled, reserved (in one of the
- * trees) or in the hands of an operation under way.
+ * Invariant: every byte of a region's address space that is still mapped belongs
+ * to exactly one extent, and chunk_context_forget() finds that extent. The extent
+ * is live (in the registry), recycled or reserved (in one of the trees), or
+ * context->unmapping. An operation that takes an extent out of all of these and
+ * drops context->lock keeps mmap_lock until the extent is back: while mmap_lock is
+ * held nobody unmaps or replaces a mapping, so nobody has an extent to forget.
+ * chunk_unmap() cannot hold mmap_lock, which is why context->unmapping exists.
+ * chunk_verify.c checks the invariant.
  *
  * Locks, outermost first
  *
@@ -52,7 +57,8 @@
  *
  * Dealloc and decommit hold mmap_lock for reading from the check of the VMAs to
  * the end, so that what they act on stays what they checked. Alloc takes it
- * only where a region was tampered with (region->holed).
+ * only where a region was tampered with (region->holed): where the user unmapped
+ * or replaced part of it, split its mapping, or changed a protection.
  */
 #ifndef CHUNK_MODULE_H
 #define CHUNK_MODULE_H
@@ -87,10 +93,13 @@
  * @list:      in context->regions; context->lock
  * @vmas:      how many VMAs there are; context->lock. 0: gone
  * @bytes:     of it that belong to an extent; context->lock
- * @holed:     part of it was unmapped or replaced by the user, or may have been,
- *             unnoticed, since the backing is huge; context->lock
+ * @holed:     part of it was unmapped, replaced, split or protected by the user,
+ *             or may have been, unnoticed, since the backing is huge; context->lock
  * @start:     first byte, a multiple of CHUNK_SIZE (invariant)
  * @chunks:    size in chunks (invariant)
+ * @pgoff:     offset of its first page, by which its VMAs are known (invariant)
+ * @vm_flags:  VM_* that its VMA was born with, if mapped ahead; else 0 (invariant)
+ * @verified:  bytes in extents as chunk_verify() counts them; context->lock
  * @read_next: where a read fault would be the next in a row; a hint, no lock
  * @nr_leaves: leaves there are; context->lock
  * @gone:      a bit for each chunk: wholly decommitted
@@ -108,6 +117,9 @@ struct chunk_region {
 	bool holed;
 	unsigned long start;
 	unsigned long chunks;
+	unsigned long pgoff;
+	unsigned long vm_flags;
+	unsigned long verified;
 	unsigned long read_next;
 	unsigned long nr_leaves;
 	unsigned long *gone;
@@ -137,11 +149,14 @@ struct chunk_counts {
  * @mapper:      the task inside one of them; written under @map_lock
  * @grown:       how often we mapped ahead; written under @map_lock
  * @charge_max:  the most bytes to map ahead where that is charged; @map_lock
+ * @offsets:     number of regions that ever were; written under mmap_lock
  * @lock:        see above
  * @recycled:    free extents kept for reuse, up to the limit
  * @reserve:     free extents that are mapped but have not been used, or could
  *               not be unmapped without splitting a mapping
  * @live:        extents handed out
+ * @unmapping:   extent in no tree that chunk_free_unmap() is unmapping, or NULL
+ *               where there is none or its address space was lost meanwhile
  * @spares:      nodes in no use, a few
  * @regions:     regions that have VMAs
  * @nr_regions:  how many
@@ -163,11 +178,13 @@ struct chunk_context {
 	struct task_struct *mapper;
 	unsigned long grown;
 	unsigned long charge_max;
+	unsigned long offsets;
 	/* innermost */
 	spinlock_t lock;
 	struct chunk_tree recycled;
 	struct chunk_tree reserve;
 	struct chunk_radix live;
+	struct chunk_extent *unmapping;
 	struct chunk_extent *spares;
 	struct list_head regions;
 	unsigned long nr_regions;
@@ -197,7 +214,10 @@ struct chunk_context {
  * @recycled:  by chunk_alloc(): it had been kept for reuse
  * @region:    its region, with a reference
  * @room:      how much of it may be kept for reuse
- * @vma:       for chunk_decommit() itself: the mapping, if it is only one
+ * @vma:       for chunk_decommit() and chunk_dealloc() themselves: the mapping, if
+ *             it is only one
+ * @mapped:    for chunk_dealloc() itself: what chunk_check_mapped() said
+ * @traits:    for chunk_dealloc() itself: CHUNK_VMA_* of its mappings
  */
 struct chunk_job {
 	unsigned long addr;
@@ -209,7 +229,14 @@ struct chunk_job {
 	struct chunk_region *region;
 	size_t room;
 	struct vm_area_struct *vma;
+	int mapped;
+	unsigned int traits;
 };
+
+/* What a user may have made of the mappings of an extent */
+#define CHUNK_VMA_LOCKED	(1U << 0)	/* mlocked */
+#define CHUNK_VMA_SEALED	(1U << 1)	/* mseal() keeps its contents */
+#define CHUNK_VMA_CHANGED	(1U << 2)	/* not as ALLOC hands it out */
 
 /* chunkmod.c */
 extern const struct file_operations chunk_fops;
@@ -277,6 +304,8 @@ long chunk_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 /* chunk_mapping.c */
 bool chunk_mapping_ours(const struct vm_area_struct *vma,
 			const struct chunk_context *context);
+bool chunk_mapping_of(const struct vm_area_struct *vma,
+		      const struct chunk_region *region);
 extern const struct vm_operations_struct chunk_vm_ops;
 int chunk_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
@@ -289,6 +318,10 @@ bool chunk_unmap(struct chunk_context *context, unsigned long addr,
 int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
 		       unsigned long size, bool locked,
 		       struct vm_area_struct **only);
+int chunk_check_vmas(struct chunk_context *context,
+		     const struct chunk_region *region, unsigned long addr,
+		     unsigned long size, unsigned int *traits,
+		     struct vm_area_struct **only);
 bool chunk_at_edge(unsigned long addr, unsigned long size);
 void chunk_zap(struct chunk_context *context, unsigned long addr,
 	       unsigned long size, struct vm_area_struct *only);
@@ -336,5 +369,14 @@ struct page *chunk_source_lock(struct mm_struct *mm);
 void chunk_source_give(struct page *page);
 void chunk_source_unlock(struct page *page);
 void chunk_source_wait(struct mm_struct *mm);
+
+/* chunk_verify.c */
+#ifdef CONFIG_DEBUG_VM
+void chunk_verify(struct chunk_context *context);
+#else
+static inline void chunk_verify(struct chunk_context *context)
+{
+}
+#endif
 
 #endif /* CHUNK_MODULE_H */

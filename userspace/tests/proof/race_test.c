@@ -661,6 +661,148 @@ static void killed_while_unmapping(void)
 	tap_note("%u killed, %u given back", rounds, atomic_load(given));
 }
 
+/*
+ * What is given back is unmapped without a lock that would keep others from
+ * mapping something else in its place. Here that is another extent of the device;
+ * and at the limit of mappings the unmapping fails, since it would cut the new
+ * mapping in two. Whatever comes of it, no address belongs to two extents.
+ */
+#define REPLACED	(3 * MIB)
+
+static char *given_back;
+static pthread_barrier_t at_once;
+
+static void *map_over_given_back(void *arg)
+{
+	uint64_t state = 3;
+
+	for (;;) {
+		pthread_barrier_wait(&at_once);
+		if (atomic_load(&stop))
+			return arg;
+		usleep(random_below(&state, 1 + *(unsigned int *)arg));
+		expect(mmap(given_back - MIB, REPLACED, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, fd, 0) ==
+		       given_back - MIB);
+		pthread_barrier_wait(&at_once);
+	}
+}
+
+static void *commit_all(void *arg)
+{
+	char *_Atomic *all = arg;
+
+	while (!atomic_load(&stop))
+		device_commit(fd, atomic_load(all), 4096 * GIB);
+	return NULL;
+}
+
+/* How many mappings there are, but for the one that is the kernel's own */
+static unsigned int mappings(void)
+{
+	unsigned int count = 0;
+	FILE *file = fopen("/proc/self/maps", "r");
+	char line[512];
+
+	expect(file);
+	while (fgets(line, sizeof(line), file))
+		count += !strstr(line, "[vsyscall]");
+	fclose(file);
+	return count;
+}
+
+static void limit_mappings(unsigned int most)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", most);
+	write_to("/proc/sys/vm/max_map_count", text);
+}
+
+/* Three extents side by side of which the first has nothing below it */
+static char *alloc_lowest(void)
+{
+	char *lowest = NULL, *extent, *below;
+
+	for (size_t i = 0; i < 3; i++) {
+		extent = device_alloc(fd, MIB, MIB);
+		if (!lowest || extent < lowest)
+			lowest = extent;
+	}
+	below = mmap(lowest - MIB, MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+		     MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	if (below == MAP_FAILED)
+		return NULL;
+	expect(munmap(below, MIB) == 0);
+	return lowest;
+}
+
+/* What was handed out last lies in nobody else's extent. */
+static void expect_owned_once(void)
+{
+	struct chunk_ioc_lookup over = device_lookup(fd, given_back - MIB);
+	char *again = device_alloc(fd, MIB, MIB);
+
+	expect(over.state & CHUNK_STATE_LIVE);
+	expect_equal(over.addr, (uintptr_t)given_back - MIB);
+	expect_equal(over.length, REPLACED);
+	expect(again + MIB <= given_back - MIB ||
+	       again >= given_back - MIB + REPLACED);
+	expect_equal(device_lookup(fd, given_back + MIB).addr, over.addr);
+	expect_consistent(fd);
+}
+
+/* How many of the rounds ended with a hole in what was mapped over */
+static unsigned int unmap_against_mmap(bool limited)
+{
+	unsigned int delay = 2000, rounds = 0, holes = 0;
+	char *_Atomic all = NULL;
+	pthread_t threads[2];
+
+	expect(pthread_barrier_init(&at_once, NULL, 2) == 0);
+	fd = device_open();
+	threads[0] = begin(map_over_given_back, &delay);
+	threads[1] = begin(commit_all, &all);
+	for (; go_on(rounds / 4); rounds++) {
+		int before = fd, error;
+
+		fd = device_open();
+		device_limit(fd, 0);
+		atomic_store(&all, device_mmap(fd, 4096 * GIB, 0));
+		given_back = alloc_lowest();
+		if (given_back) {
+			if (limited)
+				limit_mappings(mappings());
+			pthread_barrier_wait(&at_once);
+			error = device_dealloc(fd, given_back, MIB);
+			/* EINVAL: the other was first, so it was another extent. */
+			expect(!error || error == EINVAL || error == ESTALE);
+			pthread_barrier_wait(&at_once);
+			limit_mappings(65530);
+			holes += msync(given_back, page_size(), MS_ASYNC) != 0;
+			expect_owned_once();
+			expect(munmap(given_back - MIB, 64 * MIB) == 0);
+		}
+		expect(munmap(all, 4096 * GIB) == 0);
+		close(before);
+	}
+	atomic_store(&stop, true);
+	pthread_barrier_wait(&at_once);
+	end(threads, TAP_COUNT(threads));
+	tap_note("%u rounds, %u holes", rounds, holes);
+	return holes;
+}
+
+static void unmap_fails_against_mmap(void)
+{
+	unmap_against_mmap(true);
+}
+
+static void unmap_works_against_mmap(void)
+{
+	unmap_against_mmap(false);
+}
+
 /* Read faults while the page table that they are about to use goes away */
 static void *drop_page_table(void *arg)
 {
@@ -792,6 +934,9 @@ static const struct tap_case cases[] = {
 	{ "reads against page tables that go", reads_against_page_tables },
 	{ "killed while what is given back is unmapped",
 	  killed_while_unmapping },
+	{ "mapped anew while it is unmapped, at the limit of mappings",
+	  unmap_fails_against_mmap },
+	{ "the same below the limit", unmap_works_against_mmap },
 	{ "reclaim against everything", reclaim_against_everything },
 	{ "swapped out and in by a control group", swapped },
 	{ "killed for want of memory", out_of_memory },
