@@ -228,8 +228,7 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 	struct chunk_extent *spares = NULL;
 	struct chunk_extent *extent;
 	struct chunk_region *region;
-	struct vm_area_struct *vma = NULL;
-	unsigned int traits;
+	struct chunk_vmas vmas = { NULL };
 	bool recycled;
 	int err;
 
@@ -243,15 +242,16 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 	if (err)
 		return err;
 
-	if (chunk_check_vmas(context, region, extent->addr, extent->size,
-			     &traits, &vma) || (traits & CHUNK_VMA_CHANGED)) {
+	if (chunk_check_vmas(context, extent->addr, extent->size, &vmas) ||
+	    !chunk_vmas_of(&vmas, region) ||
+	    chunk_vmas_changed(&vmas, region)) {
 		chunk_free_forget(context, extent);
 		chunk_region_put(region);
 		return -EAGAIN;
 	}
 	/* Nobody owns it, but anybody could have written to it. */
 	if (context->huge)
-		chunk_zap(context, extent->addr, extent->size, vma);
+		chunk_zap(context, extent->addr, extent->size, vmas.only);
 	err = chunk_radix_store(&context->live, extent, GFP_KERNEL);
 	/* Address space belongs to one extent at a time. */
 	if (WARN_ON_ONCE(err == -EEXIST)) {
@@ -282,6 +282,8 @@ static int alloc_checked(struct chunk_context *context, struct chunk_job *job)
 			return -EINTR;
 		err = alloc_slow(context, job);
 		mmap_read_unlock(context->mm);
+		if (err == -EAGAIN && fatal_signal_pending(current))
+			err = -EINTR;
 	} while (err == -EAGAIN);
 	return err;
 }

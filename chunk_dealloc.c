@@ -12,25 +12,31 @@
  * promises, or mlocked, is not kept for reuse.
  */
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 
 #include "chunk_module.h"
 
 /*
  * Look at the mappings of what is to be given back. Where one extent adjoins the
- * other, the mapping is most often the same: no need to look for it again.
+ * other, the mapping is most often the same: no need to look for it again. After
+ * a fatal signal the rest is left alone. Returns how many were looked at.
  */
-static void look(struct chunk_context *context, struct chunk_job *jobs,
-		 unsigned int nr)
+static unsigned int look(struct chunk_context *context, struct chunk_job *jobs,
+			 unsigned int nr)
 {
-	struct vm_area_struct *vma = NULL;
+	struct chunk_vmas vmas = { NULL };
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		jobs[i].mapped = chunk_check_vmas(context, NULL, jobs[i].addr,
-						  jobs[i].size, &jobs[i].traits,
-						  &vma);
-		jobs[i].vma = vma;
+		if (!vmas.only && i && fatal_signal_pending(current))
+			break;
+		jobs[i].mapped = chunk_check_vmas(context, jobs[i].addr,
+						  jobs[i].size, &vmas);
+		jobs[i].vmas = vmas;
+		if (unlikely(!vmas.only))
+			cond_resched();
 	}
+	return i;
 }
 
 /* Find and retire a live extent, and reserve room for what is to be kept. */
@@ -48,7 +54,7 @@ static void begin_one(struct chunk_context *context, struct chunk_job *job)
 		job->err = -EINVAL;
 		return;
 	}
-	if (job->traits & CHUNK_VMA_SEALED) {
+	if (job->vmas.traits & CHUNK_VMA_SEALED) {
 		job->err = -EACCES;
 		return;
 	}
@@ -83,23 +89,12 @@ static unsigned int adjoining(const struct chunk_job *jobs, unsigned int nr)
 {
 	unsigned int i;
 
-	for (i = 1; i < nr && jobs->vma; i++) {
-		if (jobs[i].err || jobs[i].vma != jobs->vma ||
+	for (i = 1; i < nr && jobs->vmas.only; i++) {
+		if (jobs[i].err || jobs[i].vmas.only != jobs->vmas.only ||
 		    jobs[i].addr != jobs[i - 1].addr + jobs[i - 1].size)
 			break;
 	}
 	return i;
-}
-
-/* Are the mappings those of the region? Nothing else is anybody's to reuse. */
-static bool is_mapped(struct chunk_context *context, struct chunk_job *job)
-{
-	if (job->mapped)
-		return false;
-	if (likely(job->vma))
-		return chunk_mapping_of(job->vma, job->region);
-	return !chunk_check_vmas(context, job->region, job->addr, job->size,
-				 &job->traits, &job->vma);
 }
 
 /* Free the memory of retired extents, of those that adjoin at once. */
@@ -109,7 +104,8 @@ static void zap(struct chunk_context *context, struct chunk_job *jobs,
 	unsigned int i, run;
 
 	for (i = 0; i < nr; i++) {
-		if (jobs[i].err || is_mapped(context, &jobs[i]))
+		if (jobs[i].err || (!jobs[i].mapped &&
+				    chunk_vmas_of(&jobs[i].vmas, jobs[i].region)))
 			continue;
 		jobs[i].err = -ESTALE;
 		chunk_zap(context, jobs[i].addr, jobs[i].size, NULL);
@@ -122,7 +118,7 @@ static void zap(struct chunk_context *context, struct chunk_job *jobs,
 			continue;
 		run = adjoining(jobs + i, nr - i);
 		size = jobs[i + run - 1].addr + jobs[i + run - 1].size - addr;
-		chunk_zap(context, addr, size, jobs[i].vma);
+		chunk_zap(context, addr, size, jobs[i].vmas.only);
 	}
 }
 
@@ -176,7 +172,8 @@ static void end_one(struct chunk_context *context, struct chunk_job *job,
 		job->room = job->size;
 		return;
 	}
-	if (job->traits & (CHUNK_VMA_CHANGED | CHUNK_VMA_LOCKED)) {
+	if (chunk_vmas_changed(&job->vmas, job->region) ||
+	    (job->vmas.traits & CHUNK_VMA_LOCKED)) {
 		job->region->holed = true;
 		chunk_tree_unreserve(&context->recycled, job->room);
 		job->room = 0;
@@ -234,7 +231,7 @@ void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
 	}
 	if (mmap_read_lock_killable(context->mm))
 		return;
-	look(context, jobs, nr);
+	nr = look(context, jobs, nr);
 	if (begin(context, jobs, nr)) {
 		if (!context->huge)
 			chunk_source_wait(context->mm);

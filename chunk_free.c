@@ -9,6 +9,7 @@
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 
 #include "chunk_module.h"
 
@@ -96,10 +97,9 @@ static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
 			    unsigned long *start, unsigned long *size)
 {
 	struct chunk_region *region = NULL;
-	struct vm_area_struct *vma = NULL;
+	struct chunk_vmas vmas = { NULL };
 	struct chunk_extent *extent;
-	unsigned int traits;
-	int err = 0;
+	bool lost;
 
 	lockdep_assert_held(&context->map_lock);
 	lockdep_assert_held(&context->mm->mmap_lock);
@@ -116,13 +116,13 @@ static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
 	spin_unlock(&context->lock);
 	if (!region)
 		return false;
-	if (READ_ONCE(region->holed))
-		err = chunk_check_vmas(context, region, *start, *size, &traits,
-				       &vma);
-	if (err)
+	lost = READ_ONCE(region->holed) &&
+	       (chunk_check_vmas(context, *start, *size, &vmas) ||
+		!chunk_vmas_of(&vmas, region));
+	if (lost)
 		end_unmapping(context, true);
 	chunk_region_put(region);
-	return !err;
+	return !lost;
 }
 
 /**
@@ -167,7 +167,7 @@ unsigned long chunk_recycle_limit(struct chunk_context *context)
  * What is kept beyond it is released.
  *
  * Context: may sleep; no lock held.
- * Return: 0, or -ENOMEM with nothing changed.
+ * Return: 0, -ENOMEM with nothing changed, or -EINTR after a fatal signal.
  */
 int chunk_set_limit(struct chunk_context *context, unsigned long limit)
 {
@@ -175,20 +175,23 @@ int chunk_set_limit(struct chunk_context *context, unsigned long limit)
 	struct chunk_extent *spares = chunk_extent_new();
 	struct chunk_extent *extent;
 	unsigned long addr;
+	int err = 0;
 
 	if (!spares)
 		return -ENOMEM;
 	spares->next = NULL;
 	spin_lock(&context->lock);
 	WRITE_ONCE(context->recycled.limit, limit);
-	while (!chunk_tree_evict(&context->recycled, &spares, &extent)) {
+	while (!err && !chunk_tree_evict(&context->recycled, &spares, &extent)) {
 		addr = extent->addr;
 		chunk_free_reserve(context, extent, &spares);
 		spin_unlock(&context->lock);
 		chunk_free_unmap(context, addr);
+		if (fatal_signal_pending(current))
+			err = -EINTR;
 		spin_lock(&context->lock);
 	}
 	spin_unlock(&context->lock);
 	chunk_nodes_free(spares);
-	return 0;
+	return err;
 }

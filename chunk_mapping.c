@@ -31,25 +31,6 @@ bool chunk_mapping_ours(const struct vm_area_struct *vma,
 	       vma->vm_file->private_data == context;
 }
 
-/**
- * chunk_mapping_of() - is a mapping part of a region, where the region put it?
- * @vma:    a mapping of the region's context
- * @region: the region
- *
- * mremap() moves a mapping of the huge backing without a word to us, and what is
- * mapped over a region may be another region of the same context.
- *
- * Context: mmap_lock held.
- */
-bool chunk_mapping_of(const struct vm_area_struct *vma,
-		      const struct chunk_region *region)
-{
-	unsigned long page = region->start >> PAGE_SHIFT;
-
-	return vma->vm_pgoff - (vma->vm_start >> PAGE_SHIFT) ==
-	       region->pgoff - page;
-}
-
 /* Are we inside a vm_mmap or vm_munmap that this module itself called? */
 static bool mapping_ourselves(const struct chunk_context *context)
 {
@@ -224,20 +205,15 @@ unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
 
 /*
  * Is a mapping other than what ALLOC promises: readable and writable, with the
- * default protection key, there in a child, its faults nobody else's? What a
- * mapping of the process is born with anyway (READ_IMPLIES_EXEC) does not count.
+ * default protection key, there in a child, its faults nobody else's?
  */
-static bool is_changed(const struct vm_area_struct *vma,
-		       const struct chunk_region *region)
+static bool is_changed(struct vm_area_struct *vma)
 {
 	const unsigned long must = VM_READ | VM_WRITE;
-	unsigned long may_not = VM_EXEC | VM_DONTCOPY;
 
-	if (region)
-		may_not &= ~region->vm_flags;
-	return (vma->vm_flags & must) != must || (vma->vm_flags & may_not) ||
-	       vma_pkey((struct vm_area_struct *)vma) ||
-	       userfaultfd_armed((struct vm_area_struct *)vma);
+	return (vma->vm_flags & must) != must ||
+	       (vma->vm_flags & VM_DONTCOPY) || vma_pkey(vma) ||
+	       userfaultfd_armed(vma);
 }
 
 /*
@@ -347,8 +323,9 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	region->context = context;
 	region->pgoff = unique_offset(context);
 	if (mapping_ourselves(context))
-		region->vm_flags = vma->vm_flags;
-	region->holed = is_changed(vma, region);
+		region->executable = vma->vm_flags & VM_EXEC;
+	else
+		region->holed = is_changed(vma) || (vma->vm_flags & VM_EXEC);
 	extent->addr = vma->vm_start;
 	extent->size = size;
 	extent->owner = region;
@@ -466,57 +443,87 @@ static struct vm_area_struct *mapping_at(struct chunk_context *context,
 	return vma && chunk_mapping_ours(vma, context) ? vma : NULL;
 }
 
-static unsigned int traits_of(const struct vm_area_struct *vma,
-			      const struct chunk_region *region)
+static unsigned int traits_of(struct vm_area_struct *vma)
 {
 	unsigned int traits = 0;
 
 	if (vma->vm_flags & VM_LOCKED)
 		traits |= CHUNK_VMA_LOCKED;
+	if (vma->vm_flags & VM_EXEC)
+		traits |= CHUNK_VMA_EXEC;
 	if (chunk_vma_keeps_contents(vma))
 		traits |= CHUNK_VMA_SEALED;
-	if (is_changed(vma, region))
+	if (is_changed(vma))
 		traits |= CHUNK_VMA_CHANGED;
 	return traits;
+}
+
+static unsigned long base_of(const struct vm_area_struct *vma)
+{
+	return vma->vm_pgoff - (vma->vm_start >> PAGE_SHIFT);
 }
 
 /**
  * chunk_check_vmas() - is a range still covered by our mappings, and by which?
  * @context: the context, of current->mm
- * @region:  the region whose mappings they must be, or NULL for any
  * @addr:    first byte, page-aligned
  * @size:    bytes, page-aligned
- * @traits:  receives CHUNK_VMA_* that one of them has at least
- * @only:    a mapping that this has found before, or NULL. Set to the mapping if
- *           one covers the whole range, else to NULL; good for as long as
- *           mmap_lock is held
+ * @vmas:    filled; in: @only is a mapping found before, or NULL
  *
- * Context: mmap_lock held. Time grows with the number of mappings, which the
- * kernel limits (vm.max_map_count).
+ * Context: mmap_lock held. Time grows with the number of mappings, of which the
+ * kernel limits the number (vm.max_map_count).
  * Return: 0 or -ESTALE if not.
  */
-int chunk_check_vmas(struct chunk_context *context,
-		     const struct chunk_region *region, unsigned long addr,
-		     unsigned long size, unsigned int *traits,
-		     struct vm_area_struct **only)
+int chunk_check_vmas(struct chunk_context *context, unsigned long addr,
+		     unsigned long size, struct chunk_vmas *vmas)
 {
-	struct vm_area_struct *vma = *only;
+	struct vm_area_struct *vma = vmas->only;
 	unsigned long from = addr;
 	unsigned long end = addr + size;
 
 	lockdep_assert_held(&context->mm->mmap_lock);
-	*only = NULL;
-	*traits = 0;
+	vmas->only = NULL;
+	vmas->traits = 0;
 	while (from < end) {
 		vma = mapping_at(context, from, vma);
-		if (!vma || (region && !chunk_mapping_of(vma, region)))
+		if (!vma)
 			return -ESTALE;
-		*traits |= traits_of(vma, region);
+		if (from == addr)
+			vmas->base = base_of(vma);
+		else if (base_of(vma) != vmas->base)
+			vmas->traits |= CHUNK_VMA_MIXED;
+		vmas->traits |= traits_of(vma);
 		from = vma->vm_end;
 	}
 	if (vma && vma->vm_start <= addr)
-		*only = vma;
+		vmas->only = vma;
 	return 0;
+}
+
+/**
+ * chunk_vmas_of() - are mappings a region's, where the region put them?
+ * @vmas:   mappings of the region's context
+ * @region: the region
+ *
+ * Another region of the same context may have been mapped over it.
+ */
+bool chunk_vmas_of(const struct chunk_vmas *vmas,
+		   const struct chunk_region *region)
+{
+	return !(vmas->traits & CHUNK_VMA_MIXED) &&
+	       vmas->base == region->pgoff - (region->start >> PAGE_SHIFT);
+}
+
+/**
+ * chunk_vmas_changed() - are mappings other than what ALLOC hands out?
+ * @vmas:   mappings of the region
+ * @region: the region
+ */
+bool chunk_vmas_changed(const struct chunk_vmas *vmas,
+			const struct chunk_region *region)
+{
+	return (vmas->traits & CHUNK_VMA_CHANGED) ||
+	       ((vmas->traits & CHUNK_VMA_EXEC) && !region->executable);
 }
 
 /**
@@ -525,7 +532,9 @@ int chunk_check_vmas(struct chunk_context *context,
  * @addr:    first byte, page-aligned
  * @size:    bytes, page-aligned
  * @locked:  mlocked pages are acceptable
- * @only:    as of chunk_check_vmas()
+ * @only:    a mapping that this has found before, or NULL. Set to the mapping if
+ *           one covers the whole range, else to NULL; good for as long as
+ *           mmap_lock is held
  *
  * Context: mmap_lock held.
  * Return: 0, -ESTALE if not all of it is mapped, -EINVAL if some of it is mlocked
@@ -535,15 +544,16 @@ int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
 		       unsigned long size, bool locked,
 		       struct vm_area_struct **only)
 {
-	unsigned int traits;
+	struct chunk_vmas vmas = { .only = *only };
 	int err;
 
-	err = chunk_check_vmas(context, NULL, addr, size, &traits, only);
+	err = chunk_check_vmas(context, addr, size, &vmas);
+	*only = vmas.only;
 	if (err)
 		return err;
-	if ((traits & CHUNK_VMA_LOCKED) && !locked)
+	if ((vmas.traits & CHUNK_VMA_LOCKED) && !locked)
 		return -EINVAL;
-	return traits & CHUNK_VMA_SEALED ? -EACCES : 0;
+	return vmas.traits & CHUNK_VMA_SEALED ? -EACCES : 0;
 }
 
 /**

@@ -56,14 +56,12 @@ static bool is_free(struct chunk_tree *tree, const struct chunk_extent *extent)
 static void verify_mapping(struct books *books, struct chunk_extent *extent)
 {
 	struct chunk_region *region = extent->owner;
-	struct vm_area_struct *vma = NULL;
-	unsigned int traits;
+	struct chunk_vmas vmas = { NULL };
 
 	if (!region->holed)
-		expect(books, !chunk_check_vmas(books->context, region,
-						extent->addr, extent->size,
-						&traits, &vma) &&
-			      !(traits & CHUNK_VMA_CHANGED),
+		expect(books, !chunk_check_vmas(books->context, extent->addr,
+						extent->size, &vmas) &&
+			      chunk_vmas_of(&vmas, region),
 		       "an extent is not mapped as its region says");
 }
 

@@ -98,7 +98,8 @@
  * @start:     first byte, a multiple of CHUNK_SIZE (invariant)
  * @chunks:    size in chunks (invariant)
  * @pgoff:     offset of its first page, by which its VMAs are known (invariant)
- * @vm_flags:  VM_* that its VMA was born with, if mapped ahead; else 0 (invariant)
+ * @executable: mapped ahead, and executable all the same, since the process wants
+ *             all of its memory to be (READ_IMPLIES_EXEC) (invariant)
  * @verified:  bytes in extents as chunk_verify() counts them; context->lock
  * @read_next: where a read fault would be the next in a row; a hint, no lock
  * @nr_leaves: leaves there are; context->lock
@@ -118,7 +119,7 @@ struct chunk_region {
 	unsigned long start;
 	unsigned long chunks;
 	unsigned long pgoff;
-	unsigned long vm_flags;
+	bool executable;
 	unsigned long verified;
 	unsigned long read_next;
 	unsigned long nr_leaves;
@@ -200,6 +201,27 @@ struct chunk_context {
 	atomic_long_t traps;
 };
 
+/* What a user may have made of mappings */
+#define CHUNK_VMA_LOCKED	(1U << 0)	/* mlocked */
+#define CHUNK_VMA_SEALED	(1U << 1)	/* mseal() keeps its contents */
+#define CHUNK_VMA_CHANGED	(1U << 2)	/* not as ALLOC hands it out */
+#define CHUNK_VMA_EXEC		(1U << 3)	/* executable, too */
+#define CHUNK_VMA_MIXED		(1U << 4)	/* of several regions */
+
+/**
+ * struct chunk_vmas - the mappings of a range, as chunk_check_vmas() found them
+ * @only:   the mapping, if one covers the whole range; else NULL. Good for as
+ *          long as mmap_lock is held
+ * @base:   offset of address 0, in pages, if the first one's offsets went on
+ *          down to there: differs from region to region
+ * @traits: CHUNK_VMA_* that one of them has at least
+ */
+struct chunk_vmas {
+	struct vm_area_struct *only;
+	unsigned long base;
+	unsigned int traits;
+};
+
 /* The most extents that one call of chunk_alloc() or the like deals with. */
 #define CHUNK_JOBS	32
 
@@ -214,10 +236,9 @@ struct chunk_context {
  * @recycled:  by chunk_alloc(): it had been kept for reuse
  * @region:    its region, with a reference
  * @room:      how much of it may be kept for reuse
- * @vma:       for chunk_decommit() and chunk_dealloc() themselves: the mapping, if
- *             it is only one
- * @mapped:    for chunk_dealloc() itself: what chunk_check_mapped() said
- * @traits:    for chunk_dealloc() itself: CHUNK_VMA_* of its mappings
+ * @vma:       for chunk_decommit() itself: the mapping, if it is only one
+ * @mapped:    for chunk_dealloc() itself: what chunk_check_vmas() said
+ * @vmas:      for chunk_dealloc() itself: its mappings
  */
 struct chunk_job {
 	unsigned long addr;
@@ -230,13 +251,8 @@ struct chunk_job {
 	size_t room;
 	struct vm_area_struct *vma;
 	int mapped;
-	unsigned int traits;
+	struct chunk_vmas vmas;
 };
-
-/* What a user may have made of the mappings of an extent */
-#define CHUNK_VMA_LOCKED	(1U << 0)	/* mlocked */
-#define CHUNK_VMA_SEALED	(1U << 1)	/* mseal() keeps its contents */
-#define CHUNK_VMA_CHANGED	(1U << 2)	/* not as ALLOC hands it out */
 
 /* chunkmod.c */
 extern const struct file_operations chunk_fops;
@@ -304,8 +320,6 @@ long chunk_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 /* chunk_mapping.c */
 bool chunk_mapping_ours(const struct vm_area_struct *vma,
 			const struct chunk_context *context);
-bool chunk_mapping_of(const struct vm_area_struct *vma,
-		      const struct chunk_region *region);
 extern const struct vm_operations_struct chunk_vm_ops;
 int chunk_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
@@ -318,10 +332,12 @@ bool chunk_unmap(struct chunk_context *context, unsigned long addr,
 int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
 		       unsigned long size, bool locked,
 		       struct vm_area_struct **only);
-int chunk_check_vmas(struct chunk_context *context,
-		     const struct chunk_region *region, unsigned long addr,
-		     unsigned long size, unsigned int *traits,
-		     struct vm_area_struct **only);
+int chunk_check_vmas(struct chunk_context *context, unsigned long addr,
+		     unsigned long size, struct chunk_vmas *vmas);
+bool chunk_vmas_of(const struct chunk_vmas *vmas,
+		   const struct chunk_region *region);
+bool chunk_vmas_changed(const struct chunk_vmas *vmas,
+			const struct chunk_region *region);
 bool chunk_at_edge(unsigned long addr, unsigned long size);
 void chunk_zap(struct chunk_context *context, unsigned long addr,
 	       unsigned long size, struct vm_area_struct *only);

@@ -12,6 +12,13 @@
  * writable, zero until written) or decommitted (no memory; an access raises
  * SIGSEGV). Pages outside live extents are decommitted.
  *
+ * ALLOC hands out memory that is readable and writable. An extent whose mappings
+ * the user protected otherwise, gave a protection key, registered with
+ * userfaultfd or kept from children (MADV_DONTFORK) is not handed out again, nor
+ * kept for reuse if it is mlocked: DEALLOC returns it to the system, or where that
+ * would add a mapping, leaves its address space alone for as long as the context
+ * lasts. Memory that mlockall(2) has locked may be handed out again locked.
+ *
  * mmap(2) on the device, MAP_PRIVATE, yields a live, committed extent in one
  * call. The offset is CHUNK_MMAP_ALIGN(log2 of the alignment), or 0 for
  * CHUNK_SIZE. Without MAP_NORESERVE the whole length is charged against the
@@ -45,6 +52,8 @@
  * ESTALE      the mapping under the range was unmapped or replaced behind the
  *             device's back. DEALLOC has then forgotten the extent; other
  *             calls have changed nothing
+ * EACCES      DEALLOC, DECOMMIT: mseal(2) keeps the contents of the range, or of
+ *             part of it: it is sealed, and the caller could not write to it
  * EINTR       a fatal signal arrived while waiting
  */
 #ifndef _UAPI_LINUX_CHUNK_H
