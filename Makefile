@@ -37,7 +37,8 @@ help:
 #: make bench-native libchunk without the module against the original's system
 #:                   calls, wall clock, here (ROUNDS=200)
 #: make install      the library, headers, chunk.pc and the manual, to PREFIX=
-#:                   (/usr/local; DESTDIR= in front of it); make uninstall
+#:                   (/usr/local; DESTDIR= in front of it), and where jemalloc's
+#:                   header is libchunk-jemalloc; make uninstall
 #: make check-sanitize  libchunk's tests under AddressSanitizer and
 #:                   UndefinedBehaviorSanitizer, ThreadSanitizer and valgrind,
 #:                   and some runs of the fuzzer (TOOLS="address" for some of
@@ -51,13 +52,14 @@ help:
 #: make distclean    and the cache of kernels
 
 BUILD_DEPS := gcc libc6-dev make
-JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
+JEMALLOC_DEPS := libjemalloc-dev
+REDIS_DEPS := redis-server redis-tools
 MIMALLOC_DEPS := libmimalloc-dev
 # Sanitizers come with gcc; libc6-dbg is valgrind's.
 WATCH_DEPS := clang libc6-dbg libclang-rt-14-dev llvm valgrind
 
 deps:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(MIMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(MIMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
 		busybox-static ca-certificates coccinelle flex g++ gcc-12 gnuplot-nox kmod \
 		libelf-dev lz4 mandoc ocaml-nox perl pkg-config python3 qemu-system-x86 shellcheck sparse xz-utils \
 		$$(userspace/tests/arch --packages)
@@ -69,7 +71,7 @@ modules:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
 libchunk:
-	@kunit/deps $(BUILD_DEPS)
+	@CC="$(CC)" kunit/deps $(BUILD_DEPS)
 	$(MAKE) -C userspace libchunk
 
 tests: libchunk
@@ -129,27 +131,28 @@ bench-check:
 	@userspace/bench/run --kernel $(KERNEL) --check $(ROWS)
 
 bench-native:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) >&2
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) >&2
 	@$(MAKE) -s -C userspace libchunk >&2
 	@$(MAKE) -s -C userspace bench-native
 
-install: jemalloc
+install:
+	@CC="$(CC)" kunit/deps $(BUILD_DEPS)
 	$(MAKE) -C userspace install
 
 uninstall:
 	$(MAKE) -C userspace uninstall
 
 check-sanitize:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) python3 >&2
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
 	@userspace/tests/sanitize $(TOOLS)
 
 DURATION ?= 600
 fuzz:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) python3 >&2
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
 	@$(MAKE) -s -C userspace/tests/fuzz fuzz DURATION=$(DURATION)
 
 coverage:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) python3 >&2
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
 	@userspace/tests/coverage
 
 lint:
