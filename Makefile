@@ -33,7 +33,8 @@ help:
 #:                   WAY=guarded; PROFILE=recycle: where they go; more:
 #:                   userspace/bench/run --help)
 #: make bench-check  fail where they are 5 % more than in docs/bench
-#: make bench-save   measure all, and put that into docs/bench
+#: make bench-save   measure all, and put that into docs/bench with the commit; a
+#:                   tree with changes is refused
 #: make bench-native libchunk without the module against the original's system
 #:                   calls, wall clock, here (ROUNDS=200)
 #: make install      the library, headers, chunk.pc and the manual, to PREFIX=
