@@ -14,6 +14,8 @@ help:
 #: make check        every test: ends with "N passed, N failed"
 #:                   (STEPS="lint kunit ..." for some of them, JOBS=1 for one at
 #:                   a time)
+#: make check-loaded  the same beside LOAD=16 processes that do nothing but run,
+#:                   as on a busy machine (STEPS="native kunit")
 #: make check-kernels  the module on Debian 6.1, 6.12 and 7.3, stock and debug: a
 #:                   matrix (KERNELS="6.12 7.3" STEPS="build kunit ..." for parts)
 #: make check-arch   libchunk built for other machines and systems, its tests run
@@ -62,7 +64,7 @@ WATCH_DEPS := clang libc6-dbg libclang-rt-14-dev llvm valgrind
 deps:
 	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(MIMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
 		busybox-static ca-certificates coccinelle flex g++ gcc-12 gnuplot-nox kmod \
-		libelf-dev lz4 mandoc ocaml-nox perl pkg-config python3 qemu-system-x86 shellcheck sparse xz-utils \
+		libelf-dev lz4 mandoc ocaml-nox git perl pkg-config python3 qemu-system-x86 shellcheck sparse stress-ng xz-utils \
 		$$(userspace/tests/arch --packages)
 	@userspace/tests/check-windows --deps
 
@@ -108,6 +110,12 @@ run:
 check:
 	@kunit/deps python3
 	@kunit/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
+
+LOAD ?= 16
+check-loaded:
+	@kunit/deps python3 stress-ng
+	@stress-ng --quiet --cpu $(LOAD) & trap "kill $$!" EXIT; \
+		kunit/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
 
 KERNELS ?= $(shell awk '/^[0-9]/ { print $$1 }' kunit/kernels)
 check-kernels:
@@ -168,6 +176,6 @@ distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
 .PHONY: help adapters deps bench bench-save bench-check bench-native modules libchunk tests jemalloc \
-	vm kunit run check check-arch check-windows check-kernels check-sanitize fuzz coverage \
+	vm kunit run check check-loaded check-arch check-windows check-kernels check-sanitize fuzz coverage \
 	install uninstall lint clean distclean
 .DEFAULT_GOAL := help
