@@ -14,6 +14,8 @@ help:
 #: make check        every test: ends with "N passed, N failed"
 #:                   (STEPS="lint kunit ..." for some of them, JOBS=1 for one at
 #:                   a time)
+#: make check-loaded  the same beside LOAD=16 processes that do nothing but run,
+#:                   as on a busy machine (STEPS="native kunit")
 #: make check-kernels  the module on Debian 6.1, 6.12 and 7.3, stock and debug: a
 #:                   matrix (KERNELS="6.12 7.3" STEPS="build kunit ..." for parts)
 #: make check-arch   libchunk built for other machines and systems, its tests run
@@ -33,11 +35,13 @@ help:
 #:                   WAY=guarded; PROFILE=recycle: where they go; more:
 #:                   userspace/bench/run --help)
 #: make bench-check  fail where they are 5 % more than in docs/bench
-#: make bench-save   measure all, and put that into docs/bench
+#: make bench-save   measure all, and put that into docs/bench with the commit; a
+#:                   tree with changes is refused
 #: make bench-native libchunk without the module against the original's system
 #:                   calls, wall clock, here (ROUNDS=200)
 #: make install      the library, headers, chunk.pc and the manual, to PREFIX=
-#:                   (/usr/local; DESTDIR= in front of it); make uninstall
+#:                   (/usr/local; DESTDIR= in front of it), and where jemalloc's
+#:                   header is libchunk-jemalloc; make uninstall
 #: make check-sanitize  libchunk's tests under AddressSanitizer and
 #:                   UndefinedBehaviorSanitizer, ThreadSanitizer and valgrind,
 #:                   and some runs of the fuzzer (TOOLS="address" for some of
@@ -51,15 +55,16 @@ help:
 #: make distclean    and the cache of kernels
 
 BUILD_DEPS := gcc libc6-dev make
-JEMALLOC_DEPS := libjemalloc-dev redis-server redis-tools
+JEMALLOC_DEPS := libjemalloc-dev
+REDIS_DEPS := redis-server redis-tools
 MIMALLOC_DEPS := libmimalloc-dev
 # Sanitizers come with gcc; libc6-dbg is valgrind's.
 WATCH_DEPS := clang libc6-dbg libclang-rt-14-dev llvm valgrind
 
 deps:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(MIMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(MIMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
 		busybox-static ca-certificates coccinelle flex g++ gcc-12 gnuplot-nox kmod \
-		libelf-dev lz4 mandoc ocaml-nox perl pkg-config python3 qemu-system-x86 shellcheck sparse xz-utils \
+		libelf-dev lz4 mandoc ocaml-nox git perl pkg-config python3 qemu-system-x86 shellcheck sparse stress-ng xz-utils \
 		$$(userspace/tests/arch --packages)
 	@userspace/tests/check-windows --deps
 
@@ -69,7 +74,7 @@ modules:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
 libchunk:
-	@kunit/deps $(BUILD_DEPS)
+	@CC="$(CC)" kunit/deps $(BUILD_DEPS)
 	$(MAKE) -C userspace libchunk
 
 tests: libchunk
@@ -106,6 +111,12 @@ check:
 	@kunit/deps python3
 	@kunit/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
 
+LOAD ?= 16
+check-loaded:
+	@kunit/deps python3 stress-ng
+	@stress-ng --quiet --cpu $(LOAD) & trap "kill $$!" EXIT; \
+		kunit/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
+
 KERNELS ?= $(shell awk '/^[0-9]/ { print $$1 }' kunit/kernels)
 check-kernels:
 	@kunit/deps python3
@@ -129,27 +140,28 @@ bench-check:
 	@userspace/bench/run --kernel $(KERNEL) --check $(ROWS)
 
 bench-native:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) >&2
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) >&2
 	@$(MAKE) -s -C userspace libchunk >&2
 	@$(MAKE) -s -C userspace bench-native
 
-install: jemalloc
+install:
+	@CC="$(CC)" kunit/deps $(BUILD_DEPS)
 	$(MAKE) -C userspace install
 
 uninstall:
 	$(MAKE) -C userspace uninstall
 
 check-sanitize:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) python3 >&2
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
 	@userspace/tests/sanitize $(TOOLS)
 
 DURATION ?= 600
 fuzz:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) python3 >&2
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
 	@$(MAKE) -s -C userspace/tests/fuzz fuzz DURATION=$(DURATION)
 
 coverage:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(WATCH_DEPS) python3 >&2
+	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
 	@userspace/tests/coverage
 
 lint:
@@ -164,6 +176,6 @@ distclean: clean
 	. kunit/lib.sh && rm -rf "$$cache"
 
 .PHONY: help adapters deps bench bench-save bench-check bench-native modules libchunk tests jemalloc \
-	vm kunit run check check-arch check-windows check-kernels check-sanitize fuzz coverage \
+	vm kunit run check check-loaded check-arch check-windows check-kernels check-sanitize fuzz coverage \
 	install uninstall lint clean distclean
 .DEFAULT_GOAL := help

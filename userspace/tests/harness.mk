@@ -16,7 +16,7 @@ else
 SYSTEM := posix
 endif
 
-TAP_posix := tap
+TAP_posix := tap tap_clock
 TAP_windows := tap_windows
 MEMORY_posix := smaps
 COMMON_posix := common_posix

@@ -7,9 +7,13 @@
 #include <unistd.h>
 
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "tap_system.h"
+
+/* After how many seconds, each time, a case that still runs is named */
+#define TELL_EVERY	60
 
 /* Where results and notes go, whatever the case does to its own stdout. */
 static int report_fd = STDOUT_FILENO;
@@ -23,7 +27,13 @@ static int reason_fd = -1;
  */
 void tap_system_write(const char *line, size_t length)
 {
-	if (write(report_fd, line, length) < 0)
+	ssize_t written;
+
+	/* The ticks of a running case interrupt it. */
+	do {
+		written = write(report_fd, line, length);
+	} while (written < 0 && errno == EINTR);
+	if (written < 0)
 		abort();
 }
 
@@ -73,8 +83,10 @@ void tap_join_at(const char *file, int line, pid_t child)
 	while (waitpid(child, &status, 0) != child)
 		expect(errno == EINTR);
 	if (WIFSIGNALED(status)) {
-		tap_note("%s:%d: child killed by signal %d, %s", file, line,
-			 WTERMSIG(status), strsignal(WTERMSIG(status)));
+		tap_note("%s:%d: child killed by signal %d, %s%s", file, line,
+			 WTERMSIG(status), strsignal(WTERMSIG(status)),
+			 WTERMSIG(status) == SIGALRM ?
+			 ": the child's own limit of time" : "");
 		_exit(TAP_FAILED);
 	}
 	if (WEXITSTATUS(status) != 0) {
@@ -263,9 +275,60 @@ static noreturn void run_case(const struct tap_case *test)
 	setpgid(0, 0);
 	/* Cases trap and abort on purpose. */
 	setrlimit(RLIMIT_CORE, &no_core);
-	alarm(tap_timeout());
+	signal(SIGALRM, SIG_DFL);
 	test->run();
 	_exit(0);
+}
+
+static void on_tick(int signal_number)
+{
+	(void)signal_number;
+}
+
+/* Interrupts what this process waits for, every second or no more. */
+static void tick(bool on)
+{
+	struct itimerval every = { { on, 0 }, { on, 0 } };
+
+	setitimer(ITIMER_REAL, &every, NULL);
+}
+
+/* Has a case had its time? Also says how long it has run, from time to time. */
+static bool at_limit(struct tap_clock *clock, const char *name)
+{
+	unsigned int limit = tap_timeout();
+	double before = clock->passed;
+
+	tap_clock_tick(clock);
+	if (clock->own >= limit) {
+		tap_note("out of time: has run %.0f s of %u (TAP_TIMEOUT), by the clock %.0f s",
+			 clock->own, limit, clock->passed);
+		return true;
+	}
+	if ((int)(clock->passed / TELL_EVERY) > (int)(before / TELL_EVERY))
+		tap_note("running for %.0f s of %u, by the clock %.0f s: %s",
+			 clock->own, limit, clock->passed, name);
+	return false;
+}
+
+/* Waits for the case, and kills it at its limit; its status as from waitpid() */
+static int await_case(pid_t child, const char *name, bool *late)
+{
+	struct tap_clock clock;
+	int status;
+
+	tap_clock_start(&clock);
+	tick(true);
+	while (waitpid(child, &status, 0) != child) {
+		if (errno != EINTR)
+			abort();
+		if (!*late && at_limit(&clock, name)) {
+			*late = true;
+			kill(child, SIGKILL);
+		}
+	}
+	tick(false);
+	return status;
 }
 
 /**
@@ -279,6 +342,7 @@ static noreturn void run_case(const struct tap_case *test)
 int tap_system_run(const struct tap_suite *suite, size_t index, char *reason)
 {
 	int ends[2], status;
+	bool late = false;
 	pid_t child;
 	ssize_t got;
 
@@ -291,8 +355,9 @@ int tap_system_run(const struct tap_suite *suite, size_t index, char *reason)
 		close(ends[1]);
 		run_case(&suite->cases[index]);
 	}
-	if (child < 0 || waitpid(child, &status, 0) != child)
+	if (child < 0)
 		abort();
+	status = await_case(child, suite->cases[index].name, &late);
 	kill(-child, SIGKILL);
 	close(ends[1]);
 	got = read(ends[0], reason, TAP_REASON - 1);
@@ -300,9 +365,9 @@ int tap_system_run(const struct tap_suite *suite, size_t index, char *reason)
 	close(ends[0]);
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	tap_note("ended by signal %d, %s%s", WTERMSIG(status),
-		 strsignal(WTERMSIG(status)),
-		 WTERMSIG(status) == SIGALRM ? ": it hung" : "");
+	if (!late)
+		tap_note("ended by signal %d, %s", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
 	return TAP_DIED;
 }
 
@@ -312,7 +377,10 @@ int tap_system_run(const struct tap_suite *suite, size_t index, char *reason)
  */
 void tap_system_start(const struct tap_suite *suite)
 {
+	static const struct sigaction ticking = { .sa_handler = on_tick };
+
 	(void)suite;
+	sigaction(SIGALRM, &ticking, NULL);
 	/* Survives a case that closes or redirects its stdout. */
 	report_fd = at_own_number(STDOUT_FILENO, TAP_FD);
 }

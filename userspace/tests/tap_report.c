@@ -8,7 +8,7 @@
 
 #include "tap_system.h"
 
-/* A case that takes this long hangs. TAP_TIMEOUT overrides it. */
+/* A case that runs this long hangs. TAP_TIMEOUT overrides it. */
 #define SECONDS		300
 
 /* One line in one piece, so that those of several processes do not mix. */
@@ -104,9 +104,9 @@ void tap_unequal(const char *file, int line, const char *what,
 }
 
 /**
- * tap_timeout() - how long may a case take?
+ * tap_timeout() - how long may a case run?
  *
- * Return: seconds.
+ * Return: seconds, of those that it has the processors for.
  */
 unsigned int tap_timeout(void)
 {
@@ -146,8 +146,8 @@ static void help(const char *about)
 	puts("Prints TAP; exits with 1 if a case fails, 2 for bad arguments.");
 	puts("CASE is a part of the names of the cases to run.\n");
 	puts("  -l, --list   print the names only\n");
-	printf("TAP_TIMEOUT: seconds until a case counts as hanging (%d)\n",
-	       SECONDS);
+	printf("TAP_TIMEOUT: seconds that a case may run (%d), not counting those in\n"
+	       "which it waits for processors that others have\n", SECONDS);
 	puts("TAP_SKIPS: a file of lines \"PROGRAM | CASE | REASON\" to skip");
 }
 

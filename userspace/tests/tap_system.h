@@ -22,6 +22,23 @@ int tap_system_run(const struct tap_suite *suite, size_t index, char *reason);
 
 unsigned int tap_timeout(void);
 
+/**
+ * struct tap_clock - how long a case has been running
+ * @passed: seconds of the clock on the wall
+ * @own:    seconds that the case had the processors for, or could have had
+ * @last:   when it was last looked at
+ * @had:    what a virtual machine had then
+ */
+struct tap_clock {
+	double passed;
+	double own;
+	double last;
+	double had;
+};
+
+void tap_clock_start(struct tap_clock *clock);
+void tap_clock_tick(struct tap_clock *clock);
+
 bool tap_excused(const char *program, const char *name, char *reason);
 
 #endif /* TAP_SYSTEM_H */

@@ -220,7 +220,8 @@ int tap_system_run(const struct tap_suite *suite, size_t index, char *reason)
 	WaitForSingleObject(process, INFINITE);
 	code = exit_code(process);
 	if (hung) {
-		tap_note("it hung");
+		tap_note("out of time: the limit is %u s (TAP_TIMEOUT)",
+			 tap_timeout());
 		return TAP_DIED;
 	}
 	if (code == TAP_SKIPPED) {
