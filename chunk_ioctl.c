@@ -121,7 +121,8 @@ static __always_inline int alloc_job(struct chunk_job *job, u64 length,
 	    !is_power_of_2(alignment) || alignment < CHUNK_SIZE ||
 	    length + alignment < length)
 		return -EINVAL;
-	if (length > TASK_SIZE || alignment > TASK_SIZE)
+	if (length > CHUNK_LENGTH_MAX || length > TASK_SIZE ||
+	    alignment > TASK_SIZE)
 		return -ENOMEM;
 	job->size = length;
 	job->alignment = alignment;

@@ -144,6 +144,8 @@ unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
 
 	if (!alignment || !IS_ALIGNED(len, CHUNK_SIZE))
 		return -EINVAL;
+	if (len > CHUNK_LENGTH_MAX)
+		return -ENOMEM;
 	/* Address 0, which root could have, means that there is no extent. */
 	if (flags & MAP_FIXED)
 		return addr && IS_ALIGNED(addr, alignment) ? addr : -EINVAL;
@@ -255,6 +257,9 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!alignment || !IS_ALIGNED(vma->vm_start, alignment) ||
 	    !IS_ALIGNED(size, CHUNK_SIZE))
 		return -EINVAL;
+	/* As in chunk_get_unmapped_area(): the bitmaps are sized by it. */
+	if (size > CHUNK_LENGTH_MAX)
+		return -ENOMEM;
 	if (mapping_ourselves(context) && size > context->charge_max &&
 	    !(vma->vm_flags & VM_NORESERVE))
 		return -ENOMEM;
@@ -328,7 +333,9 @@ int chunk_map_grow(struct chunk_context *context, struct file *file,
 		   unsigned long size, unsigned long alignment)
 {
 	unsigned long ahead = min(READ_ONCE(context->mapped), CHUNK_GROW_MAX);
-	unsigned long step = max(READ_ONCE(context->grow), size);
+	unsigned long grow = min_t(u64, READ_ONCE(context->grow),
+				   CHUNK_LENGTH_MAX);
+	unsigned long step = max(grow, size);
 	unsigned long steps[] = { max(ahead, step), step, size };
 	int err = -ENOMEM;
 	int i;

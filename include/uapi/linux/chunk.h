@@ -39,7 +39,7 @@
  *             extents and one of them is given back meanwhile, those before
  *             it may have changed
  * ENOMEM      no memory, or no address space (RLIMIT_AS, RLIMIT_DATA,
- *             overcommit, mapping limit)
+ *             overcommit, mapping limit), or more than CHUNK_LENGTH_MAX
  * EBUSY       CONFIGURE after the first extent of the context
  * EOPNOTSUPP  the backing is not available on this kernel
  * ESTALE      the mapping under the range was unmapped or replaced behind the
@@ -57,6 +57,9 @@
 
 #define CHUNK_SHIFT		20
 #define CHUNK_SIZE		(1UL << CHUNK_SHIFT)
+
+/* The longest extent, and region: 16 TiB. mmap(2) and ALLOC refuse more. */
+#define CHUNK_LENGTH_MAX	(1ULL << 44)
 
 /* For the offset of mmap(2): alignment 1 << log2, on pages of @page bytes. */
 #define CHUNK_MMAP_ALIGN(log2, page)	((__u64)(log2) * (page))
