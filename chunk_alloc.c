@@ -213,7 +213,7 @@ static unsigned int alloc_fast(struct chunk_context *context,
 		chunk_nodes_keep(context, &spares);
 	spin_unlock(&context->lock);
 	if (unlikely(spares))
-		chunk_nodes_free(spares);
+		chunk_nodes_free(context, spares);
 	return done;
 }
 
@@ -259,7 +259,7 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 		job->recycled = recycled;
 	}
 	spin_unlock(&context->lock);
-	chunk_nodes_free(spares);
+	chunk_nodes_free(context, spares);
 	chunk_region_put(region);
 	return err;
 }

@@ -36,6 +36,7 @@ struct chunk_context *chunk_context_new(struct mm_struct *mm)
 	context->grow = chunk_default_grow();
 	mmgrab(mm);
 	context->mm = mm;
+	chunk_charge(mm, sizeof(*context));
 	return context;
 }
 
@@ -54,7 +55,8 @@ void chunk_context_free(struct chunk_context *context)
 		chunk_huge_free(context);
 	WARN_ON_ONCE(!list_empty(&context->regions) || context->mapped);
 	chunk_radix_destroy(&context->live);
-	chunk_nodes_free(context->spares);
+	chunk_nodes_free(context, context->spares);
+	chunk_uncharge(context->mm, sizeof(*context));
 	mmdrop(context->mm);
 	kfree(context);
 }
@@ -199,7 +201,7 @@ void chunk_context_forget(struct chunk_context *context, unsigned long start,
 			more = trees[i] ? forget_free(&forget, trees[i]) :
 					  forget_live(&forget);
 			spin_unlock(&context->lock);
-			chunk_nodes_free(forget.spares);
+			chunk_nodes_free(context, forget.spares);
 			forget.spares = NULL;
 			cond_resched();
 		} while (more);

@@ -156,7 +156,7 @@ static void end(struct chunk_context *context, struct chunk_job *jobs,
 		if (!jobs[i].extent || !jobs[i].room ||
 		    jobs[i].room == jobs[i].size)
 			continue;
-		node = chunk_extent_new();
+		node = chunk_extent_new(context);
 		if (node)
 			chunk_spare_push(&spares, node);
 	}
@@ -167,7 +167,7 @@ static void end(struct chunk_context *context, struct chunk_job *jobs,
 	}
 	chunk_nodes_keep(context, &spares);
 	spin_unlock(&context->lock);
-	chunk_nodes_free(spares);
+	chunk_nodes_free(context, spares);
 }
 
 /**

@@ -49,7 +49,7 @@ static void vma_open(struct vm_area_struct *vma)
 		region = chunk_region_snapshot(region, vma->vm_start,
 					       vma->vm_end);
 		if (region)
-			region->mm = vma->vm_mm;
+			chunk_region_charge(region, vma->vm_mm);
 		vma->vm_private_data = region;
 		return;
 	}
@@ -267,11 +267,11 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	region = chunk_region_new(vma->vm_start, size);
 	if (!region)
 		return -ENOMEM;
-	extent = chunk_extent_new();
+	extent = chunk_extent_new(context);
 	if (!extent)
 		goto free_region;
-	region->mm = context->mm;
 	region->context = context;
+	chunk_region_charge(region, context->mm);
 	extent->addr = vma->vm_start;
 	extent->size = size;
 	extent->owner = region;
@@ -292,7 +292,7 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 
 free_extent:
-	chunk_extent_free(extent);
+	chunk_extent_free(context, extent);
 	chunk_region_put(region);
 free_region:
 	chunk_region_put(region);

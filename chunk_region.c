@@ -26,6 +26,10 @@
 
 /* A leaf is one page of memory where pages are 4 KiB: 128 chunks. */
 #define CHUNK_LEAF_CHUNKS	128UL
+#define CHUNK_LEAF_BYTES	(CHUNK_LEAF_CHUNKS * CHUNK_PAGES / BITS_PER_BYTE)
+
+/* Freed between two looks at whether somebody else wants the CPU */
+#define CHUNK_FREE_BATCH	64UL
 
 /* Leaves and snapshots are copied by words. */
 static_assert(CHUNK_LEAF_CHUNKS % BITS_PER_LONG == 0);
@@ -144,12 +148,43 @@ static struct piece piece_at(unsigned long page, unsigned long nr)
 	return piece;
 }
 
+/*
+ * The registry's nodes for a region's chunks: at most one for each that many
+ * chunks, one more because the first may be shared, and one above them.
+ */
+static size_t registry_bytes(unsigned long chunks)
+{
+	return (chunks / XA_CHUNK_SIZE + 3) * sizeof(struct xa_node);
+}
+
+/* What a region without leaves is charged for */
+static size_t region_bytes(const struct chunk_region *region)
+{
+	return struct_size(region, leaves, nr_leaves(region->chunks)) +
+	       BITS_TO_LONGS(region->chunks) * sizeof(long) +
+	       (region->context ? registry_bytes(region->chunks) : 0);
+}
+
+/**
+ * chunk_region_charge() - say whose region it is
+ * @region: a new region; its context, if it has one, is set
+ * @mm:     the address space it lies in, which is charged until it is freed
+ *
+ * Context: any.
+ */
+void chunk_region_charge(struct chunk_region *region, struct mm_struct *mm)
+{
+	region->mm = mm;
+	chunk_charge(mm, region_bytes(region) +
+			 region->nr_leaves * CHUNK_LEAF_BYTES);
+}
+
 /**
  * chunk_region_new() - describe address space that is wholly committed
  * @start: first byte, a multiple of CHUNK_SIZE
  * @size:  bytes, a non-zero multiple of CHUNK_SIZE
  *
- * Context: may sleep. Charged to the caller's memcg.
+ * Context: may sleep. Charged to the caller's memcg; see chunk_region_charge().
  * Return: a region with one reference and no context, or NULL without memory.
  */
 struct chunk_region *chunk_region_new(unsigned long start, unsigned long size)
@@ -178,8 +213,14 @@ static void region_free(struct chunk_region *region)
 {
 	unsigned long i;
 
-	for (i = 0; i < nr_leaves(region->chunks); i++)
+	if (region->mm)
+		chunk_uncharge(region->mm, region_bytes(region) +
+					   region->nr_leaves * CHUNK_LEAF_BYTES);
+	for (i = 0; i < nr_leaves(region->chunks); i++) {
 		kfree(region->leaves[i]);
+		if (i % CHUNK_FREE_BATCH == 0)
+			cond_resched();
+	}
 	kvfree(region->gone);
 	kvfree(region);
 }
@@ -334,6 +375,8 @@ static void install_leaf(struct chunk_region *region, unsigned long **slot,
 	/* Pairs with smp_load_acquire() in leaf_seen(). */
 	smp_store_release(slot, leaf);
 	region->nr_leaves++;
+	if (region->mm)
+		chunk_charge(region->mm, CHUNK_LEAF_BYTES);
 }
 
 /**

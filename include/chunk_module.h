@@ -82,7 +82,7 @@
 /**
  * struct chunk_region - address space from one mmap
  * @refs:      VMAs, plus one while on the context's list
- * @mm:        the address space it lies in; never dereferenced
+ * @mm:        the address space it lies in, only charged: see chunk_charge.c
  * @context:   whose it is, or NULL in a forked child's snapshot
  * @list:      in context->regions; context->lock
  * @vmas:      how many VMAs there are; context->lock. 0: gone
@@ -220,12 +220,18 @@ u64 chunk_caps(void);
 /* chunk_node.c */
 int chunk_extent_cache_init(void);
 void chunk_extent_cache_exit(void);
-struct chunk_extent *chunk_extent_new(void);
-void chunk_extent_free(struct chunk_extent *extent);
-void chunk_nodes_free(struct chunk_extent *spares);
+struct chunk_extent *chunk_extent_new(struct chunk_context *context);
+void chunk_extent_free(struct chunk_context *context,
+		       struct chunk_extent *extent);
+void chunk_nodes_free(struct chunk_context *context,
+		      struct chunk_extent *spares);
 void chunk_nodes_keep(struct chunk_context *context,
 		      struct chunk_extent **spares);
 int chunk_nodes_refill(struct chunk_context *context);
+
+/* chunk_charge.c */
+void chunk_charge(struct mm_struct *mm, size_t bytes);
+void chunk_uncharge(struct mm_struct *mm, size_t bytes);
 
 /* chunk_context.c */
 struct chunk_context *chunk_context_new(struct mm_struct *mm);
@@ -301,6 +307,7 @@ void chunk_huge_zap(struct chunk_context *context, unsigned long addr,
 
 /* chunk_region.c */
 struct chunk_region *chunk_region_new(unsigned long start, unsigned long size);
+void chunk_region_charge(struct chunk_region *region, struct mm_struct *mm);
 struct chunk_region *chunk_region_snapshot(const struct chunk_region *region,
 					   unsigned long start,
 					   unsigned long end);

@@ -44,8 +44,18 @@
  * EOPNOTSUPP  the backing is not available on this kernel
  * ESTALE      the mapping under the range was unmapped or replaced behind the
  *             device's back. DEALLOC has then forgotten the extent; other
- *             calls have changed nothing
- * EINTR       a fatal signal arrived while waiting
+ *             calls have changed nothing, except as with ENOENT where that was
+ *             done meanwhile
+ * EINTR       a fatal signal arrived. The process ends, and is not told. If
+ *             another one shares its address space (CLONE_VM), it finds that
+ *             COMMIT and DECOMMIT have changed part of the range, that
+ *             decommitted pages may have kept their contents, and that DEALLOC
+ *             may have forgotten the extent, as with ESTALE
+ *
+ * Memory. What the device itself allocates for a process is charged to its memory
+ * control group, and counted as page tables (VmPTE in /proc/PID/status), which is
+ * what the OOM killer looks at: 4 KiB for every 128 MiB of address space that is
+ * partly decommitted, about 10 bytes for every MiB mapped, 100 for each extent.
  */
 #ifndef _UAPI_LINUX_CHUNK_H
 #define _UAPI_LINUX_CHUNK_H
