@@ -76,8 +76,7 @@ void chunk_context_retire(struct chunk_context *context,
 	extent->live = false;
 	context->live_bytes -= extent->size;
 	context->live_extents--;
-	context->decommitted -= chunk_region_count(extent->owner, extent->addr,
-						   extent->size);
+	context->decommitted -= extent->decommitted;
 }
 
 /**

@@ -46,6 +46,12 @@ static bool begin(struct chunk_context *context, struct chunk_job *jobs,
 	for (i = 0; i < nr; i++) {
 		begin_one(context, &jobs[i]);
 		any |= !jobs[i].err;
+		/* Time grows with the size: see docs/loops.md. */
+		if (jobs[i].size > CHUNK_STEP) {
+			spin_unlock(&context->lock);
+			cond_resched();
+			spin_lock(&context->lock);
+		}
 	}
 	spin_unlock(&context->lock);
 	return any;
@@ -64,12 +70,21 @@ static unsigned int adjoining(const struct chunk_job *jobs, unsigned int nr)
 	return i;
 }
 
+/* The extent is not handed out again unless all of it is clean. */
+static int clean(struct chunk_job *job)
+{
+	if (!job->extent->decommitted)
+		return 0;
+	return chunk_region_clean(job->region, job->addr, job->size);
+}
+
 /* Free the memory of retired extents, of those that adjoin at once. */
 static void zap(struct chunk_context *context, struct chunk_job *jobs,
 		unsigned int nr)
 {
 	struct vm_area_struct *vma = NULL;
-	unsigned int i, run;
+	unsigned int i, j, run;
+	int err;
 
 	for (i = 0; i < nr; i += run) {
 		unsigned long addr = jobs[i].addr, size = jobs[i].size;
@@ -87,7 +102,13 @@ static void zap(struct chunk_context *context, struct chunk_job *jobs,
 		if (run == 1 &&
 		    chunk_check_mapped(context, addr, size, true, &vma))
 			jobs[i].err = -ESTALE;
-		chunk_zap(context, addr, size, vma);
+		err = chunk_zap(context, addr, size, vma);
+		for (j = i; j < i + run; j++) {
+			if (!err && !jobs[j].err)
+				err = clean(&jobs[j]);
+			if (err)
+				jobs[j].err = err;
+		}
 	}
 }
 
@@ -176,7 +197,7 @@ static void end(struct chunk_context *context, struct chunk_job *jobs,
  * @jobs:    first byte and size in bytes of live extents. @err is set to 0;
  *           -ENOENT if nothing is live there; -EINVAL if it is not that extent;
  *           -ESTALE if the extent was not mapped any more, and is forgotten;
- *           -EINTR after a fatal signal
+ *           -EINTR after a fatal signal, with the extent perhaps forgotten, too
  * @nr:      how many, up to CHUNK_JOBS
  *
  * Frees their memory. Keeps as much of them for reuse as the limit allows.

@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 
 #include "chunk_kcompat.h"
 #include "chunk_module.h"
@@ -196,6 +197,7 @@ static int region_register(struct chunk_context *context,
 		WARN_ON_ONCE(err || spares);
 	} else {
 		extent->live = true;
+		extent->decommitted = 0;
 		context->live_bytes += extent->size;
 		context->live_extents++;
 		context->counts.allocs++;
@@ -444,6 +446,22 @@ bool chunk_at_edge(unsigned long addr, unsigned long size)
 	       (first->vm_start == addr || last->vm_end == addr + size);
 }
 
+/* Part of a mapping of ours; chunk_zap()'s return value */
+static int zap_vma(struct vm_area_struct *vma, unsigned long addr,
+		   unsigned long end)
+{
+	unsigned long size;
+
+	for (; addr < end; addr += size) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		size = min(end - addr, CHUNK_ZAP_STEP - addr % CHUNK_ZAP_STEP);
+		chunk_zap_vma(vma, addr, size);
+		cond_resched();
+	}
+	return 0;
+}
+
 /**
  * chunk_zap() - free the memory of a range, of those parts that are ours
  * @context: the context
@@ -454,19 +472,19 @@ bool chunk_at_edge(unsigned long addr, unsigned long size)
  * Does nothing on a kernel that exports no way to (CHUNK_CAP_ZAP).
  *
  * Context: may sleep; mmap_lock held, no other lock.
+ * Return: 0, or -EINTR after a fatal signal, with part of the memory freed.
  */
-void chunk_zap(struct chunk_context *context, unsigned long addr,
-	       unsigned long size, struct vm_area_struct *only)
+int chunk_zap(struct chunk_context *context, unsigned long addr,
+	      unsigned long size, struct vm_area_struct *only)
 {
 	unsigned long end = addr + size;
 	struct vm_area_struct *vma;
+	int err = 0;
 
 	lockdep_assert_held(&context->mm->mmap_lock);
-	if (only) {
-		chunk_zap_vma(only, addr, size);
-		return;
-	}
-	while (addr < end) {
+	if (only)
+		return zap_vma(only, addr, end);
+	while (addr < end && !err) {
 		unsigned long from, to;
 
 		vma = find_vma(context->mm, addr);
@@ -475,7 +493,8 @@ void chunk_zap(struct chunk_context *context, unsigned long addr,
 		from = max(addr, vma->vm_start);
 		to = min(end, vma->vm_end);
 		if (chunk_mapping_ours(vma, context))
-			chunk_zap_vma(vma, from, to - from);
+			err = zap_vma(vma, from, to);
 		addr = to;
 	}
+	return err;
 }

@@ -14,12 +14,17 @@
  * A reader may still act on what a moment later is out of date. That is what
  * chunk_source_wait() is for.
  *
- * No call stays long under the lock, whatever its range: it goes over a bit for
- * each chunk, and over those bitmaps of pages that there are.
+ * The page bits of an extent that is not live are clear, so that to hand it out is
+ * to clear the bits of its chunks. chunk_region_clean() sees to that.
+ *
+ * Calls that go over page bitmaps take time in proportion to their range: a
+ * caller that holds the lock asks for CHUNK_STEP at a time. The others go over
+ * one bit for each chunk, of which CHUNK_LENGTH_MAX bounds the number.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "chunk_module.h"
@@ -182,7 +187,7 @@ void chunk_region_charge(struct chunk_region *region, struct mm_struct *mm)
 /**
  * chunk_region_new() - describe address space that is wholly committed
  * @start: first byte, a multiple of CHUNK_SIZE
- * @size:  bytes, a non-zero multiple of CHUNK_SIZE
+ * @size:  bytes, a non-zero multiple of CHUNK_SIZE, at most CHUNK_LENGTH_MAX
  *
  * Context: may sleep. Charged to the caller's memcg; see chunk_region_charge().
  * Return: a region with one reference and no context, or NULL without memory.
@@ -500,7 +505,8 @@ static unsigned long commit_part(struct chunk_region *region,
  * @addr:   first byte, page-aligned, in the region
  * @size:   bytes, page-aligned, in the region
  *
- * Context: context->lock held, chunk_region_wants_leaf() false.
+ * Context: context->lock held, chunk_region_wants_leaf() false. CHUNK_STEP is
+ * the most to ask for at a time.
  * Return: how many pages were decommitted until now.
  */
 unsigned long chunk_region_commit(struct chunk_region *region,
@@ -532,7 +538,8 @@ unsigned long chunk_region_commit(struct chunk_region *region,
  * Faults that looked at the state before may still map a page: the caller
  * waits for them (chunk_source_wait()) and frees the memory.
  *
- * Context: context->lock held, chunk_region_wants_leaf() false.
+ * Context: context->lock held, chunk_region_wants_leaf() false. CHUNK_STEP is
+ * the most to ask for at a time.
  * Return: how many pages were committed until now.
  */
 unsigned long chunk_region_decommit(struct chunk_region *region,
@@ -565,16 +572,17 @@ unsigned long chunk_region_decommit(struct chunk_region *region,
  * @addr:   first byte, a multiple of CHUNK_SIZE, in the region
  * @size:   bytes, a multiple of CHUNK_SIZE, in the region
  *
- * chunk_region_commit() for what nobody counts the pages of.
+ * chunk_region_commit() for an extent that was not live, whose page bits are
+ * clear.
  *
  * Context: context->lock held.
  */
 void chunk_region_open(struct chunk_region *region, unsigned long addr,
 		       unsigned long size)
 {
-	unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
-
-	open_whole(region, chunk, size / CHUNK_SIZE);
+	smp_wmb(); /* pairs with smp_rmb() in the fault path */
+	gone_assign(region, (addr - region->start) / CHUNK_SIZE,
+		    size / CHUNK_SIZE, false);
 }
 
 /**
@@ -595,18 +603,34 @@ void chunk_region_close(struct chunk_region *region, unsigned long addr,
 }
 
 /**
- * chunk_region_count() - how many pages of whole chunks are decommitted
- * @region: the region
- * @addr:   first byte, a multiple of CHUNK_SIZE, in the region
- * @size:   bytes, a multiple of CHUNK_SIZE, in the region
+ * chunk_region_clean() - clear the page bits of an extent that is live no longer
+ * @region: the region, of a context
+ * @addr:   the extent's first byte
+ * @size:   its bytes; chunk_region_close() was called for it
  *
- * Context: context->lock held.
+ * Needed where pages of it were decommitted. Where it is given up the extent
+ * must never be handed out again.
+ *
+ * Context: may sleep; takes context->lock. The extent is in no tree.
+ * Return: 0, or -EINTR if it was given up after a fatal signal.
  */
-unsigned long chunk_region_count(const struct chunk_region *region,
-				 unsigned long addr, unsigned long size)
+int chunk_region_clean(struct chunk_region *region, unsigned long addr,
+		       unsigned long size)
 {
-	return count_whole(region, (addr - region->start) / CHUNK_SIZE,
-			   size / CHUNK_SIZE);
+	unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
+	unsigned long left = size / CHUNK_SIZE;
+	unsigned long n;
+
+	for (; left; chunk += n, left -= n) {
+		n = min(left, CHUNK_STEP / CHUNK_SIZE);
+		spin_lock(&region->context->lock);
+		clear_leaves(region, chunk, n);
+		spin_unlock(&region->context->lock);
+		cond_resched();
+		if (left > n && fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return 0;
 }
 
 /* A word at a time, since the words may be changing */

@@ -79,6 +79,15 @@
 #define CHUNK_GROW_MAX		(16384 * CHUNK_SIZE)
 #define CHUNK_GROW_ALIGNMENT	(64 * CHUNK_SIZE)
 
+/*
+ * So much of a range is gone over at a time with context->lock held: 8 page
+ * bitmaps, some 0.1 ms. See docs/loops.md.
+ */
+#define CHUNK_STEP		(1024 * CHUNK_SIZE)
+
+/* So much memory is freed before others are let in: 65,536 pages at most */
+#define CHUNK_ZAP_STEP		(256 * CHUNK_SIZE)
+
 /**
  * struct chunk_region - address space from one mmap
  * @refs:      VMAs, plus one while on the context's list
@@ -296,14 +305,14 @@ int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
 		       unsigned long size, bool locked,
 		       struct vm_area_struct **only);
 bool chunk_at_edge(unsigned long addr, unsigned long size);
-void chunk_zap(struct chunk_context *context, unsigned long addr,
-	       unsigned long size, struct vm_area_struct *only);
+int chunk_zap(struct chunk_context *context, unsigned long addr,
+	      unsigned long size, struct vm_area_struct *only);
 
 /* chunk_huge.c */
 void chunk_huge_sweep(struct chunk_context *context);
 void chunk_huge_free(struct chunk_context *context);
-void chunk_huge_zap(struct chunk_context *context, unsigned long addr,
-		    unsigned long size);
+int chunk_huge_zap(struct chunk_context *context, unsigned long addr,
+		   unsigned long *end);
 
 /* chunk_region.c */
 struct chunk_region *chunk_region_new(unsigned long start, unsigned long size);
@@ -330,8 +339,8 @@ void chunk_region_open(struct chunk_region *region, unsigned long addr,
 		       unsigned long size);
 void chunk_region_close(struct chunk_region *region, unsigned long addr,
 			unsigned long size);
-unsigned long chunk_region_count(const struct chunk_region *region,
-				 unsigned long addr, unsigned long size);
+int chunk_region_clean(struct chunk_region *region, unsigned long addr,
+		       unsigned long size);
 
 /* chunk_fault.c */
 vm_fault_t chunk_fault(struct vm_fault *vmf);

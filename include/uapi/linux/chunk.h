@@ -35,9 +35,8 @@
  *             mlocked pages without CHUNK_DECOMMIT_LOCKED
  * EPERM       the caller's address space is not the one that opened the device
  * ENOTTY      unknown command
- * ENOENT      the range, or part of it, is not live. Where it spans several
- *             extents and one of them is given back meanwhile, those before
- *             it may have changed
+ * ENOENT      the range, or part of it, is not live. If part of it is given back
+ *             while the call is under way, what lies before that may have changed
  * ENOMEM      no memory, or no address space (RLIMIT_AS, RLIMIT_DATA,
  *             overcommit, mapping limit), or more than CHUNK_LENGTH_MAX
  * EBUSY       CONFIGURE after the first extent of the context
@@ -89,6 +88,11 @@
  * included. Nothing traps there: pages outside live extents and decommitted ones
  * read as zero, and what is written to them is lost when they are handed out or
  * committed. mmap(2) aligns it to 2 MiB if it is that long.
+ *
+ * userfaultfd(2) may be registered on HUGE. It gets no UFFD_EVENT_REMOVE when
+ * DECOMMIT, DEALLOC or a COMMIT frees memory: the kernel has no way for a device
+ * to send one. A monitor has to be told by the caller. Accesses afterwards are
+ * missing faults as after madvise(MADV_DONTNEED).
  */
 #define CHUNK_BACKING_GUARDED	0	/* decommitted pages trap; small pages */
 #define CHUNK_BACKING_HUGE	1
