@@ -58,6 +58,7 @@ static void publish(struct chunk_context *context, struct chunk_extent *extent,
 	chunk_region_open(extent->owner, extent->addr, extent->size);
 	extent->type = ZEROED_CHUNK;
 	extent->live = true;
+	extent->decommitted = 0;
 	context->live_bytes += extent->size;
 	context->live_extents++;
 	context->counts.allocs++;
@@ -80,6 +81,9 @@ static inline int take_whole(struct chunk_context *context,
 	struct chunk_region *region;
 	int err;
 
+	/* Its registration takes long: see docs/loops.md. */
+	if (job->size > CHUNK_STEP)
+		return -EAGAIN;
 	err = take(context, job->size, job->alignment, extent, recycled);
 	if (err)
 		return err;
@@ -213,7 +217,7 @@ static unsigned int alloc_fast(struct chunk_context *context,
 		chunk_nodes_keep(context, &spares);
 	spin_unlock(&context->lock);
 	if (unlikely(spares))
-		chunk_nodes_free(spares);
+		chunk_nodes_free(context, spares);
 	return done;
 }
 
@@ -251,8 +255,9 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 	}
 	/* Nobody owns it, but anybody could have written to it. */
 	if (context->huge)
-		chunk_zap(context, extent->addr, extent->size, vmas.only);
-	err = chunk_radix_store(&context->live, extent, GFP_KERNEL);
+		err = chunk_zap(context, extent->addr, extent->size, vmas.only);
+	if (!err)
+		err = chunk_radix_store(&context->live, extent, GFP_KERNEL);
 	/* Address space belongs to one extent at a time. */
 	if (WARN_ON_ONCE(err == -EEXIST)) {
 		chunk_free_forget(context, extent);
@@ -268,7 +273,7 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 		job->recycled = recycled;
 	}
 	spin_unlock(&context->lock);
-	chunk_nodes_free(spares);
+	chunk_nodes_free(context, spares);
 	chunk_region_put(region);
 	return err;
 }

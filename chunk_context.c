@@ -36,6 +36,7 @@ struct chunk_context *chunk_context_new(struct mm_struct *mm)
 	context->grow = chunk_default_grow();
 	mmgrab(mm);
 	context->mm = mm;
+	chunk_charge(mm, sizeof(*context));
 	return context;
 }
 
@@ -55,7 +56,8 @@ void chunk_context_free(struct chunk_context *context)
 	WARN_ON_ONCE(!list_empty(&context->regions) || context->mapped ||
 		     context->unmapping);
 	chunk_radix_destroy(&context->live);
-	chunk_nodes_free(context->spares);
+	chunk_nodes_free(context, context->spares);
+	chunk_uncharge(context->mm, sizeof(*context));
 	mmdrop(context->mm);
 	kfree(context);
 }
@@ -75,8 +77,7 @@ void chunk_context_retire(struct chunk_context *context,
 	extent->live = false;
 	context->live_bytes -= extent->size;
 	context->live_extents--;
-	context->decommitted -= chunk_region_count(extent->owner, extent->addr,
-						   extent->size);
+	context->decommitted -= extent->decommitted;
 }
 
 /**
@@ -230,7 +231,7 @@ void chunk_context_forget(struct chunk_context *context, unsigned long start,
 			more = trees[i] ? forget_free(&forget, trees[i]) :
 					  forget_live(&forget);
 			spin_unlock(&context->lock);
-			chunk_nodes_free(forget.spares);
+			chunk_nodes_free(context, forget.spares);
 			forget.spares = NULL;
 			cond_resched();
 		} while (more);

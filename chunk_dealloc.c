@@ -79,6 +79,12 @@ static bool begin(struct chunk_context *context, struct chunk_job *jobs,
 	for (i = 0; i < nr; i++) {
 		begin_one(context, &jobs[i]);
 		any |= !jobs[i].err;
+		/* Time grows with the size: see docs/loops.md. */
+		if (jobs[i].size > CHUNK_STEP) {
+			spin_unlock(&context->lock);
+			cond_resched();
+			spin_lock(&context->lock);
+		}
 	}
 	spin_unlock(&context->lock);
 	return any;
@@ -97,11 +103,20 @@ static unsigned int adjoining(const struct chunk_job *jobs, unsigned int nr)
 	return i;
 }
 
+/* The extent is not handed out again unless all of it is clean. */
+static int clean(struct chunk_job *job)
+{
+	if (!job->extent->decommitted)
+		return 0;
+	return chunk_region_clean(job->region, job->addr, job->size);
+}
+
 /* Free the memory of retired extents, of those that adjoin at once. */
 static void zap(struct chunk_context *context, struct chunk_job *jobs,
 		unsigned int nr)
 {
-	unsigned int i, run;
+	unsigned int i, j, run;
+	int err;
 
 	for (i = 0; i < nr; i++) {
 		if (jobs[i].err || (!jobs[i].mapped &&
@@ -118,7 +133,9 @@ static void zap(struct chunk_context *context, struct chunk_job *jobs,
 			continue;
 		run = adjoining(jobs + i, nr - i);
 		size = jobs[i + run - 1].addr + jobs[i + run - 1].size - addr;
-		chunk_zap(context, addr, size, jobs[i].vmas.only);
+		err = chunk_zap(context, addr, size, jobs[i].vmas.only);
+		for (j = i; j < i + run; j++)
+			jobs[j].err = err ?: clean(&jobs[j]);
 	}
 }
 
@@ -193,7 +210,7 @@ static void end(struct chunk_context *context, struct chunk_job *jobs,
 		if (!jobs[i].extent || !jobs[i].room ||
 		    jobs[i].room == jobs[i].size)
 			continue;
-		node = chunk_extent_new();
+		node = chunk_extent_new(context);
 		if (node)
 			chunk_spare_push(&spares, node);
 	}
@@ -204,7 +221,7 @@ static void end(struct chunk_context *context, struct chunk_job *jobs,
 	}
 	chunk_nodes_keep(context, &spares);
 	spin_unlock(&context->lock);
-	chunk_nodes_free(spares);
+	chunk_nodes_free(context, spares);
 }
 
 /**
@@ -213,7 +230,8 @@ static void end(struct chunk_context *context, struct chunk_job *jobs,
  * @jobs:    first byte and size in bytes of live extents. @err is set to 0;
  *           -ENOENT if nothing is live there; -EINVAL if it is not that extent;
  *           -ESTALE if the extent was not mapped any more, and is forgotten;
- *           -EACCES if mseal() keeps its contents; -EINTR after a fatal signal
+ *           -EACCES if mseal() keeps its contents; -EINTR after a fatal signal,
+ *           with the extent perhaps forgotten, too
  * @nr:      how many, up to CHUNK_JOBS
  *
  * Frees their memory. Keeps as much of them for reuse as the limit allows.

@@ -26,7 +26,7 @@ void chunk_free_forget(struct chunk_context *context,
 	spin_lock(&context->lock);
 	chunk_context_lose(context, extent);
 	spin_unlock(&context->lock);
-	chunk_extent_free(extent);
+	chunk_extent_free(context, extent);
 }
 
 /**
@@ -85,7 +85,7 @@ static void end_unmapping(struct chunk_context *context, bool gone)
 		chunk_free_reserve(context, extent, &spares);
 	}
 	spin_unlock(&context->lock);
-	chunk_nodes_free(spares);
+	chunk_nodes_free(context, spares);
 }
 
 /*
@@ -172,7 +172,7 @@ unsigned long chunk_recycle_limit(struct chunk_context *context)
 int chunk_set_limit(struct chunk_context *context, unsigned long limit)
 {
 	/* Only the last extent released may have to be cut. */
-	struct chunk_extent *spares = chunk_extent_new();
+	struct chunk_extent *spares = chunk_extent_new(context);
 	struct chunk_extent *extent;
 	unsigned long addr;
 	int err = 0;
@@ -192,6 +192,6 @@ int chunk_set_limit(struct chunk_context *context, unsigned long limit)
 		spin_lock(&context->lock);
 	}
 	spin_unlock(&context->lock);
-	chunk_nodes_free(spares);
+	chunk_nodes_free(context, spares);
 	return err;
 }

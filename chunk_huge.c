@@ -6,8 +6,15 @@
  * used again. See chunk_module.h for how its regions differ.
  */
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 
 #include "chunk_module.h"
+
+/*
+ * So many runs of pages are freed, or extents looked at, by one call: each run
+ * costs some 2,000 instructions, even where there is nothing.
+ */
+#define ZAP_RUNS	256U
 
 /* So many regions before the first search for those that are gone */
 #define SWEEP_FIRST	64UL
@@ -63,7 +70,7 @@ static void drop(struct chunk_context *context, struct chunk_region *region)
  * @context: the context
  *
  * Does nothing most of the time: only when there are twice as many regions as
- * the last time, so that it costs little for each.
+ * the last time, so that it costs little for each. Ends early on a fatal signal.
  *
  * Context: may sleep; mmap_lock held for writing, which is what keeps the list
  * as it is.
@@ -76,6 +83,8 @@ void chunk_huge_sweep(struct chunk_context *context)
 	if (context->nr_regions < max(context->sweep, SWEEP_FIRST))
 		return;
 	list_for_each_entry_safe(region, next, &context->regions, list) {
+		if (fatal_signal_pending(current))
+			return;
 		if (!is_mapped(context, region) ||
 		    !has_extents(context, region))
 			drop(context, region);
@@ -107,7 +116,8 @@ static struct chunk_region *region_at(struct chunk_context *context,
 
 	spin_lock(&context->lock);
 	extent = chunk_radix_lookup(&context->live, addr);
-	if (extent && extent->live) {
+	if (extent && extent->live &&
+	    !WARN_ON_ONCE(addr - extent->addr >= extent->size)) {
 		region = extent->owner;
 		*end = min(*end, extent->addr + extent->size);
 		chunk_region_get(region);
@@ -116,19 +126,27 @@ static struct chunk_region *region_at(struct chunk_context *context,
 	return region;
 }
 
-static void zap_decommitted(struct chunk_context *context,
-			    struct chunk_region *region, unsigned long addr,
-			    unsigned long end)
+/*
+ * As far as *@end. After ZAP_RUNS, which @runs counts, it goes on to the end of
+ * the chunk, where *@end is set to.
+ */
+static int zap_decommitted(struct chunk_context *context,
+			   struct chunk_region *region, unsigned long addr,
+			   unsigned long *end, unsigned int *runs)
 {
 	unsigned long from;
+	int err;
 
 	for (;;) {
-		from = chunk_region_find(region, addr, end, true);
-		if (from == end)
-			return;
-		addr = chunk_region_find(region, from, end, false);
-		chunk_zap(context, from, addr - from, NULL);
-		cond_resched();
+		from = chunk_region_find(region, addr, *end, true);
+		if (from == *end)
+			return 0;
+		addr = chunk_region_find(region, from, *end, false);
+		err = chunk_zap(context, from, addr - from, NULL);
+		if (err)
+			return err;
+		if (++*runs >= ZAP_RUNS)
+			*end = min(*end, ALIGN(addr, CHUNK_SIZE));
 	}
 }
 
@@ -136,26 +154,30 @@ static void zap_decommitted(struct chunk_context *context,
  * chunk_huge_zap() - free what was left in the decommitted pages of a range
  * @context: the context
  * @addr:    first byte, page-aligned
- * @size:    bytes, page-aligned
+ * @end:     byte after the last, page-aligned; set to how far this has come, the
+ *           end of a chunk, if that is much work
  *
- * Pages that are committed keep their contents.
+ * Pages that are committed keep their contents. Ends where nothing is live.
  *
  * Context: may sleep; map_lock and mmap_lock held.
+ * Return: 0, or -EINTR after a fatal signal.
  */
-void chunk_huge_zap(struct chunk_context *context, unsigned long addr,
-		    unsigned long size)
+int chunk_huge_zap(struct chunk_context *context, unsigned long addr,
+		   unsigned long *end)
 {
-	unsigned long last = addr + size;
+	unsigned long last = *end;
 	struct chunk_region *region;
-	unsigned long end;
+	unsigned int runs = 0;
+	int err = 0;
 
 	lockdep_assert_held(&context->map_lock);
-	for (; addr < last; addr = end) {
-		end = last;
-		region = region_at(context, addr, &end);
+	for (; !err && addr < last && runs < ZAP_RUNS; addr = *end, runs++) {
+		*end = last;
+		region = region_at(context, addr, end);
 		if (!region)
-			return;
-		zap_decommitted(context, region, addr, end);
+			return 0;
+		err = zap_decommitted(context, region, addr, end, &runs);
 		chunk_region_put(region);
 	}
+	return err;
 }

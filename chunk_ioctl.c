@@ -10,6 +10,7 @@
 #include <linux/fs.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -120,7 +121,8 @@ static __always_inline int alloc_job(struct chunk_job *job, u64 length,
 	    !is_power_of_2(alignment) || alignment < CHUNK_SIZE ||
 	    length + alignment < length)
 		return -EINVAL;
-	if (length > TASK_SIZE || alignment > TASK_SIZE)
+	if (length > CHUNK_LENGTH_MAX || length > TASK_SIZE ||
+	    alignment > TASK_SIZE)
 		return -ENOMEM;
 	job->size = length;
 	job->alignment = alignment;
@@ -374,9 +376,11 @@ static int ioctl_batch(struct file *file, void __user *arg)
 
 	if (err)
 		return err;
-	if (args.what >= ARRAY_SIZE(batch_flags) ||
-	    args.flags & ~batch_flags[args.what] || args.pad ||
-	    !args.count || args.count > CHUNK_BATCH_MAX)
+	if (args.what >= ARRAY_SIZE(batch_flags) || args.pad || !args.count ||
+	    args.count > CHUNK_BATCH_MAX)
+		return -EINVAL;
+	args.what = array_index_nospec(args.what, ARRAY_SIZE(batch_flags));
+	if (args.flags & ~batch_flags[args.what])
 		return -EINVAL;
 	if (put_user(0U, &uargs->done))
 		return -EFAULT;

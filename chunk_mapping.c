@@ -12,6 +12,7 @@
 #include <linux/mman.h>
 #include <linux/pkeys.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/userfaultfd_k.h>
 
 #include "chunk_kcompat.h"
@@ -51,7 +52,7 @@ static void vma_open(struct vm_area_struct *vma)
 		region = chunk_region_snapshot(region, vma->vm_start,
 					       vma->vm_end);
 		if (region)
-			region->mm = vma->vm_mm;
+			chunk_region_charge(region, vma->vm_mm);
 		vma->vm_private_data = region;
 		return;
 	}
@@ -183,6 +184,8 @@ unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
 
 	if (!alignment || !IS_ALIGNED(len, CHUNK_SIZE))
 		return -EINVAL;
+	if (len > CHUNK_LENGTH_MAX)
+		return -ENOMEM;
 	/* Address 0, which root could have, means that there is no extent. */
 	if (flags & MAP_FIXED)
 		return addr && IS_ALIGNED(addr, alignment) ? addr : -EINVAL;
@@ -246,6 +249,7 @@ static int region_register(struct chunk_context *context,
 		WARN_ON_ONCE(err || spares);
 	} else {
 		extent->live = true;
+		extent->decommitted = 0;
 		context->live_bytes += extent->size;
 		context->live_extents++;
 		context->counts.allocs++;
@@ -309,6 +313,9 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!alignment || !IS_ALIGNED(vma->vm_start, alignment) ||
 	    !IS_ALIGNED(size, CHUNK_SIZE))
 		return -EINVAL;
+	/* As in chunk_get_unmapped_area(): the bitmaps are sized by it. */
+	if (size > CHUNK_LENGTH_MAX)
+		return -ENOMEM;
 	if (mapping_ourselves(context) && size > context->charge_max &&
 	    !(vma->vm_flags & VM_NORESERVE))
 		return -ENOMEM;
@@ -316,16 +323,16 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	region = chunk_region_new(vma->vm_start, size);
 	if (!region)
 		return -ENOMEM;
-	extent = chunk_extent_new();
+	extent = chunk_extent_new(context);
 	if (!extent)
 		goto free_region;
-	region->mm = context->mm;
 	region->context = context;
 	region->pgoff = unique_offset(context);
 	if (mapping_ourselves(context))
 		region->executable = vma->vm_flags & VM_EXEC;
 	else
 		region->holed = is_changed(vma) || (vma->vm_flags & VM_EXEC);
+	chunk_region_charge(region, context->mm);
 	extent->addr = vma->vm_start;
 	extent->size = size;
 	extent->owner = region;
@@ -346,7 +353,7 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 
 free_extent:
-	chunk_extent_free(extent);
+	chunk_extent_free(context, extent);
 	chunk_region_put(region);
 free_region:
 	chunk_region_put(region);
@@ -387,7 +394,9 @@ int chunk_map_grow(struct chunk_context *context, struct file *file,
 		   unsigned long size, unsigned long alignment)
 {
 	unsigned long ahead = min(READ_ONCE(context->mapped), CHUNK_GROW_MAX);
-	unsigned long step = max(READ_ONCE(context->grow), size);
+	unsigned long grow = min_t(u64, READ_ONCE(context->grow),
+				   CHUNK_LENGTH_MAX);
+	unsigned long step = max(grow, size);
 	unsigned long steps[] = { max(ahead, step), step, size };
 	int err = -ENOMEM;
 	int i;
@@ -575,6 +584,22 @@ bool chunk_at_edge(unsigned long addr, unsigned long size)
 		last->vm_end == addr + size);
 }
 
+/* Part of a mapping of ours; chunk_zap()'s return value */
+static int zap_steps(struct vm_area_struct *vma, unsigned long addr,
+		     unsigned long end)
+{
+	unsigned long size;
+
+	for (; addr < end; addr += size) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		size = min(end - addr, CHUNK_ZAP_STEP - addr % CHUNK_ZAP_STEP);
+		chunk_zap_vma(vma, addr, size);
+		cond_resched();
+	}
+	return 0;
+}
+
 /**
  * chunk_zap() - free the memory of a range, of those parts that are ours
  * @context: the context
@@ -585,19 +610,19 @@ bool chunk_at_edge(unsigned long addr, unsigned long size)
  * Does nothing on a kernel that exports no way to (CHUNK_CAP_ZAP).
  *
  * Context: may sleep; mmap_lock held, no other lock.
+ * Return: 0, or -EINTR after a fatal signal, with part of the memory freed.
  */
-void chunk_zap(struct chunk_context *context, unsigned long addr,
-	       unsigned long size, struct vm_area_struct *only)
+int chunk_zap(struct chunk_context *context, unsigned long addr,
+	      unsigned long size, struct vm_area_struct *only)
 {
 	unsigned long end = addr + size;
 	struct vm_area_struct *vma;
+	int err = 0;
 
 	lockdep_assert_held(&context->mm->mmap_lock);
-	if (only) {
-		chunk_zap_vma(only, addr, size);
-		return;
-	}
-	while (addr < end) {
+	if (only)
+		return zap_steps(only, addr, end);
+	while (addr < end && !err) {
 		unsigned long from, to;
 
 		vma = find_vma(context->mm, addr);
@@ -606,7 +631,8 @@ void chunk_zap(struct chunk_context *context, unsigned long addr,
 		from = max(addr, vma->vm_start);
 		to = min(end, vma->vm_end);
 		if (chunk_mapping_ours(vma, context))
-			chunk_zap_vma(vma, from, to - from);
+			err = zap_steps(vma, from, to);
 		addr = to;
 	}
+	return err;
 }

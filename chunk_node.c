@@ -32,36 +32,47 @@ void chunk_extent_cache_exit(void)
 
 /**
  * chunk_extent_new() - allocate a node
+ * @context: the context it is for
  *
- * Context: may sleep. Charged to the caller's memcg.
+ * Context: may sleep. Charged to the caller's memcg, and see chunk_charge.c.
  * Return: a node with no meaningful contents, or NULL.
  */
-struct chunk_extent *chunk_extent_new(void)
+struct chunk_extent *chunk_extent_new(struct chunk_context *context)
 {
-	return kmem_cache_alloc(extent_cache, GFP_KERNEL);
+	struct chunk_extent *extent = kmem_cache_alloc(extent_cache,
+						       GFP_KERNEL);
+
+	if (extent)
+		chunk_charge(context->mm, sizeof(*extent));
+	return extent;
 }
 
 /**
  * chunk_extent_free() - free a node
- * @extent: a node in no tree and not registered
+ * @context: the context it was for
+ * @extent:  a node in no tree and not registered
  */
-void chunk_extent_free(struct chunk_extent *extent)
+void chunk_extent_free(struct chunk_context *context,
+		       struct chunk_extent *extent)
 {
 	kmem_cache_free(extent_cache, extent);
+	chunk_uncharge(context->mm, sizeof(*extent));
 }
 
 /**
  * chunk_nodes_free() - free a chain of nodes
- * @spares: the chain, or NULL
+ * @context: the context they were for
+ * @spares:  the chain, or NULL
  *
  * Context: any; better without a lock.
  */
-void chunk_nodes_free(struct chunk_extent *spares)
+void chunk_nodes_free(struct chunk_context *context,
+		      struct chunk_extent *spares)
 {
 	struct chunk_extent *extent;
 
 	while ((extent = chunk_spare_pop(&spares)))
-		chunk_extent_free(extent);
+		chunk_extent_free(context, extent);
 }
 
 /**
@@ -104,11 +115,12 @@ int chunk_nodes_refill(struct chunk_context *context)
 	if (!kmem_cache_alloc_bulk(extent_cache, GFP_KERNEL, CHUNK_SPARES,
 				   nodes))
 		return -ENOMEM;
+	chunk_charge(context->mm, sizeof(*spares) * CHUNK_SPARES);
 	for (i = 0; i < CHUNK_SPARES; i++)
 		chunk_spare_push(&spares, nodes[i]);
 	spin_lock(&context->lock);
 	chunk_nodes_keep(context, &spares);
 	spin_unlock(&context->lock);
-	chunk_nodes_free(spares);
+	chunk_nodes_free(context, spares);
 	return 0;
 }

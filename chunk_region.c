@@ -14,18 +14,27 @@
  * A reader may still act on what a moment later is out of date. That is what
  * chunk_source_wait() is for.
  *
- * No call stays long under the lock, whatever its range: it goes over a bit for
- * each chunk, and over those bitmaps of pages that there are.
+ * The page bits of an extent that is not live are clear, so that to hand it out is
+ * to clear the bits of its chunks. chunk_region_clean() sees to that.
+ *
+ * Calls that go over page bitmaps take time in proportion to their range: a
+ * caller that holds the lock asks for CHUNK_STEP at a time. The others go over
+ * one bit for each chunk, of which CHUNK_LENGTH_MAX bounds the number.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "chunk_module.h"
 
 /* A leaf is one page of memory where pages are 4 KiB: 128 chunks. */
 #define CHUNK_LEAF_CHUNKS	128UL
+#define CHUNK_LEAF_BYTES	(CHUNK_LEAF_CHUNKS * CHUNK_PAGES / BITS_PER_BYTE)
+
+/* Freed between two looks at whether somebody else wants the CPU */
+#define CHUNK_FREE_BATCH	64UL
 
 /* Leaves and snapshots are copied by words. */
 static_assert(CHUNK_LEAF_CHUNKS % BITS_PER_LONG == 0);
@@ -144,12 +153,43 @@ static struct piece piece_at(unsigned long page, unsigned long nr)
 	return piece;
 }
 
+/*
+ * The registry's nodes for a region's chunks: at most one for each that many
+ * chunks, one more because the first may be shared, and one above them.
+ */
+static size_t registry_bytes(unsigned long chunks)
+{
+	return (chunks / XA_CHUNK_SIZE + 3) * sizeof(struct xa_node);
+}
+
+/* What a region without leaves is charged for */
+static size_t region_bytes(const struct chunk_region *region)
+{
+	return struct_size(region, leaves, nr_leaves(region->chunks)) +
+	       BITS_TO_LONGS(region->chunks) * sizeof(long) +
+	       (region->context ? registry_bytes(region->chunks) : 0);
+}
+
+/**
+ * chunk_region_charge() - say whose region it is
+ * @region: a new region; its context, if it has one, is set
+ * @mm:     the address space it lies in, which is charged until it is freed
+ *
+ * Context: any.
+ */
+void chunk_region_charge(struct chunk_region *region, struct mm_struct *mm)
+{
+	region->mm = mm;
+	chunk_charge(mm, region_bytes(region) +
+			 region->nr_leaves * CHUNK_LEAF_BYTES);
+}
+
 /**
  * chunk_region_new() - describe address space that is wholly committed
  * @start: first byte, a multiple of CHUNK_SIZE
- * @size:  bytes, a non-zero multiple of CHUNK_SIZE
+ * @size:  bytes, a non-zero multiple of CHUNK_SIZE, at most CHUNK_LENGTH_MAX
  *
- * Context: may sleep. Charged to the caller's memcg.
+ * Context: may sleep. Charged to the caller's memcg; see chunk_region_charge().
  * Return: a region with one reference and no context, or NULL without memory.
  */
 struct chunk_region *chunk_region_new(unsigned long start, unsigned long size)
@@ -178,8 +218,14 @@ static void region_free(struct chunk_region *region)
 {
 	unsigned long i;
 
-	for (i = 0; i < nr_leaves(region->chunks); i++)
+	if (region->mm)
+		chunk_uncharge(region->mm, region_bytes(region) +
+					   region->nr_leaves * CHUNK_LEAF_BYTES);
+	for (i = 0; i < nr_leaves(region->chunks); i++) {
 		kfree(region->leaves[i]);
+		if (i % CHUNK_FREE_BATCH == 0)
+			cond_resched();
+	}
 	kvfree(region->gone);
 	kvfree(region);
 }
@@ -334,6 +380,8 @@ static void install_leaf(struct chunk_region *region, unsigned long **slot,
 	/* Pairs with smp_load_acquire() in leaf_seen(). */
 	smp_store_release(slot, leaf);
 	region->nr_leaves++;
+	if (region->mm)
+		chunk_charge(region->mm, CHUNK_LEAF_BYTES);
 }
 
 /**
@@ -457,7 +505,8 @@ static unsigned long commit_part(struct chunk_region *region,
  * @addr:   first byte, page-aligned, in the region
  * @size:   bytes, page-aligned, in the region
  *
- * Context: context->lock held, chunk_region_wants_leaf() false.
+ * Context: context->lock held, chunk_region_wants_leaf() false. CHUNK_STEP is
+ * the most to ask for at a time.
  * Return: how many pages were decommitted until now.
  */
 unsigned long chunk_region_commit(struct chunk_region *region,
@@ -489,7 +538,8 @@ unsigned long chunk_region_commit(struct chunk_region *region,
  * Faults that looked at the state before may still map a page: the caller
  * waits for them (chunk_source_wait()) and frees the memory.
  *
- * Context: context->lock held, chunk_region_wants_leaf() false.
+ * Context: context->lock held, chunk_region_wants_leaf() false. CHUNK_STEP is
+ * the most to ask for at a time.
  * Return: how many pages were committed until now.
  */
 unsigned long chunk_region_decommit(struct chunk_region *region,
@@ -522,16 +572,17 @@ unsigned long chunk_region_decommit(struct chunk_region *region,
  * @addr:   first byte, a multiple of CHUNK_SIZE, in the region
  * @size:   bytes, a multiple of CHUNK_SIZE, in the region
  *
- * chunk_region_commit() for what nobody counts the pages of.
+ * chunk_region_commit() for an extent that was not live, whose page bits are
+ * clear.
  *
  * Context: context->lock held.
  */
 void chunk_region_open(struct chunk_region *region, unsigned long addr,
 		       unsigned long size)
 {
-	unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
-
-	open_whole(region, chunk, size / CHUNK_SIZE);
+	smp_wmb(); /* pairs with smp_rmb() in the fault path */
+	gone_assign(region, (addr - region->start) / CHUNK_SIZE,
+		    size / CHUNK_SIZE, false);
 }
 
 /**
@@ -552,18 +603,34 @@ void chunk_region_close(struct chunk_region *region, unsigned long addr,
 }
 
 /**
- * chunk_region_count() - how many pages of whole chunks are decommitted
- * @region: the region
- * @addr:   first byte, a multiple of CHUNK_SIZE, in the region
- * @size:   bytes, a multiple of CHUNK_SIZE, in the region
+ * chunk_region_clean() - clear the page bits of an extent that is live no longer
+ * @region: the region, of a context
+ * @addr:   the extent's first byte
+ * @size:   its bytes; chunk_region_close() was called for it
  *
- * Context: context->lock held.
+ * Needed where pages of it were decommitted. Where it is given up the extent
+ * must never be handed out again.
+ *
+ * Context: may sleep; takes context->lock. The extent is in no tree.
+ * Return: 0, or -EINTR if it was given up after a fatal signal.
  */
-unsigned long chunk_region_count(const struct chunk_region *region,
-				 unsigned long addr, unsigned long size)
+int chunk_region_clean(struct chunk_region *region, unsigned long addr,
+		       unsigned long size)
 {
-	return count_whole(region, (addr - region->start) / CHUNK_SIZE,
-			   size / CHUNK_SIZE);
+	unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
+	unsigned long left = size / CHUNK_SIZE;
+	unsigned long n;
+
+	for (; left; chunk += n, left -= n) {
+		n = min(left, CHUNK_STEP / CHUNK_SIZE);
+		spin_lock(&region->context->lock);
+		clear_leaves(region, chunk, n);
+		spin_unlock(&region->context->lock);
+		cond_resched();
+		if (left > n && fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return 0;
 }
 
 /* A word at a time, since the words may be changing */

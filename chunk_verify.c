@@ -15,7 +15,7 @@
 #include "chunk_module.h"
 
 /* A context with more extents is not verified: the spinlock is held for it. */
-#define VERIFY_MAX	4096
+#define VERIFY_MAX	512
 
 static bool verify;
 module_param(verify, bool, 0644);

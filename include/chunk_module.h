@@ -85,10 +85,19 @@
 #define CHUNK_GROW_MAX		(16384 * CHUNK_SIZE)
 #define CHUNK_GROW_ALIGNMENT	(64 * CHUNK_SIZE)
 
+/*
+ * So much of a range is gone over at a time with context->lock held: 8 page
+ * bitmaps, some 0.1 ms. See docs/loops.md.
+ */
+#define CHUNK_STEP		(1024 * CHUNK_SIZE)
+
+/* So much memory is freed before others are let in: 65,536 pages at most */
+#define CHUNK_ZAP_STEP		(256 * CHUNK_SIZE)
+
 /**
  * struct chunk_region - address space from one mmap
  * @refs:      VMAs, plus one while on the context's list
- * @mm:        the address space it lies in; never dereferenced
+ * @mm:        the address space it lies in, only charged: see chunk_charge.c
  * @context:   whose it is, or NULL in a forked child's snapshot
  * @list:      in context->regions; context->lock
  * @vmas:      how many VMAs there are; context->lock. 0: gone
@@ -263,12 +272,18 @@ u64 chunk_caps(void);
 /* chunk_node.c */
 int chunk_extent_cache_init(void);
 void chunk_extent_cache_exit(void);
-struct chunk_extent *chunk_extent_new(void);
-void chunk_extent_free(struct chunk_extent *extent);
-void chunk_nodes_free(struct chunk_extent *spares);
+struct chunk_extent *chunk_extent_new(struct chunk_context *context);
+void chunk_extent_free(struct chunk_context *context,
+		       struct chunk_extent *extent);
+void chunk_nodes_free(struct chunk_context *context,
+		      struct chunk_extent *spares);
 void chunk_nodes_keep(struct chunk_context *context,
 		      struct chunk_extent **spares);
 int chunk_nodes_refill(struct chunk_context *context);
+
+/* chunk_charge.c */
+void chunk_charge(struct mm_struct *mm, size_t bytes);
+void chunk_uncharge(struct mm_struct *mm, size_t bytes);
 
 /* chunk_context.c */
 struct chunk_context *chunk_context_new(struct mm_struct *mm);
@@ -339,17 +354,18 @@ bool chunk_vmas_of(const struct chunk_vmas *vmas,
 bool chunk_vmas_changed(const struct chunk_vmas *vmas,
 			const struct chunk_region *region);
 bool chunk_at_edge(unsigned long addr, unsigned long size);
-void chunk_zap(struct chunk_context *context, unsigned long addr,
-	       unsigned long size, struct vm_area_struct *only);
+int chunk_zap(struct chunk_context *context, unsigned long addr,
+	      unsigned long size, struct vm_area_struct *only);
 
 /* chunk_huge.c */
 void chunk_huge_sweep(struct chunk_context *context);
 void chunk_huge_free(struct chunk_context *context);
-void chunk_huge_zap(struct chunk_context *context, unsigned long addr,
-		    unsigned long size);
+int chunk_huge_zap(struct chunk_context *context, unsigned long addr,
+		   unsigned long *end);
 
 /* chunk_region.c */
 struct chunk_region *chunk_region_new(unsigned long start, unsigned long size);
+void chunk_region_charge(struct chunk_region *region, struct mm_struct *mm);
 struct chunk_region *chunk_region_snapshot(const struct chunk_region *region,
 					   unsigned long start,
 					   unsigned long end);
@@ -372,8 +388,8 @@ void chunk_region_open(struct chunk_region *region, unsigned long addr,
 		       unsigned long size);
 void chunk_region_close(struct chunk_region *region, unsigned long addr,
 			unsigned long size);
-unsigned long chunk_region_count(const struct chunk_region *region,
-				 unsigned long addr, unsigned long size);
+int chunk_region_clean(struct chunk_region *region, unsigned long addr,
+		       unsigned long size);
 
 /* chunk_fault.c */
 vm_fault_t chunk_fault(struct vm_fault *vmf);

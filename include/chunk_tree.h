@@ -36,6 +36,8 @@ struct chunk_reach {
 /**
  * struct chunk_extent - a run of address space
  * @by_addr: link in the address tree, while the extent is free
+ * @decommitted: for the caller, while the extent is live: how many of its pages
+ *           are decommitted
  * @by_size: link in the size tree, while the extent is free
  * @next:    link in a chain of nodes in nobody's use
  * @addr:    first byte, a multiple of CHUNK_TREE_UNIT
@@ -47,7 +49,10 @@ struct chunk_reach {
  * @type:    what is known about the contents
  */
 struct chunk_extent {
-	struct rb_node by_addr;
+	union {
+		struct rb_node by_addr;
+		unsigned long decommitted;
+	};
 	union {
 		struct rb_node by_size;
 		struct chunk_extent *next;

@@ -29,6 +29,8 @@ static void alloc_sizes(void)
 		{ -2 * MIB, MIB, ENOMEM }, { 1ULL << 47, MIB, ENOMEM },
 		{ 1ULL << 48, MIB, ENOMEM }, { MIB, 1ULL << 47, ENOMEM },
 		{ 1ULL << 62, 1ULL << 62, ENOMEM },
+		{ CHUNK_LENGTH_MAX + MIB, MIB, ENOMEM },
+		{ 2 * CHUNK_LENGTH_MAX, MIB, ENOMEM },
 	};
 	int fd = device_open();
 	char *addr;

@@ -104,6 +104,37 @@ static void bad_lengths(void)
 	expect_refusal(fd, ENOMEM, try_mmap(fd, NULL, (size_t)1 << 47, FLAGS,
 					    0));
 	expect_refusal(fd, ENOMEM, try_mmap(fd, NULL, -MIB, FLAGS, 0));
+	expect_refusal(fd, ENOMEM, try_mmap(fd, NULL, CHUNK_LENGTH_MAX + MIB,
+					    FLAGS, 0));
+}
+
+/* Where page tables have five levels, and the caller asks for it by a hint */
+static void above_47_bits(void)
+{
+	void *hint = (void *)(uintptr_t)(1ULL << 48);
+	void *high = mmap(hint, MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+			  MAP_NORESERVE, -1, 0);
+	int fd = device_open();
+	char *extent;
+
+	expect(high != MAP_FAILED);
+	if ((uintptr_t)high >> 47 == 0)
+		tap_skip("addresses have 47 bits");
+	expect(munmap(high, MIB) == 0);
+	for (unsigned int log2 = 45; log2 < 56; log2++)
+		expect_refusal(fd, ENOMEM, try_mmap(fd, hint, (size_t)1 << log2,
+						    FLAGS, 0));
+	extent = mmap(hint, CHUNK_LENGTH_MAX, PROT_READ | PROT_WRITE, FLAGS,
+		      fd, 0);
+	expect(extent != MAP_FAILED && (uintptr_t)extent >> 47);
+	fill(extent, MIB, 1);
+	fill(extent + CHUNK_LENGTH_MAX - MIB, MIB, 2);
+	expect_equal(device_decommit(fd, extent + page_size(),
+				     CHUNK_LENGTH_MAX - MIB), 0);
+	expect_trap_only(extent + CHUNK_LENGTH_MAX / 2, MIB);
+	expect(is_filled(extent, page_size(), 1));
+	expect_equal(device_dealloc(fd, extent, CHUNK_LENGTH_MAX), 0);
+	expect_consistent(fd);
 }
 
 static void shared(void)
@@ -275,6 +306,7 @@ static const struct tap_case cases[] = {
 	{ "alignments up to 256 GiB", every_alignment },
 	{ "bad offsets", bad_offsets },
 	{ "bad lengths", bad_lengths },
+	{ "addresses above 47 bits", above_47_bits },
 	{ "MAP_SHARED is refused", shared },
 	{ "MAP_FIXED and MAP_FIXED_NOREPLACE", fixed },
 	{ "hints", hint },

@@ -42,19 +42,28 @@
  *             mlocked pages without CHUNK_DECOMMIT_LOCKED
  * EPERM       the caller's address space is not the one that opened the device
  * ENOTTY      unknown command
- * ENOENT      the range, or part of it, is not live. Where it spans several
- *             extents and one of them is given back meanwhile, those before
- *             it may have changed
+ * ENOENT      the range, or part of it, is not live. If part of it is given back
+ *             while the call is under way, what lies before that may have changed
  * ENOMEM      no memory, or no address space (RLIMIT_AS, RLIMIT_DATA,
- *             overcommit, mapping limit)
+ *             overcommit, mapping limit), or more than CHUNK_LENGTH_MAX
  * EBUSY       CONFIGURE after the first extent of the context
  * EOPNOTSUPP  the backing is not available on this kernel
  * ESTALE      the mapping under the range was unmapped or replaced behind the
  *             device's back. DEALLOC has then forgotten the extent; other
- *             calls have changed nothing
+ *             calls have changed nothing, except as with ENOENT where that was
+ *             done meanwhile
  * EACCES      DEALLOC, DECOMMIT: mseal(2) keeps the contents of the range, or of
  *             part of it: it is sealed, and the caller could not write to it
- * EINTR       a fatal signal arrived while waiting
+ * EINTR       a fatal signal arrived. The process ends, and is not told. If
+ *             another one shares its address space (CLONE_VM), it finds that
+ *             COMMIT and DECOMMIT have changed part of the range, that
+ *             decommitted pages may have kept their contents, and that DEALLOC
+ *             may have forgotten the extent, as with ESTALE
+ *
+ * Memory. What the device itself allocates for a process is charged to its memory
+ * control group, and counted as page tables (VmPTE in /proc/PID/status), which is
+ * what the OOM killer looks at: 4 KiB for every 128 MiB of address space that is
+ * partly decommitted, about 10 bytes for every MiB mapped, 100 for each extent.
  */
 #ifndef _UAPI_LINUX_CHUNK_H
 #define _UAPI_LINUX_CHUNK_H
@@ -66,6 +75,9 @@
 
 #define CHUNK_SHIFT		20
 #define CHUNK_SIZE		(1UL << CHUNK_SHIFT)
+
+/* The longest extent, and region: 16 TiB. mmap(2) and ALLOC refuse more. */
+#define CHUNK_LENGTH_MAX	(1ULL << 44)
 
 /* For the offset of mmap(2): alignment 1 << log2, on pages of @page bytes. */
 #define CHUNK_MMAP_ALIGN(log2, page)	((__u64)(log2) * (page))
@@ -85,6 +97,11 @@
  * included. Nothing traps there: pages outside live extents and decommitted ones
  * read as zero, and what is written to them is lost when they are handed out or
  * committed. mmap(2) aligns it to 2 MiB if it is that long.
+ *
+ * userfaultfd(2) may be registered on HUGE. It gets no UFFD_EVENT_REMOVE when
+ * DECOMMIT, DEALLOC or a COMMIT frees memory: the kernel has no way for a device
+ * to send one. A monitor has to be told by the caller. Accesses afterwards are
+ * missing faults as after madvise(MADV_DONTNEED).
  */
 #define CHUNK_BACKING_GUARDED	0	/* decommitted pages trap; small pages */
 #define CHUNK_BACKING_HUGE	1

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory that the device allocates for a process is counted as that process's,
+ * so that the OOM killer finds it where no control group does.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "group.h"
+#include "uapi.h"
+
+#define NOBODY		65534
+#define KIB		1024
+/* Of the address space that one page bitmap is for, a page is decommitted. */
+#define LEAF		(128 * MIB)
+#define LEAF_BYTES	4096
+#define LEAVES		4096UL
+#define EXTENTS		32768UL
+#define BATCH		4096U
+/* Of a process that has nothing to do with it, more than the others have */
+#define BYSTANDER	(64 * MIB)
+/* More than the test may run with, see need_little_memory() */
+#define TOO_MUCH_GIB	2UL
+
+/* A figure of this process's, of /proc/self/status, in bytes */
+static uint64_t status_bytes(const char *key)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	unsigned long long kib = 0;
+	char line[256];
+
+	expect(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, key, strlen(key)))
+			sscanf(line + strlen(key), ": %llu kB", &kib);
+	}
+	fclose(file);
+	return kib * KIB;
+}
+
+static uint64_t page_tables(void)
+{
+	return status_bytes("VmPTE");
+}
+
+static unsigned int batch(int fd, unsigned int what, struct chunk_ioc_op *ops)
+{
+	struct chunk_ioc_batch args = {
+		.size = sizeof(args),
+		.what = what,
+		.count = BATCH,
+		.ops = (uintptr_t)ops,
+	};
+
+	return call(fd, CHUNK_IOC_BATCH, &args) ? 0 : args.done;
+}
+
+/* BATCH page bitmaps, or fewer where there is no memory; returns how many */
+static unsigned int make_leaves(int fd)
+{
+	static struct chunk_ioc_op ops[BATCH];
+	char *extent = device_alloc(fd, BATCH * LEAF, MIB);
+
+	for (size_t i = 0; i < BATCH; i++)
+		ops[i] = (struct chunk_ioc_op) {
+			.addr = (uintptr_t)extent + i * LEAF,
+			.length = page_size(),
+		};
+	return batch(fd, CHUNK_BATCH_DECOMMIT, ops);
+}
+
+static void expect_about(uint64_t bytes, uint64_t right)
+{
+	tap_note("%llu KiB, of %llu", (unsigned long long)bytes >> 10,
+		 (unsigned long long)right >> 10);
+	expect(bytes >= right && bytes <= right + right / 2 + 64 * KIB);
+}
+
+static void counted_leaves(void)
+{
+	int fd = device_open();
+	uint64_t before;
+
+	free(malloc(1));
+	before = page_tables();
+	expect_equal(make_leaves(fd), LEAVES);
+	expect_about(page_tables() - before, LEAVES * LEAF_BYTES);
+}
+
+static void counted_extents(void)
+{
+	static struct chunk_ioc_op ops[BATCH];
+	int fd = device_open();
+	uint64_t before;
+
+	memset(ops, 1, sizeof(ops));
+	before = page_tables();
+	for (size_t n = 0; n < EXTENTS; n += BATCH) {
+		for (size_t i = 0; i < BATCH; i++)
+			ops[i] = (struct chunk_ioc_op) {
+				.length = MIB,
+				.alignment = MIB,
+			};
+		expect_equal(batch(fd, CHUNK_BATCH_ALLOC, ops), BATCH);
+	}
+	/* A node, and one in the registry for each 64 */
+	expect_about(page_tables() - before, EXTENTS * (80 + 9));
+}
+
+static void counted_regions(void)
+{
+	int fd = device_open();
+	uint64_t before = page_tables();
+
+	device_mmap(fd, CHUNK_LENGTH_MAX, 0);
+	/* A bit for each chunk, and a pointer for each 128 of them */
+	expect(page_tables() - before >= CHUNK_LENGTH_MAX / MIB / 8 +
+					 CHUNK_LENGTH_MAX / LEAF * 8);
+	/* At most 16 bytes for each chunk */
+	expect(page_tables() - before <= CHUNK_LENGTH_MAX / MIB * 16);
+}
+
+static void counted_snapshots(void)
+{
+	int fd = device_open();
+	uint64_t without;
+	pid_t child;
+
+	child = tap_fork();
+	if (child == 0)
+		_exit(page_tables() >= LEAVES * LEAF_BYTES);
+	tap_join(child);
+	without = page_tables();
+	expect_equal(make_leaves(fd), LEAVES);
+	child = tap_fork();
+	if (child == 0) {
+		expect(page_tables() >= LEAVES * LEAF_BYTES);
+		expect(page_tables() <= without + 2 * LEAVES * LEAF_BYTES);
+		_exit(0);
+	}
+	tap_join(child);
+}
+
+/* All that was counted is taken off; the kernel would complain on exit, too. */
+static void counted_off(void)
+{
+	char *extent = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			    MAP_ANONYMOUS, -1, 0);
+	uint64_t before;
+	int fd;
+
+	expect(extent != MAP_FAILED);
+	device_mmap(device_open(), MIB, 0);
+	before = page_tables();
+	fd = device_open();
+	for (unsigned int i = 0; i < 3; i++) {
+		char *more = device_mmap(fd, LEAVES * LEAF, 0);
+
+		for (size_t at = 0; at < LEAVES * LEAF; at += 64 * LEAF)
+			expect_equal(device_decommit(fd, more + at,
+						     page_size()), 0);
+		expect(page_tables() > before);
+		expect(munmap(more, LEAVES * LEAF) == 0);
+	}
+	close(fd);
+	expect_equal(page_tables(), before);
+}
+
+/* The machine would run out of time before it runs out of memory. */
+static void need_little_memory(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES);
+
+	if (pages / 1024 * (page_size() / 1024) > TOO_MUCH_GIB * 1024)
+		tap_skip("more than %lu GiB of memory", TOO_MUCH_GIB);
+	if (access("/proc/sys/vm/panic_on_oom", W_OK))
+		tap_skip("not root");
+}
+
+/* Has more memory than anybody whose page bitmaps do not count */
+static pid_t start_bystander(void)
+{
+	pid_t child = tap_fork();
+	char *memory;
+
+	if (child)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	write_to("/proc/self/oom_score_adj", "0");
+	memory = anonymous(BYSTANDER, PROT_READ | PROT_WRITE);
+	fill(memory, BYSTANDER, 1);
+	for (;;)
+		pause();
+}
+
+/* In no control group, and with next to no memory of its own */
+static void offend(void)
+{
+	int fd = device_open();
+
+	write_to("/proc/self/oom_score_adj", "0");
+	expect(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
+	while (make_leaves(fd) == BATCH)
+		;
+	_exit(0);
+}
+
+static void offender_killed(void)
+{
+	pid_t bystander, offender;
+	int status;
+
+	need_little_memory();
+	close(device_open());
+	/* Whoever looks on is not to be chosen. */
+	write_to("/proc/self/oom_score_adj", "-1000");
+	bystander = start_bystander();
+	usleep(300000);
+	offender = tap_fork();
+	if (offender == 0)
+		offend();
+	expect(waitpid(offender, &status, 0) == offender);
+	tap_note("the offender was %s", WIFSIGNALED(status) ? "killed" :
+		 "refused");
+	expect(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : !status);
+	expect(waitpid(bystander, &status, WNOHANG) == 0);
+	expect(kill(bystander, SIGKILL) == 0);
+	expect(waitpid(bystander, &status, 0) == bystander);
+}
+
+static const struct tap_case cases[] = {
+	{ "page bitmaps are counted", counted_leaves },
+	{ "extents are counted", counted_extents },
+	{ "regions are counted", counted_regions },
+	{ "what a child inherits is counted, as the child's",
+	  counted_snapshots },
+	{ "nothing is counted of what is gone", counted_off },
+	{ "who takes all memory is killed, and nobody else", offender_killed },
+};
+
+const struct tap_suite tap_suite = {
+	.about = "Tests that the device's memory is counted as its user's",
+	.cases = cases,
+	.count = TAP_COUNT(cases),
+};
