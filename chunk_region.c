@@ -255,6 +255,21 @@ static unsigned long next_chunk(const struct chunk_region *region,
 	return find_next_bit(region->gone, end, chunk);
 }
 
+/*
+ * The address of next_chunk(). If a page bitmap came meanwhile, those chunks may
+ * have been committed in part since: then it is that of the chunk itself.
+ */
+static unsigned long skip_chunks(const struct chunk_region *region,
+				 unsigned long chunk, bool gone)
+{
+	unsigned long next = next_chunk(region, chunk, gone);
+
+	smp_rmb(); /* pairs with smp_wmb() in chunk_region_commit() */
+	if (!gone && leaf_seen(region, chunk))
+		next = chunk;
+	return region->start + next * CHUNK_SIZE;
+}
+
 /**
  * chunk_region_find() - the next page that is decommitted, or that is not
  * @region:      the region
@@ -274,14 +289,15 @@ unsigned long chunk_region_find(const struct chunk_region *region,
 	while (addr < end) {
 		unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
 		unsigned long page = addr % CHUNK_SIZE / PAGE_SIZE;
-		const unsigned long *leaf = leaf_seen(region, chunk);
 		bool gone = test_bit(chunk, region->gone);
+		const unsigned long *leaf;
 
+		smp_rmb(); /* pairs with smp_wmb() in chunk_region_commit() */
+		leaf = leaf_seen(region, chunk);
 		if (gone || !leaf) {
 			if (gone == decommitted)
 				return addr;
-			addr = region->start +
-			       next_chunk(region, chunk, gone) * CHUNK_SIZE;
+			addr = max(addr, skip_chunks(region, chunk, gone));
 			continue;
 		}
 		page = find_in_leaf(leaf, chunk, page, decommitted);
