@@ -25,6 +25,11 @@ struct chunk_context *chunk_context_new(struct mm_struct *mm)
 
 	if (!context)
 		return NULL;
+	context->space = chunk_space_new(mm);
+	if (!context->space) {
+		kfree(context);
+		return NULL;
+	}
 	mutex_init(&context->map_lock);
 	spin_lock_init(&context->lock);
 	chunk_tree_init(&context->recycled, chunk_max_recycle_limit());
@@ -55,6 +60,7 @@ void chunk_context_free(struct chunk_context *context)
 	WARN_ON_ONCE(!list_empty(&context->regions) || context->mapped);
 	chunk_radix_destroy(&context->live);
 	chunk_nodes_free(context->spares);
+	chunk_space_leave(context->space);
 	mmdrop(context->mm);
 	kfree(context);
 }

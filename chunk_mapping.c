@@ -46,11 +46,7 @@ static void vma_open(struct vm_area_struct *vma)
 	if (!region)
 		return;
 	if (vma->vm_mm != region->mm) {
-		region = chunk_region_snapshot(region, vma->vm_start,
-					       vma->vm_end);
-		if (region)
-			region->mm = vma->vm_mm;
-		vma->vm_private_data = region;
+		vma->vm_private_data = chunk_region_inherit(region, vma->vm_mm);
 		return;
 	}
 	chunk_region_get(region);
@@ -266,6 +262,7 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!extent)
 		goto free_region;
 	region->mm = context->mm;
+	region->space = context->space;
 	region->context = context;
 	extent->addr = vma->vm_start;
 	extent->size = size;

@@ -293,7 +293,7 @@ void chunk_decommit(struct chunk_context *context, struct chunk_job *jobs,
 		any |= jobs[i].size > 0;
 	}
 	if (any && !context->huge)
-		chunk_source_wait(context->mm);
+		chunk_source_wait(context->space->gate);
 	for (i = 0; i < nr; i++) {
 		if (jobs[i].size)
 			chunk_zap(context, jobs[i].addr, jobs[i].size,

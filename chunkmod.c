@@ -150,19 +150,14 @@ static int __init chunk_init(void)
 	err = chunk_extent_cache_init();
 	if (err)
 		return err;
-	err = chunk_source_init();
-	if (err)
-		goto free_cache;
 	chunk_device.mode = mode;
 	err = misc_register(&chunk_device);
 	if (err)
-		goto free_sources;
+		goto free_cache;
 	if (!CHUNK_HAVE_ZAP)
 		pr_info("this kernel exports no zap: users must free memory by madvise\n");
 	return 0;
 
-free_sources:
-	chunk_source_exit();
 free_cache:
 	chunk_extent_cache_exit();
 	return err;
@@ -171,7 +166,6 @@ free_cache:
 static void __exit chunk_exit(void)
 {
 	misc_deregister(&chunk_device);
-	chunk_source_exit();
 	chunk_extent_cache_exit();
 }
 
