@@ -20,6 +20,13 @@
 #error "chunk needs multi-index XArrays: enable CONFIG_TRANSPARENT_HUGEPAGE"
 #endif
 
+/* class->devnode cannot change the device since 6.2. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define CHUNK_DEVNODE_DEVICE	struct device
+#else
+#define CHUNK_DEVNODE_DEVICE	const struct device
+#endif
+
 /* The probe is in Kbuild, since a symbol's presence is not its export. */
 #if defined(CHUNK_ZAP_PAGE_RANGE) || defined(CHUNK_ZAP_SINGLE) || \
 	defined(CHUNK_ZAP_VMA_RANGE)
