@@ -30,6 +30,9 @@ struct chunk_context *chunk_context_new(struct mm_struct *mm)
 		kfree(context);
 		return NULL;
 	}
+	address_space_init_once(&context->mapping);
+	init_rwsem(&context->mapping.invalidate_lock);
+	context->mapping.a_ops = &empty_aops;
 	mutex_init(&context->map_lock);
 	spin_lock_init(&context->lock);
 	chunk_tree_init(&context->recycled, chunk_max_recycle_limit());

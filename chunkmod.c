@@ -89,12 +89,15 @@ static int chunk_open(struct inode *inode, struct file *file)
 	if (!context)
 		return -ENOMEM;
 	file->private_data = context;
+	context->mapping.host = inode;
+	file->f_mapping = &context->mapping;
 	return nonseekable_open(inode, file);
 }
 
 /* Not .flush: mappings outlive close(2), and each of them pins the file. */
 static int chunk_release(struct inode *inode, struct file *file)
 {
+	file->f_mapping = inode->i_mapping;
 	chunk_context_free(file->private_data);
 	return 0;
 }

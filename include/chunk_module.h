@@ -164,6 +164,9 @@ struct chunk_counts {
  * struct chunk_context - one open file
  * @mm:          the opener's address space, pinned by mmgrab() (invariant)
  * @space:       the same with its fault gate (invariant)
+ * @mapping:     file->f_mapping, without pages: of VMAs of this file only. That of
+ *               the inode would have those of all users, and a lock that they
+ *               wait for in mmap, munmap and fork
  * @map_lock:    serialises our own vm_mmap and vm_munmap
  * @mapper:      the task inside one of them; written under @map_lock
  * @grown:       how often we mapped ahead; written under @map_lock
@@ -190,6 +193,7 @@ struct chunk_counts {
 struct chunk_context {
 	struct mm_struct *mm;
 	struct chunk_space *space;
+	struct address_space mapping;
 	/* outermost */
 	struct mutex map_lock;
 	struct task_struct *mapper;
