@@ -210,16 +210,17 @@ static int region_register(struct chunk_context *context,
  * The core merges what is mapped anew with what is mapped beside it, without a
  * word to us, if the file is the same and the offset goes on there: as it would
  * where the beginning of a region is mapped over. So no region's offsets go on
- * where another's end, nor where one asked for begins. Who mapped it sees none of
- * this but in /proc/PID/maps.
+ * where another's end, nor where one asked for begins. Other contexts have other
+ * files. The user sees none of this but in /proc/PID/maps.
+ *
+ * Context: mmap_lock of context->mm held for writing.
  */
-static unsigned long unique_offset(void)
+static unsigned long unique_offset(struct chunk_context *context)
 {
-	static atomic_long_t regions;
 	unsigned long offset;
 
 	do {
-		offset = (unsigned long)atomic_long_inc_return(&regions) <<
+		offset = ++context->offsets <<
 			 order_base_2(TASK_SIZE_MAX >> PAGE_SHIFT);
 	} while (!offset);
 	return offset;
@@ -273,7 +274,7 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	err = region_register(context, region, extent);
 	if (err)
 		goto free_extent;
-	vma->vm_pgoff = unique_offset();
+	vma->vm_pgoff = unique_offset(context);
 	if (region->holed) {
 		vma_set_anonymous(vma);
 		chunk_region_put(region); /* there is only the list's */

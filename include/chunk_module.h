@@ -167,6 +167,8 @@ struct chunk_counts {
  * @mapping:     file->f_mapping, without pages: of VMAs of this file only. That of
  *               the inode would have those of all users, and a lock that they
  *               wait for in mmap, munmap and fork
+ * @offsets:     how many ranges of file offsets were given to regions; mmap_lock of
+ *               @mm held for writing
  * @map_lock:    serialises our own vm_mmap and vm_munmap
  * @mapper:      the task inside one of them; written under @map_lock
  * @grown:       how often we mapped ahead; written under @map_lock
@@ -194,6 +196,7 @@ struct chunk_context {
 	struct mm_struct *mm;
 	struct chunk_space *space;
 	struct address_space mapping;
+	unsigned long offsets;
 	/* outermost */
 	struct mutex map_lock;
 	struct task_struct *mapper;
