@@ -138,10 +138,13 @@ static void start(struct kunit *test, int (*what)(void *data),
 
 	faults->other.gate = faults->gates[process];
 	reinit_completion(&faults->other.done);
-	task = kthread_run(what, &faults->other, "chunk_source_test");
+	task = kthread_create(what, &faults->other, "chunk_source_test");
 	if (IS_ERR(task))
 		complete_all(&faults->other.done);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	/* Its first choice is the first page, then. */
+	kthread_bind(task, 0);
+	wake_up_process(task);
 }
 
 static bool ends(struct faults *faults, unsigned long jiffies)
