@@ -17,7 +17,8 @@
  *
  * Charged are: page bitmaps and the other parts of a region, extents, contexts,
  * and for each region the most that the registry may need for its chunks, since
- * an XArray does not tell how large it is. A child is charged for its snapshots.
+ * an XArray does not tell how large it is; and the pages of a fault gate. A child
+ * is charged for its snapshots and its gate.
  * Files and VMAs are the kernel's own, limited by RLIMIT_NOFILE and by the
  * number of mappings.
  *

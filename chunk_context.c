@@ -25,6 +25,14 @@ struct chunk_context *chunk_context_new(struct mm_struct *mm)
 
 	if (!context)
 		return NULL;
+	context->space = chunk_space_new(mm);
+	if (!context->space) {
+		kfree(context);
+		return NULL;
+	}
+	address_space_init_once(&context->mapping);
+	init_rwsem(&context->mapping.invalidate_lock);
+	context->mapping.a_ops = &empty_aops;
 	mutex_init(&context->map_lock);
 	spin_lock_init(&context->lock);
 	chunk_tree_init(&context->recycled, chunk_max_recycle_limit());
@@ -57,6 +65,7 @@ void chunk_context_free(struct chunk_context *context)
 		     context->unmapping);
 	chunk_radix_destroy(&context->live);
 	chunk_nodes_free(context, context->spares);
+	chunk_space_leave(context->space);
 	chunk_uncharge(context->mm, sizeof(*context));
 	mmdrop(context->mm);
 	kfree(context);

@@ -252,7 +252,7 @@ void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
 	nr = look(context, jobs, nr);
 	if (begin(context, jobs, nr)) {
 		if (!context->huge)
-			chunk_source_wait(context->mm);
+			chunk_source_wait(context->space->gate);
 		zap(context, jobs, nr);
 		end(context, jobs, nr);
 	}

@@ -57,7 +57,7 @@ static vm_fault_t read_fault(struct vm_fault *vmf, struct chunk_region *region)
 	unsigned long next = (vmf->address & PAGE_MASK) + PAGE_SIZE;
 	vm_fault_t ret = chunk_insert_zero(vmf->vma, vmf->address);
 
-	if (!region || ret != VM_FAULT_NOPAGE)
+	if (ret != VM_FAULT_NOPAGE)
 		return ret;
 	/* Several threads may read: a guess at worst. */
 	if (READ_ONCE(region->read_next) == next - PAGE_SIZE)
@@ -86,20 +86,25 @@ static bool add_page_table(struct vm_fault *vmf)
  * the one mapping. No lock of ours may be held by anyone who could be waiting
  * for this.
  * Return: VM_FAULT_SIGSEGV for decommitted pages, VM_FAULT_LOCKED with a source
- * page for writes, VM_FAULT_NOPAGE or an error for reads.
+ * page for writes, VM_FAULT_NOPAGE or an error for reads; VM_FAULT_SIGBUS in a
+ * forked child that has no snapshot.
  */
 vm_fault_t chunk_fault(struct vm_fault *vmf)
 {
-	/* NULL in a child whose snapshot failed: it has lost its guards. */
 	struct chunk_region *region = vmf->vma->vm_private_data;
 	unsigned int noreclaim;
 	struct page *page;
 	vm_fault_t ret;
 
+	/* Nobody knows what is committed here: see chunk_fork.c. */
+	if (unlikely(!region))
+		return VM_FAULT_SIGBUS;
 	if (!(vmf->flags & FAULT_FLAG_WRITE) && !add_page_table(vmf))
 		return VM_FAULT_OOM;
-	page = chunk_source_lock(vmf->vma->vm_mm);
-	if (region && chunk_region_decommitted(region, vmf->address)) {
+	page = chunk_source_lock(region->space->gate);
+	if (unlikely(!page))
+		return VM_FAULT_OOM;
+	if (chunk_region_decommitted(region, vmf->address)) {
 		chunk_source_unlock(page);
 		return trap(region);
 	}

@@ -49,11 +49,7 @@ static void vma_open(struct vm_area_struct *vma)
 	if (!region)
 		return;
 	if (vma->vm_mm != region->mm) {
-		region = chunk_region_snapshot(region, vma->vm_start,
-					       vma->vm_end);
-		if (region)
-			chunk_region_charge(region, vma->vm_mm);
-		vma->vm_private_data = region;
+		vma->vm_private_data = chunk_region_inherit(region, vma->vm_mm);
 		return;
 	}
 	chunk_region_get(region);
@@ -271,10 +267,13 @@ static int region_register(struct chunk_context *context,
  * The core merges what is mapped anew with what is mapped beside it, without a
  * word to us, if the file is the same and the offset goes on there: as it would
  * where the beginning of a region is mapped over. So no region's offsets go on
- * where another's end, nor where one asked for begins. Who mapped it sees none of
- * this but in /proc/PID/maps. Should the number ever wrap, two regions are taken
- * for one only if they also begin at the same address: their offsets minus their
- * addresses are what is compared, by the core and by chunk_mapping_of().
+ * where another's end, nor where one asked for begins. Other contexts have other
+ * files. The user sees none of this but in /proc/PID/maps. Should the number ever
+ * wrap, two regions are taken for one only if they also begin at the same address:
+ * their offsets minus their addresses are what is compared, by the core and by
+ * chunk_vmas_of().
+ *
+ * Context: mmap_lock of context->mm held for writing.
  */
 static unsigned long unique_offset(struct chunk_context *context)
 {
@@ -326,6 +325,7 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	extent = chunk_extent_new(context);
 	if (!extent)
 		goto free_region;
+	region->space = context->space;
 	region->context = context;
 	region->pgoff = unique_offset(context);
 	if (mapping_ourselves(context))

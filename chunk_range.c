@@ -501,7 +501,7 @@ void chunk_decommit(struct chunk_context *context, struct chunk_job *jobs,
 		for (i = 0; i < nr; i++)
 			any |= jobs[i].size > 0;
 		if (any && !context->huge)
-			chunk_source_wait(context->mm);
+			chunk_source_wait(context->space->gate);
 		zap_all(&change, jobs, nr);
 	}
 	unlock_mapped(&change);

@@ -221,6 +221,9 @@ static void region_free(struct chunk_region *region)
 	if (region->mm)
 		chunk_uncharge(region->mm, region_bytes(region) +
 					   region->nr_leaves * CHUNK_LEAF_BYTES);
+	/* A context's region is not counted: the context itself is. */
+	if (!region->context && region->space)
+		chunk_space_leave(region->space);
 	for (i = 0; i < nr_leaves(region->chunks); i++) {
 		kfree(region->leaves[i]);
 		if (i % CHUNK_FREE_BATCH == 0)
@@ -301,6 +304,21 @@ static unsigned long next_chunk(const struct chunk_region *region,
 	return find_next_bit(region->gone, end, chunk);
 }
 
+/*
+ * The address of next_chunk(). If a page bitmap came meanwhile, those chunks may
+ * have been committed in part since: then it is that of the chunk itself.
+ */
+static unsigned long skip_chunks(const struct chunk_region *region,
+				 unsigned long chunk, bool gone)
+{
+	unsigned long next = next_chunk(region, chunk, gone);
+
+	smp_rmb(); /* pairs with smp_wmb() in chunk_region_commit() */
+	if (!gone && leaf_seen(region, chunk))
+		next = chunk;
+	return region->start + next * CHUNK_SIZE;
+}
+
 /**
  * chunk_region_find() - the next page that is decommitted, or that is not
  * @region:      the region
@@ -320,14 +338,15 @@ unsigned long chunk_region_find(const struct chunk_region *region,
 	while (addr < end) {
 		unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
 		unsigned long page = addr % CHUNK_SIZE / PAGE_SIZE;
-		const unsigned long *leaf = leaf_seen(region, chunk);
 		bool gone = test_bit(chunk, region->gone);
+		const unsigned long *leaf;
 
+		smp_rmb(); /* pairs with smp_wmb() in chunk_region_commit() */
+		leaf = leaf_seen(region, chunk);
 		if (gone || !leaf) {
 			if (gone == decommitted)
 				return addr;
-			addr = region->start +
-			       next_chunk(region, chunk, gone) * CHUNK_SIZE;
+			addr = max(addr, skip_chunks(region, chunk, gone));
 			continue;
 		}
 		page = find_in_leaf(leaf, chunk, page, decommitted);
@@ -644,44 +663,31 @@ static void words_copy(unsigned long *to, const unsigned long *from,
 }
 
 /**
- * chunk_region_snapshot() - copy the state of part of a region
+ * chunk_region_snapshot() - copy the state of a region
  * @region: a region, of a context or a snapshot itself
- * @start:  first byte, page-aligned, not below the region
- * @end:    byte after the last, page-aligned
- *
- * A mapping may reach beyond its region, or lie there altogether: mremap() made
- * it longer, and then it was cut. What is there traps in any region.
  *
  * No lock of the context is needed: while mmap_lock is held for writing nothing
  * is decommitted, so that a chunk seen present stays so, and its page bits, read
- * after, are those of some moment since. The copy covers whole leaves, hence
- * perhaps more than was asked for.
+ * after, are those of some moment since.
  *
  * Context: may sleep. mmap_lock of the address space the region is in held for
  * writing.
  * Return: a region without a context, or NULL without memory.
  */
-struct chunk_region *chunk_region_snapshot(const struct chunk_region *region,
-					   unsigned long start,
-					   unsigned long end)
+struct chunk_region *chunk_region_snapshot(const struct chunk_region *region)
 {
-	unsigned long first, last, i;
 	struct chunk_region *copy;
+	unsigned long i;
 
-	first = min((start - region->start) / CHUNK_SIZE, region->chunks - 1);
-	first = round_down(first, CHUNK_LEAF_CHUNKS);
-	last = min(region->chunks,
-		   DIV_ROUND_UP(end - region->start, CHUNK_SIZE));
-	copy = chunk_region_new(region->start + first * CHUNK_SIZE,
-				(last - first) * CHUNK_SIZE);
+	copy = chunk_region_new(region->start, region->chunks * CHUNK_SIZE);
 	if (!copy)
 		return NULL;
-	words_copy(copy->gone, region->gone + BIT_WORD(first),
+	words_copy(copy->gone, region->gone,
 		   BITS_TO_LONGS(copy->chunks) * sizeof(long));
 	/* Pairs with smp_wmb() in chunk_region_commit(). */
 	smp_rmb();
 	for (i = 0; i < copy->chunks; i += CHUNK_LEAF_CHUNKS) {
-		const unsigned long *leaf = leaf_seen(region, first + i);
+		const unsigned long *leaf = leaf_seen(region, i);
 
 		if (!leaf)
 			continue;

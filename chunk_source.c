@@ -1,49 +1,71 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Source pages: pages of zeroes for the core to copy, and their locks, by which
- * decommit waits for the faults that are under way.
+ * Fault gates: the source pages of one context's regions in one address space,
+ * and their locks, by which decommit waits for the faults that are under way.
  *
- * There is one for each CPU, since the core holds a page's lock while it copies
- * it. Any serves any fault, so where one is taken (by a task that was preempted,
- * or that runs on the same page by chance) another is used: nobody who faults
- * waits for a single other task.
+ * A source page is a page of zeroes for the core to copy. Its lock is held from
+ * before the fault handler looks at the state until the copy is mapped. So
+ * whoever marks a range decommitted and then finds every source page unlocked,
+ * or waits until it was unlocked once, knows that every handler that saw the old
+ * state has its page mapped, where the zap that follows finds it, and that every
+ * later one traps. Truncation uses page locks the same way.
  *
- * A source page's lock is held from before the fault handler looks at the state
- * until the page is mapped. So whoever marks a range decommitted and then finds
- * every source page unlocked, or waits until it was unlocked once, knows that
- * every handler that saw the old state has its page mapped, where the zap that
- * follows finds it, and that every later one traps. Truncation uses page locks
- * the same way. Each lock says whose fault it is held for, and only those of
- * one's own address space are waited for.
+ * A gate belongs to one context, or to one forked child. A task can be preempted
+ * or throttled while it holds a source page, for as long as its scheduling class
+ * and its control group say; so no lock of a gate may ever be waited for on
+ * behalf of another address space. What is still shared by all users of the
+ * module, and for how long, is in docs/shared-state.md.
  *
- * Nothing is allocated under such a lock. Otherwise one process that is short of
- * memory, in its cgroup maybe, would hold up others. The core has the page and
- * the page table of a write fault before it calls us, see __do_fault() in
- * mm/memory.c; those of read faults are our own concern, see chunk_fault.c.
- * Lockdep is told so.
+ * A gate begins without pages. A fault takes the page that its CPU's number
+ * leads to, or the next one; where both are taken the gate gets one more, up to
+ * one for each CPU. So a single thread has one page, threads that fault at the
+ * same time come to have one each, and the memory, which is charged to them, is
+ * bounded. Only where all pages are taken by faults of the same address space
+ * does one more fault of it wait.
+ *
+ * Nothing is allocated by us under such a lock: one task of the process that is
+ * short of memory would hold up its others. The core has the page and the page
+ * table of a write fault before it calls us, see __do_fault() in mm/memory.c.
+ * Where page tables are reclaimed (7.3, madvise(MADV_DONTNEED) by another
+ * thread) finish_fault() may find the table gone and allocate a new one under
+ * the lock. Nobody but the same process waits for that, and what it waits for,
+ * reclaim or the OOM killer, needs no lock that a waiter holds: a waiter has
+ * mmap_lock for reading, and map_lock. Page tables of read faults are our own
+ * concern, see chunk_fault.c. Lockdep is told of all this.
  *
  * Every reference to a source page is dropped by the core when the fault ends;
- * none stays in a page table, so the count is bounded by the number of tasks.
+ * none stays in a page table. Only the holder of the lock takes one, so there
+ * are two at most, but for those that speculate (compaction) for a moment.
+ *
+ * A page whose memory turned out to be broken (PageHWPoison) is passed over from
+ * then on, and stays in its place until the gate is freed, since a waiter may be
+ * looking at it.
  */
 #include <linux/gfp.h>
 #include <linux/lockdep.h>
+#include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/percpu.h>
 #include <linux/sched/mm.h>
+#include <linux/slab.h>
 
 #include "chunk_module.h"
 
-/**
- * struct source - a source page
- * @page: zeroes
- * @mm:   whose fault its lock is held for, or was held for last; only compared
- */
-struct source {
-	struct page *page;
-	struct mm_struct *mm;
-};
+/* With fewer CPUs a gate has room for this many, should some be broken. */
+#define CHUNK_SOURCES_MIN	4U
 
-static struct source __percpu *sources;
+/**
+ * struct chunk_gate - source pages
+ * @mm:    the address space that is charged for them, or NULL (invariant)
+ * @max:   room in @pages (invariant)
+ * @nr:    how many are in use, perhaps fewer than there are for a moment
+ * @pages: the pages; once set, an entry stays. The rest is NULL
+ */
+struct chunk_gate {
+	struct mm_struct *mm;
+	unsigned int max;
+	unsigned int nr;
+	struct page *pages[];
+};
 
 #ifdef CONFIG_LOCKDEP
 static struct lockdep_map source_map =
@@ -60,91 +82,160 @@ static void forbid_allocation(void)
 }
 
 /**
- * chunk_source_init() - allocate the source pages
+ * chunk_gate_new() - make a gate
+ * @mm: the address space that is charged for its pages, or NULL
  *
- * Context: may sleep. Module init.
- * Return: 0 or -ENOMEM.
+ * Context: may sleep. Charged to the caller's memcg.
+ * Return: a gate without pages, or NULL without memory.
  */
-int chunk_source_init(void)
+struct chunk_gate *chunk_gate_new(struct mm_struct *mm)
 {
-	int cpu;
+	unsigned int max = max(nr_cpu_ids, CHUNK_SOURCES_MIN);
+	struct chunk_gate *gate;
 
-	sources = alloc_percpu(struct source);
-	if (!sources)
-		return -ENOMEM;
-	for_each_possible_cpu(cpu) {
-		struct page *page = alloc_pages_node(cpu_to_node(cpu),
-						     GFP_KERNEL | __GFP_ZERO,
-						     0);
-
-		if (!page) {
-			chunk_source_exit();
-			return -ENOMEM;
-		}
-		per_cpu_ptr(sources, cpu)->page = page;
-	}
+	gate = kvzalloc(struct_size(gate, pages, max), GFP_KERNEL_ACCOUNT);
+	if (!gate)
+		return NULL;
+	gate->max = max;
+	gate->mm = mm;
 	forbid_allocation();
-	return 0;
+	return gate;
 }
 
 /**
- * chunk_source_exit() - free the source pages
+ * chunk_gate_free() - free a gate and its pages
+ * @gate: the gate; no VMA leads to it any more
  *
- * Context: module exit; no VMA of ours exists any more.
+ * Context: may sleep.
  */
-void chunk_source_exit(void)
+void chunk_gate_free(struct chunk_gate *gate)
 {
-	int cpu;
+	unsigned int i;
 
-	for_each_possible_cpu(cpu) {
-		struct page *page = per_cpu_ptr(sources, cpu)->page;
-
-		if (page)
-			put_page(page);
-	}
-	free_percpu(sources);
+	for (i = 0; i < gate->max && gate->pages[i]; i++)
+		put_page(gate->pages[i]);
+	if (gate->mm)
+		chunk_uncharge(gate->mm, i * PAGE_SIZE);
+	kvfree(gate);
 }
 
-/* The one of this CPU is taken. Waits only if all are. */
-static struct source *lock_another(struct source *source)
+static struct page *try_source(struct chunk_gate *gate, unsigned int i)
 {
-	int cpu;
+	struct page *page = READ_ONCE(gate->pages[i]);
 
-	for_each_possible_cpu(cpu) {
-		struct source *other = per_cpu_ptr(sources, cpu);
+	if (!trylock_page(page))
+		return NULL;
+	if (likely(!PageHWPoison(page)))
+		return page;
+	unlock_page(page);
+	return NULL;
+}
 
-		if (trylock_page(other->page))
-			return other;
+/* A new page, locked; NULL without memory, or where there is no more room */
+static struct page *add_source(struct chunk_gate *gate, unsigned int nr)
+{
+	/* There is no hurry where another page may be waited for. */
+	gfp_t more = nr ? __GFP_NORETRY | __GFP_NOWARN : 0;
+	struct page *page;
+
+	if (nr >= gate->max)
+		return NULL;
+	page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO | more);
+	if (!page)
+		return NULL;
+	/* Nobody else knows it yet. */
+	lock_page(page);
+	for (; nr < gate->max; nr++) {
+		if (!cmpxchg(&gate->pages[nr], NULL, page)) {
+			WRITE_ONCE(gate->nr, nr + 1);
+			if (gate->mm)
+				chunk_charge(gate->mm, PAGE_SIZE);
+			return page;
+		}
 	}
-	lock_page(source->page);
-	return source;
+	unlock_page(page);
+	put_page(page);
+	return NULL;
+}
+
+static struct page *try_all(struct chunk_gate *gate, unsigned int nr)
+{
+	struct page *page = NULL;
+	unsigned int i;
+
+	for (i = 0; i < nr && !page; i++)
+		page = try_source(gate, i);
+	return page;
+}
+
+/*
+ * All are taken, by faults of this address space: wait for one that is not
+ * broken. If all are, the core shall say so.
+ */
+static struct page *wait_for_source(struct chunk_gate *gate, unsigned int nr,
+				    unsigned int home)
+{
+	struct page *page = gate->pages[home];
+	unsigned int i;
+
+	for (i = 0; i < nr && PageHWPoison(page); i++)
+		page = gate->pages[i];
+	lock_map_acquire(&source_map);
+	lock_page(page);
+	lock_map_release(&source_map);
+	return page;
+}
+
+/* The page at @home is taken, or there is none yet. */
+static struct page *lock_another(struct chunk_gate *gate, unsigned int nr,
+				 unsigned int home)
+{
+	struct page *page = NULL;
+
+	if (nr > 1)
+		page = try_source(gate, (home + 1) % nr);
+	if (!page)
+		page = add_source(gate, nr);
+	if (!page)
+		page = try_all(gate, nr);
+	if (!page && nr)
+		page = wait_for_source(gate, nr, home);
+	return page;
 }
 
 /**
  * chunk_source_lock() - take a source page, for a fault
- * @mm: the address space that the fault is in
+ * @gate: of the region that the fault is in
  *
  * What is read after it is what chunk_source_wait() promises.
  *
  * Context: may sleep. Until the page is unlocked nothing may be allocated.
  * Return: the page, locked, with a reference; to be given to the core or to
- * chunk_source_unlock().
+ * chunk_source_unlock(). NULL without memory, before the gate has its first.
  */
-struct page *chunk_source_lock(struct mm_struct *mm)
+struct page *chunk_source_lock(struct chunk_gate *gate)
 {
-	/* Any will do, so it does not matter if the task moves on. */
-	struct source *source = raw_cpu_ptr(sources);
+	unsigned int nr = READ_ONCE(gate->nr), home = 0;
+	struct page *page = NULL;
 
+	/* Any will do, so it does not matter if the task moves on. */
+	if (likely(nr)) {
+		home = raw_smp_processor_id() % nr;
+		page = try_source(gate, home);
+	}
+	if (unlikely(!page)) {
+		page = lock_another(gate, nr, home);
+		if (!page)
+			return NULL;
+	}
 	lock_map_acquire(&source_map);
-	if (unlikely(!trylock_page(source->page)))
-		source = lock_another(source);
-	get_page(source->page);
+	get_page(page);
 	/*
 	 * Pairs with smp_mb() in chunk_source_wait(): the state is read after
-	 * the lock and its holder can be seen.
+	 * the page can be seen, and seen locked.
 	 */
-	smp_store_mb(source->mm, mm);
-	return source->page;
+	smp_mb__after_atomic();
+	return page;
 }
 
 /**
@@ -167,45 +258,35 @@ void chunk_source_unlock(struct page *page)
 	put_page(page);
 }
 
-static void wait_for(struct source *source)
-{
-	lock_page(source->page);
-	unlock_page(source->page);
-}
-
 /**
  * chunk_source_wait() - wait for faults that may have seen an older state
- * @mm: the address space whose state was changed
+ * @gate: of the context whose regions' state was changed
  *
- * After it, every fault in @mm that found a page committed before the state was
- * changed has been completed, and every other sees the change.
+ * After it, every fault in these regions that found a page committed before the
+ * state was changed has been completed, and every other sees the change.
  *
- * Context: may sleep, for as long as a fault of @mm takes from here to the core's
- * mapping of its page. mmap_lock may be held for reading: a fault that holds a
- * source page asks for no more locks than that.
+ * Context: may sleep, for as long as a fault of the same address space takes from
+ * here to the core's mapping of its page. mmap_lock may be held for reading: a
+ * fault that holds a source page asks for no more locks than that.
  */
-void chunk_source_wait(struct mm_struct *mm)
+void chunk_source_wait(struct chunk_gate *gate)
 {
-	int cpu;
+	unsigned int i;
 
 	lock_map_acquire(&source_map);
 	/*
-	 * Either the handler's lock is seen here, or this caller's change is
-	 * seen there: pairs with smp_store_mb() in chunk_source_lock().
+	 * Either the handler's page and its lock are seen here, or this caller's
+	 * change is seen there: pairs with the barrier in chunk_source_lock().
 	 */
 	smp_mb();
-	for_each_possible_cpu(cpu) {
-		struct source *source = per_cpu_ptr(sources, cpu);
+	for (i = 0; i < gate->max; i++) {
+		struct page *page = READ_ONCE(gate->pages[i]);
 
-		if (!PageLocked(source->page))
-			continue;
-		/*
-		 * If another's fault has it by now, then ours is over: its
-		 * holder is read after its lock.
-		 */
-		smp_rmb();
-		if (READ_ONCE(source->mm) == mm)
-			wait_for(source);
+		if (!page)
+			break;
+		/* Until it is unlocked once: it may be taken again at once. */
+		if (PageLocked(page))
+			folio_wait_locked(page_folio(page));
 	}
 	/* The pages those faults mapped are seen by the zap that follows. */
 	smp_mb();

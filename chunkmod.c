@@ -8,8 +8,9 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cdev.h>
+#include <linux/device.h>
 #include <linux/fs.h>
-#include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
@@ -88,12 +89,15 @@ static int chunk_open(struct inode *inode, struct file *file)
 	if (!context)
 		return -ENOMEM;
 	file->private_data = context;
+	context->mapping.host = inode;
+	file->f_mapping = &context->mapping;
 	return nonseekable_open(inode, file);
 }
 
 /* Not .flush: mappings outlive close(2), and each of them pins the file. */
 static int chunk_release(struct inode *inode, struct file *file)
 {
+	file->f_mapping = inode->i_mapping;
 	chunk_context_free(file->private_data);
 	return 0;
 }
@@ -142,11 +146,71 @@ const struct file_operations chunk_fops = {
 	.show_fdinfo = chunk_show_fdinfo,
 };
 
-static struct miscdevice chunk_device = {
-	.minor = MISC_DYNAMIC_MINOR,
+/* The path in /dev, and what it may be opened for */
+static char *chunk_devnode(CHUNK_DEVNODE_DEVICE *device, umode_t *permissions)
+{
+	if (permissions)
+		*permissions = mode;
+	return NULL;
+}
+
+static struct class chunk_class = {
 	.name = "chunk",
-	.fops = &chunk_fops,
+	.devnode = chunk_devnode,
 };
+
+/*
+ * No misc device: those are all opened under one mutex, so that whoever is slow
+ * in opening one, for lack of memory or of time, holds up every other user.
+ */
+static struct cdev chunk_cdev;
+static dev_t chunk_number;
+
+static int add_device(void)
+{
+	struct device *device;
+	int err;
+
+	cdev_init(&chunk_cdev, &chunk_fops);
+	chunk_cdev.owner = THIS_MODULE;
+	err = cdev_add(&chunk_cdev, chunk_number, 1);
+	if (err)
+		return err;
+	device = device_create(&chunk_class, NULL, chunk_number, NULL, "chunk");
+	if (!IS_ERR(device))
+		return 0;
+	cdev_del(&chunk_cdev);
+	return PTR_ERR(device);
+}
+
+static int register_device(void)
+{
+	int err = alloc_chrdev_region(&chunk_number, 0, 1, "chunk");
+
+	if (err)
+		return err;
+	err = class_register(&chunk_class);
+	if (err)
+		goto free_number;
+	err = add_device();
+	if (err)
+		goto free_class;
+	return 0;
+
+free_class:
+	class_unregister(&chunk_class);
+free_number:
+	unregister_chrdev_region(chunk_number, 1);
+	return err;
+}
+
+static void unregister_device(void)
+{
+	device_destroy(&chunk_class, chunk_number);
+	cdev_del(&chunk_cdev);
+	class_unregister(&chunk_class);
+	unregister_chrdev_region(chunk_number, 1);
+}
 
 static int __init chunk_init(void)
 {
@@ -160,28 +224,19 @@ static int __init chunk_init(void)
 	err = chunk_extent_cache_init();
 	if (err)
 		return err;
-	err = chunk_source_init();
-	if (err)
-		goto free_cache;
-	chunk_device.mode = mode;
-	err = misc_register(&chunk_device);
-	if (err)
-		goto free_sources;
+	err = register_device();
+	if (err) {
+		chunk_extent_cache_exit();
+		return err;
+	}
 	if (!CHUNK_HAVE_ZAP)
 		pr_info("this kernel exports no zap: users must free memory by madvise\n");
 	return 0;
-
-free_sources:
-	chunk_source_exit();
-free_cache:
-	chunk_extent_cache_exit();
-	return err;
 }
 
 static void __exit chunk_exit(void)
 {
-	misc_deregister(&chunk_device);
-	chunk_source_exit();
+	unregister_device();
 	chunk_extent_cache_exit();
 }
 

@@ -9,6 +9,7 @@
 #include <linux/mmu_context.h>
 #include <linux/pfn.h>
 #include <linux/sched.h>
+#include <linux/userfaultfd_k.h>
 #include <linux/version.h>
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
 #include <linux/pfn_t.h>
@@ -21,12 +22,133 @@
 #error "chunk needs multi-index XArrays: enable CONFIG_TRANSPARENT_HUGEPAGE"
 #endif
 
+/* class->devnode cannot change the device since 6.2. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define CHUNK_DEVNODE_DEVICE	struct device
+#else
+#define CHUNK_DEVNODE_DEVICE	const struct device
+#endif
+
 /* The probe is in Kbuild, since a symbol's presence is not its export. */
 #if defined(CHUNK_ZAP_PAGE_RANGE) || defined(CHUNK_ZAP_SINGLE) || \
 	defined(CHUNK_ZAP_VMA_RANGE)
 #define CHUNK_HAVE_ZAP	1
 #else
 #define CHUNK_HAVE_ZAP	0
+#endif
+
+/* WP_ASYNC of userfaultfd came with 6.7: before, it takes no mapping of ours. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0) && \
+	defined(CONFIG_PTE_MARKER_UFFD_WP)
+
+/* Does userfaultfd track writes here, by markers in entries without a page? */
+static inline bool chunk_tracked(struct vm_area_struct *vma)
+{
+	return unlikely(userfaultfd_wp(vma)) && !vma_is_anonymous(vma);
+}
+
+static inline bool chunk_is_marker(pte_t pte)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+	return pte_marker_uffd_wp(pte);
+#else
+	return pte_is_uffd_wp_marker(pte);
+#endif
+}
+
+/* The zero page, read-only, as one that was not written since */
+static inline pte_t chunk_tracked_zero(struct vm_area_struct *vma,
+				       unsigned long addr)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+	return pte_mkuffd_wp(pte_mkspecial(pfn_pte(my_zero_pfn(addr),
+						   vma->vm_page_prot)));
+#else
+	return pte_mkuffd(pte_mkspecial(pfn_pte(zero_pfn(addr),
+						vma->vm_page_prot)));
+#endif
+}
+
+/* Context: the page table locked, by apply_to_page_range(). */
+static inline int chunk_drop_marker(pte_t *pte, unsigned long addr, void *data)
+{
+	struct vm_area_struct *vma = data;
+
+	if (chunk_is_marker(ptep_get(pte)))
+		pte_clear(vma->vm_mm, addr, pte);
+	return 0;
+}
+
+/* The same. The marker's meaning goes on: nothing was written. */
+static inline int chunk_marker_to_zero(pte_t *pte, unsigned long addr,
+				       void *data)
+{
+	struct vm_area_struct *vma = data;
+
+	if (chunk_is_marker(ptep_get(pte)))
+		set_pte_at(vma->vm_mm, addr, pte,
+			   chunk_tracked_zero(vma, addr));
+	return 0;
+}
+
+/*
+ * Is there a page table for this address? Only the last level may go meanwhile.
+ *
+ * Context: mmap_lock or the lock of the mapping held.
+ */
+static inline bool chunk_has_table(struct mm_struct *mm, unsigned long addr)
+{
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+
+	if (pgd_none(READ_ONCE(*pgd)))
+		return false;
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none(READ_ONCE(*p4d)))
+		return false;
+	pud = pud_offset(p4d, addr);
+	if (pud_none(READ_ONCE(*pud)))
+		return false;
+	return !pmd_none(READ_ONCE(*pmd_offset(pud, addr)));
+}
+
+/*
+ * Calls @fn for the entries of each table that there is. apply_to_page_range()
+ * would make the others; what looks only at those that there are is not exported
+ * by 7.3.
+ */
+static inline void chunk_for_markers(struct vm_area_struct *vma,
+				     unsigned long addr, unsigned long size,
+				     pte_fn_t fn)
+{
+	unsigned long end = addr + size, next;
+
+	for (; addr < end; addr = next) {
+		next = min(end, ALIGN(addr + 1, PMD_SIZE));
+		if (chunk_has_table(vma->vm_mm, addr))
+			apply_to_page_range(vma->vm_mm, addr, next - addr, fn,
+					    vma);
+		cond_resched();
+	}
+}
+
+#else
+
+static inline bool chunk_tracked(struct vm_area_struct *vma)
+{
+	return false;
+}
+
+#define chunk_drop_marker	NULL
+#define chunk_marker_to_zero	NULL
+
+static inline void chunk_for_markers(struct vm_area_struct *vma,
+				     unsigned long addr, unsigned long size,
+				     pte_fn_t fn)
+{
+}
+
 #endif
 
 /**
@@ -37,6 +159,9 @@
  *         next mapping and 7.3 does not check
  *
  * Private copies and swap entries go too. Source: mm/memory.c of each version.
+ * In mappings with operations it leaves userfaultfd's markers, or puts some where
+ * tracked pages were: they say that a page was not written since, but what is
+ * there next is not what it was. So they go.
  *
  * Context: may sleep; mmap_lock held.
  */
@@ -50,6 +175,8 @@ static inline void chunk_zap_vma(struct vm_area_struct *vma,
 #elif defined(CHUNK_ZAP_VMA_RANGE)
 	zap_vma_range(vma, start, size);
 #endif
+	if (chunk_tracked(vma))
+		chunk_for_markers(vma, start, size, chunk_drop_marker);
 }
 
 /**
@@ -102,6 +229,8 @@ static inline unsigned long chunk_search_area(unsigned long addr,
  * @addr: user address of the page
  *
  * The PTE is special: no page is referenced, and a later write copies nothing.
+ * vmf_insert_mixed() takes a marker of userfaultfd's for a page that is there, and
+ * the fault would come again for ever: those are replaced before.
  *
  * Context: in a fault handler of @vma.
  * Return: VM_FAULT_NOPAGE or an error.
@@ -109,6 +238,9 @@ static inline unsigned long chunk_search_area(unsigned long addr,
 static inline vm_fault_t chunk_insert_zero(struct vm_area_struct *vma,
 					   unsigned long addr)
 {
+	if (chunk_tracked(vma))
+		chunk_for_markers(vma, addr & PAGE_MASK, PAGE_SIZE,
+				  chunk_marker_to_zero);
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
 	return vmf_insert_mixed(vma, addr, pfn_to_pfn_t(my_zero_pfn(addr)));
 #elif LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)

@@ -22,7 +22,9 @@
  * VMA goes, the extents are forgotten before the region is.
  *
  * After fork the child's VMAs point to snapshots, regions without a context:
- * the guards stay as they were at the moment of fork.
+ * the guards stay as they were at the moment of fork. All VMAs of a region share
+ * one snapshot of the whole region, since the core moves the borders between
+ * them without telling us: see chunk_fork.c.
  *
  * The VMAs of the huge backing are anonymous: they have no operations, hence no
  * region, and nobody hears when they go. A region of that backing stays on its
@@ -94,10 +96,35 @@
 /* So much memory is freed before others are let in: 65,536 pages at most */
 #define CHUNK_ZAP_STEP		(256 * CHUNK_SIZE)
 
+struct chunk_gate;
+
+/**
+ * struct chunk_space - an address space that has regions of one context
+ * @refs:  one while there are @users, one of the parent's @heir
+ * @users: the context; in a forked child its snapshots
+ * @mm:    the address space; only compared
+ * @gate:  the fault gate of its regions
+ * @heir:  the latest forked child, or NULL: none yet; mmap_lock of @mm held for
+ *         writing, or no user left
+ * @forks: number of the latest fork; mmap_lock of @mm held for writing
+ */
+struct chunk_space {
+	refcount_t refs;
+	atomic_long_t users;
+	struct mm_struct *mm;
+	struct chunk_gate *gate;
+	struct chunk_space *heir;
+	unsigned long forks;
+};
+
 /**
  * struct chunk_region - address space from one mmap
  * @refs:      VMAs, plus one while on the context's list
  * @mm:        the address space it lies in, only charged: see chunk_charge.c
+ * @space:     the same with its fault gate (invariant)
+ * @copy:      its snapshot in the child of fork number @copied, or NULL: there
+ *             was no memory; valid only during that fork
+ * @copied:    space->forks when @copy was made; mmap_lock of @mm held for writing
  * @context:   whose it is, or NULL in a forked child's snapshot
  * @list:      in context->regions; context->lock
  * @vmas:      how many VMAs there are; context->lock. 0: gone
@@ -120,6 +147,9 @@
 struct chunk_region {
 	refcount_t refs;
 	struct mm_struct *mm;
+	struct chunk_space *space;
+	struct chunk_region *copy;
+	unsigned long copied;
 	struct chunk_context *context;
 	struct list_head list;
 	unsigned long vmas;
@@ -155,11 +185,16 @@ struct chunk_counts {
 /**
  * struct chunk_context - one open file
  * @mm:          the opener's address space, pinned by mmgrab() (invariant)
+ * @space:       the same with its fault gate (invariant)
+ * @mapping:     file->f_mapping, without pages: of VMAs of this file only. That of
+ *               the inode would have those of all users, and a lock that they
+ *               wait for in mmap, munmap and fork
+ * @offsets:     how many ranges of file offsets were given to regions; mmap_lock of
+ *               @mm held for writing
  * @map_lock:    serialises our own vm_mmap and vm_munmap
  * @mapper:      the task inside one of them; written under @map_lock
  * @grown:       how often we mapped ahead; written under @map_lock
  * @charge_max:  the most bytes to map ahead where that is charged; @map_lock
- * @offsets:     number of regions that ever were; written under mmap_lock
  * @lock:        see above
  * @recycled:    free extents kept for reuse, up to the limit
  * @reserve:     free extents that are mapped but have not been used, or could
@@ -183,12 +218,14 @@ struct chunk_counts {
  */
 struct chunk_context {
 	struct mm_struct *mm;
+	struct chunk_space *space;
+	struct address_space mapping;
+	unsigned long offsets;
 	/* outermost */
 	struct mutex map_lock;
 	struct task_struct *mapper;
 	unsigned long grown;
 	unsigned long charge_max;
-	unsigned long offsets;
 	/* innermost */
 	spinlock_t lock;
 	struct chunk_tree recycled;
@@ -366,9 +403,7 @@ int chunk_huge_zap(struct chunk_context *context, unsigned long addr,
 /* chunk_region.c */
 struct chunk_region *chunk_region_new(unsigned long start, unsigned long size);
 void chunk_region_charge(struct chunk_region *region, struct mm_struct *mm);
-struct chunk_region *chunk_region_snapshot(const struct chunk_region *region,
-					   unsigned long start,
-					   unsigned long end);
+struct chunk_region *chunk_region_snapshot(const struct chunk_region *region);
 void chunk_region_get(struct chunk_region *region);
 void chunk_region_put(struct chunk_region *region);
 bool chunk_region_decommitted(const struct chunk_region *region,
@@ -394,13 +429,19 @@ int chunk_region_clean(struct chunk_region *region, unsigned long addr,
 /* chunk_fault.c */
 vm_fault_t chunk_fault(struct vm_fault *vmf);
 
+/* chunk_fork.c */
+struct chunk_space *chunk_space_new(struct mm_struct *mm);
+void chunk_space_leave(struct chunk_space *space);
+struct chunk_region *chunk_region_inherit(struct chunk_region *region,
+					  struct mm_struct *mm);
+
 /* chunk_source.c */
-int chunk_source_init(void);
-void chunk_source_exit(void);
-struct page *chunk_source_lock(struct mm_struct *mm);
+struct chunk_gate *chunk_gate_new(struct mm_struct *mm);
+void chunk_gate_free(struct chunk_gate *gate);
+struct page *chunk_source_lock(struct chunk_gate *gate);
 void chunk_source_give(struct page *page);
 void chunk_source_unlock(struct page *page);
-void chunk_source_wait(struct mm_struct *mm);
+void chunk_source_wait(struct chunk_gate *gate);
 
 /* chunk_verify.c */
 #ifdef CONFIG_DEBUG_VM

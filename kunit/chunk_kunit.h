@@ -25,4 +25,9 @@ static inline u64 chunk_kunit_below(struct rnd_state *rnd, u64 end)
 	return (high << 32 | prandom_u32_state(rnd)) % end;
 }
 
+struct page;
+
+/* engine_source.c: the source page whose memory is broken, or NULL */
+extern struct page *chunk_kunit_broken;
+
 #endif /* CHUNK_KUNIT_H */

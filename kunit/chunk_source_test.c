@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Source pages: whose faults wait for whom.
+ * Fault gates: whose faults wait for whom, and how many source pages there are.
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -10,47 +10,52 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 
+#include "chunk_kunit.h"
 #include "chunk_module.h"
 
 /* What waits for nothing is done long before; what waits for ever fails. */
 #define SOON	(HZ / 5)
 #define LONG	(30 * HZ)
 
+/* One gate each */
+#define PROCESSES	3U
+
+/* Room for every page that a gate may have */
+#define FAULTS		(NR_CPUS + 4U)
+
 /**
  * struct other - what another task does meanwhile
- * @process: on whose behalf
- * @done:    it has ended
+ * @gate: of the process on whose behalf
+ * @done: it has ended
  */
 struct other {
-	unsigned int process;
+	struct chunk_gate *gate;
 	struct completion done;
 };
 
 /**
- * struct faults - faults under way, as many as there are source pages at most
- * @pages: what they hold
+ * struct faults - faults under way
+ * @gates: of the processes
+ * @pages: what the faults hold
  * @nr:    how many
  * @other: what they may have to do with
  */
 struct faults {
-	struct page *pages[NR_CPUS];
+	struct chunk_gate *gates[PROCESSES];
+	struct page *pages[FAULTS];
 	unsigned int nr;
 	struct other other;
 };
 
-/* Only compared, never looked into */
-static struct mm_struct *mm_of(unsigned int process)
-{
-	return (struct mm_struct *)((process + 1) * PAGE_SIZE);
-}
-
 /* A fault of that process begins, and is left to the core. */
 static struct page *begin_fault(struct faults *faults, unsigned int process)
 {
-	struct page *page = chunk_source_lock(mm_of(process));
+	struct page *page = chunk_source_lock(faults->gates[process]);
 
-	chunk_source_give(page);
-	faults->pages[faults->nr++] = page;
+	if (page) {
+		chunk_source_give(page);
+		faults->pages[faults->nr++] = page;
+	}
 	return page;
 }
 
@@ -63,34 +68,53 @@ static void end_fault(struct faults *faults)
 	put_page(page);
 }
 
-static int source_test_init(struct kunit *test)
+/* One fault after the other is begun, until all pages of the gate are taken. */
+static void take_all(struct faults *faults, unsigned int process)
 {
-	struct faults *faults = kunit_kzalloc(test, sizeof(*faults), GFP_KERNEL);
-
-	if (!faults)
-		return -ENOMEM;
-	init_completion(&faults->other.done);
-	complete_all(&faults->other.done);
-	test->priv = faults;
-	return chunk_source_init();
+	while (faults->nr < max(nr_cpu_ids, 4U))
+		if (!begin_fault(faults, process))
+			break;
 }
 
 static void source_test_exit(struct kunit *test)
 {
 	struct faults *faults = test->priv;
+	unsigned int i;
 
+	if (!faults)
+		return;
+	chunk_kunit_broken = NULL;
 	while (faults->nr)
 		end_fault(faults);
 	/* It may have gone on only now, where the test failed. */
 	wait_for_completion(&faults->other.done);
-	chunk_source_exit();
+	for (i = 0; i < PROCESSES; i++)
+		if (faults->gates[i])
+			chunk_gate_free(faults->gates[i]);
+}
+
+static int source_test_init(struct kunit *test)
+{
+	struct faults *faults = kunit_kzalloc(test, sizeof(*faults), GFP_KERNEL);
+	unsigned int i;
+
+	if (!faults)
+		return -ENOMEM;
+	init_completion(&faults->other.done);
+	complete_all(&faults->other.done);
+	for (i = 0; i < PROCESSES; i++) {
+		faults->gates[i] = chunk_gate_new(NULL);
+		KUNIT_EXPECT_NOT_NULL(test, faults->gates[i]);
+	}
+	test->priv = faults;
+	return 0;
 }
 
 static int wait_for_faults(void *data)
 {
 	struct other *other = data;
 
-	chunk_source_wait(mm_of(other->process));
+	chunk_source_wait(other->gate);
 	complete_all(&other->done);
 	return 0;
 }
@@ -98,8 +122,10 @@ static int wait_for_faults(void *data)
 static int fault_once(void *data)
 {
 	struct other *other = data;
+	struct page *page = chunk_source_lock(other->gate);
 
-	chunk_source_unlock(chunk_source_lock(mm_of(other->process)));
+	if (page)
+		chunk_source_unlock(page);
 	complete_all(&other->done);
 	return 0;
 }
@@ -110,12 +136,15 @@ static void start(struct kunit *test, int (*what)(void *data),
 	struct faults *faults = test->priv;
 	struct task_struct *task;
 
-	faults->other.process = process;
+	faults->other.gate = faults->gates[process];
 	reinit_completion(&faults->other.done);
-	task = kthread_run(what, &faults->other, "chunk_source_test");
+	task = kthread_create(what, &faults->other, "chunk_source_test");
 	if (IS_ERR(task))
 		complete_all(&faults->other.done);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	/* Its first choice is the first page, then. */
+	kthread_bind(task, 0);
+	wake_up_process(task);
 }
 
 static bool ends(struct faults *faults, unsigned long jiffies)
@@ -128,6 +157,7 @@ static void source_is_zero_and_locked(struct kunit *test)
 	struct faults *faults = test->priv;
 	struct page *page = begin_fault(faults, 1);
 
+	KUNIT_ASSERT_NOT_NULL(test, page);
 	KUNIT_EXPECT_TRUE(test, PageLocked(page));
 	KUNIT_EXPECT_EQ(test, page_count(page), 2);
 	KUNIT_EXPECT_NULL(test, memchr_inv(page_address(page), 0, PAGE_SIZE));
@@ -136,22 +166,46 @@ static void source_is_zero_and_locked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page_count(page), 1);
 }
 
-/* As many faults as there are pages need not wait for one another. */
+/* One fault at a time needs one page, whichever CPUs it comes from. */
+static void source_one_for_one_task(struct kunit *test)
+{
+	struct faults *faults = test->priv;
+	struct page *page = begin_fault(faults, 1);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	for (i = 0; i < 100; i++) {
+		end_fault(faults);
+		KUNIT_ASSERT_PTR_EQ(test, begin_fault(faults, 1), page);
+	}
+}
+
+/* As many faults as there are CPUs need not wait for one another. */
 static void source_another_where_taken(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 	unsigned int i, j;
 
 	for (i = 1; i < num_possible_cpus(); i++) {
-		start(test, fault_once, 2);
+		start(test, fault_once, 1);
 		KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
-		begin_fault(faults, 1);
+		KUNIT_ASSERT_NOT_NULL(test, begin_fault(faults, 1));
 	}
 	for (i = 0; i < faults->nr; i++) {
 		for (j = 0; j < i; j++)
 			KUNIT_EXPECT_PTR_NE(test, faults->pages[i],
 					    faults->pages[j]);
 	}
+	start(test, fault_once, 1);
+	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
+}
+
+/* Even if one process has every page it can have, and keeps them for ever */
+static void source_not_for_another_process(struct kunit *test)
+{
+	struct faults *faults = test->priv;
+
+	take_all(faults, 1);
 	start(test, fault_once, 2);
 	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
@@ -160,9 +214,8 @@ static void source_waits_where_all_are_taken(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 
-	while (faults->nr < num_possible_cpus())
-		begin_fault(faults, 1);
-	start(test, fault_once, 2);
+	take_all(faults, 1);
+	start(test, fault_once, 1);
 	KUNIT_EXPECT_FALSE(test, ends(faults, SOON));
 	while (faults->nr)
 		end_fault(faults);
@@ -173,8 +226,7 @@ static void source_wait_for_own_faults(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 
-	while (faults->nr < num_possible_cpus())
-		begin_fault(faults, 1);
+	take_all(faults, 1);
 	start(test, wait_for_faults, 1);
 	while (faults->nr) {
 		KUNIT_EXPECT_FALSE(test, ends(faults, SOON));
@@ -187,23 +239,53 @@ static void source_wait_not_for_others(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 
-	while (faults->nr < num_possible_cpus())
-		begin_fault(faults, 1);
+	take_all(faults, 1);
 	start(test, wait_for_faults, 2);
 	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
-	/* Nor what the page was used for before */
+}
+
+/* A page whose memory is broken is not offered again. */
+static void source_not_broken(struct kunit *test)
+{
+	struct faults *faults = test->priv;
+	struct page *page;
+	unsigned int i;
+
+	chunk_kunit_broken = begin_fault(faults, 1);
+	KUNIT_ASSERT_NOT_NULL(test, chunk_kunit_broken);
 	end_fault(faults);
-	begin_fault(faults, 3);
-	start(test, wait_for_faults, 2);
+	for (i = 0; i < 100; i++) {
+		page = begin_fault(faults, 1);
+		KUNIT_ASSERT_NOT_NULL(test, page);
+		KUNIT_EXPECT_PTR_NE(test, page, chunk_kunit_broken);
+		end_fault(faults);
+	}
+}
+
+/* Nor waited for, where its last fault never ends */
+static void source_broken_is_not_waited_for(struct kunit *test)
+{
+	struct faults *faults = test->priv;
+
+	take_all(faults, 1);
+	chunk_kunit_broken = faults->pages[0];
+	start(test, fault_once, 1);
+	KUNIT_EXPECT_FALSE(test, ends(faults, SOON));
+	while (faults->nr > 1)
+		end_fault(faults);
 	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
 static struct kunit_case source_cases[] = {
 	KUNIT_CASE(source_is_zero_and_locked),
+	KUNIT_CASE(source_one_for_one_task),
 	KUNIT_CASE(source_another_where_taken),
+	KUNIT_CASE(source_not_for_another_process),
 	KUNIT_CASE(source_waits_where_all_are_taken),
 	KUNIT_CASE(source_wait_for_own_faults),
 	KUNIT_CASE(source_wait_not_for_others),
+	KUNIT_CASE(source_not_broken),
+	KUNIT_CASE(source_broken_is_not_waited_for),
 	{}
 };
 

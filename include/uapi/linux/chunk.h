@@ -24,6 +24,17 @@
  * CHUNK_SIZE. Without MAP_NORESERVE the whole length is charged against the
  * commit limit. MAP_SHARED is refused.
  *
+ * A forked child inherits the memory, but not the context: what traps is what
+ * was decommitted at the moment of the fork, and stays so. If the kernel has no
+ * memory for that knowledge, the child keeps all that was written, but every
+ * other page of that mmap, or of what ALLOC mapped at a time, traps with SIGBUS,
+ * committed or not. This holds in its children, too.
+ *
+ * userfaultfd(2) can be registered on the mappings only for tracking writes
+ * (UFFD_FEATURE_WP_ASYNC, Linux 6.7), else it fails with EINVAL. Pages that were
+ * decommitted or deallocated count as written from then on. Neither COMMIT nor a
+ * read is a write.
+ *
  * Every argument structure starts with its own size as the caller knows it.
  * Fields may be added at the end: a shorter structure is taken as if the rest
  * were zero; a longer one is accepted if what the kernel does not know is zero,

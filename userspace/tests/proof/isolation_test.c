@@ -442,8 +442,8 @@ static void no_addresses(void)
 {
 	static const char *const paths[] = {
 		"/proc/self/maps", "/proc/self/smaps", "/proc/self/numa_maps",
-		"/sys/class/misc/chunk/uevent", "/sys/class/misc/chunk/dev",
-		"/proc/modules", "/proc/misc",
+		"/sys/class/chunk/chunk/uevent", "/sys/class/chunk/chunk/dev",
+		"/proc/modules", "/proc/devices",
 	};
 	int log = open("/tmp/chunk-log", O_RDWR | O_CREAT | O_TRUNC, 0644);
 	char text[1 << 16], path[64];

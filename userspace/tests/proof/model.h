@@ -178,6 +178,7 @@ void committed(const struct run *run);
 
 /* model_kernel.c */
 void prepare_kernel(struct model *m);
+void op_numa(struct model *m);
 bool put_text(const char *path, const char *text);
 
 /* model_process.c */

@@ -418,7 +418,13 @@ static void bind_some(struct model *m, const struct run *run)
 		expect_equal(errno, EIO);
 }
 
-static void op_numa(struct model *m)
+/**
+ * op_numa() - bind, move and migrate pages between nodes
+ * @m: the model
+ *
+ * Also in a forked child.
+ */
+void op_numa(struct model *m)
 {
 	unsigned long from, to;
 	struct run run;

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -296,29 +297,71 @@ static void op_mlockall(struct model *m)
 			m->extent[i].page[j].locked = false;
 }
 
+/* To what was inherited: of all that needs no descriptor of the device's */
+static void any_forked(struct model *m)
+{
+	static void (*const operations[])(struct model *m) = {
+		op_write, op_check, op_refused_write, op_replace, op_mprotect,
+		op_mprotect, op_madvise, op_madvise, op_madvise_free, op_mlock,
+		op_mremap, op_numa,
+	};
+
+	operations[below(m, TAP_COUNT(operations))](m);
+}
+
+/* Locks are not inherited; nor is what was not to be. */
+static void inherit(struct model *m)
+{
+	for (size_t i = 0; i < EXTENTS; i++) {
+		struct extent *e = &m->extent[i];
+
+		if (e->nofork)
+			e->addr = NULL;
+		/* Written only where it must be: it is copied then. */
+		for (size_t j = 0; j < MOST_PAGES; j++)
+			if (e->page[j].locked)
+				e->page[j].locked = false;
+	}
+	/* The parent goes on with its own. */
+	m->file = memfd_create("model-child", MFD_CLOEXEC);
+	expect(m->file >= 0 && ftruncate(m->file, PAGE) == 0);
+}
+
+#define FORKED_OPERATIONS	16
+#define GENERATIONS		2
+
 /* What is another's by now has become mine: but not its context. */
-static void as_child(struct model *m)
+static void live_forked(struct model *m)
 {
 	struct chunk_ioc_stats args = { .size = sizeof(args) };
 
-	for (size_t e = 0; e < EXTENTS; e++) {
-		struct extent *extent = &m->extent[e];
-
-		if (!extent->addr || extent->nofork)
-			continue;
-		for (int i = 0; i < 6; i++) {
-			size_t at = below(m, extent->pages);
-
-			check_page(m, extent, at);
-			if (!page_writable(extent, at))
-				continue;
-			put_value(extent->addr + at * PAGE, 77);
-			extent->page[at].value = 77;
-		}
-	}
+	inherit(m);
+	check_some(m, 2);
+	for (size_t i = 0; i < FORKED_OPERATIONS; i++)
+		any_forked(m);
+	check_some(m, 2);
 	for (size_t i = 0; i < CONTEXTS; i++)
 		expect_equal(call(m->context[i].fd, CHUNK_IOC_STATS, &args),
 			     EPERM);
+}
+
+/* And perhaps a parent itself */
+static noreturn void as_child(struct model *m)
+{
+	for (unsigned int i = 1; i <= GENERATIONS; i++) {
+		pid_t child;
+
+		live_forked(m);
+		if (i == GENERATIONS || below(m, 2))
+			break;
+		child = tap_fork();
+		if (child == 0)
+			continue;
+		any_forked(m);
+		tap_join(child);
+		check_some(m, 2);
+		break;
+	}
 	_exit(0);
 }
 
