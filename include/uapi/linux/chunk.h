@@ -32,8 +32,8 @@
  *
  * userfaultfd(2) can be registered on the mappings only for tracking writes
  * (UFFD_FEATURE_WP_ASYNC, Linux 6.7), else it fails with EINVAL. Pages that were
- * decommitted or deallocated count as written from then on. Neither COMMIT nor a
- * read is a write.
+ * decommitted or deallocated count as written from then on, if the device frees
+ * their memory (CHUNK_CAP_ZAP). Neither COMMIT nor a read is a write.
  *
  * Every argument structure starts with its own size as the caller knows it.
  * Fields may be added at the end: a shorter structure is taken as if the rest
