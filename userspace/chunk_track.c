@@ -106,6 +106,7 @@ void chunk_track_init(struct chunk_track *track)
  */
 void chunk_track_reset(struct chunk_track *track)
 {
+	xa_recover(&track->leaves);
 	track->spares = NULL;
 }
 
