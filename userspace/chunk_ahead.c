@@ -84,7 +84,7 @@ static void *keep_ahead(char *addr, size_t mapped, size_t size,
 	chunk = take(size, alignment);
 	chunk_unlock();
 	if (old.size)
-		chunk_unmap_or_report("chunk_alloc", old.addr, old.size);
+		chunk_recycle_unmap("chunk_alloc", old.addr, old.size);
 	return chunk;
 }
 
@@ -99,7 +99,7 @@ static void *map_ahead(size_t size, size_t alignment, size_t more)
 	chunk_lock();
 	chunk_state.ahead.useless = true;
 	chunk_unlock();
-	chunk_unmap_or_report("chunk_alloc", addr, more);
+	chunk_recycle_unmap("chunk_alloc", addr, more);
 	return addr + more;
 }
 
@@ -113,7 +113,7 @@ static bool give_up(void)
 	set_ahead(NULL, 0);
 	chunk_unlock();
 	if (old.size)
-		chunk_unmap_or_report("chunk_alloc", old.addr, old.size);
+		chunk_recycle_unmap("chunk_alloc", old.addr, old.size);
 	return old.size;
 }
 

@@ -47,6 +47,8 @@ struct chunk_caps {
  * struct chunk_os - a system's primitives
  * @name:        for chunk_backend()
  * @caps:        filled by @start
+ * @advice:      how a person comes by more mappings, to be appended to a line;
+ *               may be NULL: nobody can say
  * @start:       get ready, once; @guards: decommitted pages may be guarded in
  *               ways that are not the system's plainest
  * @map:         a new zero-filled mapping, exactly at @addr or, if that is NULL,
@@ -80,6 +82,7 @@ struct chunk_caps {
 struct chunk_os {
 	const char *name;
 	struct chunk_caps caps;
+	const char *advice;
 	void (*start)(bool guards);
 	int (*map)(void *addr, size_t size, void **out);
 	int (*map_aligned)(size_t size, size_t alignment, void **out);

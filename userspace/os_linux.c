@@ -463,6 +463,7 @@ static void linux_start(bool guards)
 
 struct chunk_os chunk_os = {
 	.name = "mmap",
+	.advice = "; a process may have more mappings by sysctl vm.max_map_count",
 	.start = linux_start,
 	.map = linux_map,
 	.unmap = linux_unmap,
