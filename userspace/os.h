@@ -56,6 +56,9 @@ struct chunk_caps {
  *               -ENOMEM
  * @map_aligned: as @map, at a multiple of a power of two, not below the page
  *               size. -ENODEV: only @map can be had. NULL: always so
+ * @map_own:     as @map, anywhere, for bookkeeping: memory that is touched at once
+ *               and for good. Apart from what @map returns, where it would cost
+ *               something to be one mapping with it. NULL: @map does
  * @unmap:       mappings. -ENOMEM if that would split one too many
  * @commit:      readable and writable again; what is so already keeps its
  *               contents. -ENOMEM
@@ -86,6 +89,7 @@ struct chunk_os {
 	void (*start)(bool guards);
 	int (*map)(void *addr, size_t size, void **out);
 	int (*map_aligned)(size_t size, size_t alignment, void **out);
+	int (*map_own)(size_t size, void **out);
 	int (*unmap)(void *addr, size_t size);
 	int (*commit)(void *addr, size_t size);
 	int (*decommit)(void *addr, size_t size);

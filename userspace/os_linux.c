@@ -118,6 +118,11 @@ static long map_near(void *hint, size_t size)
 	return chunk_sys_mmap(hint, size, RW, PRIVATE);
 }
 
+static long map_near_apart(void *hint, size_t size)
+{
+	return chunk_sys_mmap(hint, size, RW, PRIVATE | MAP_NORESERVE);
+}
+
 static void unmap_quietly(void *addr, size_t size)
 {
 	sys(SYS_munmap, addr, size);
@@ -125,6 +130,13 @@ static void unmap_quietly(void *addr, size_t size)
 
 static struct chunk_low low = {
 	.map = map_near,
+	.unmap = unmap_quietly,
+	CHUNK_LOW_HINTS,
+};
+
+/* For bookkeeping */
+static struct chunk_low low_apart = {
+	.map = map_near_apart,
 	.unmap = unmap_quietly,
 	CHUNK_LOW_HINTS,
 };
@@ -150,6 +162,21 @@ static int linux_map(void *addr, size_t size, void **out)
 	/* Also when it may not be locked, which is EAGAIN, or not be there. */
 	if (failed(got))
 		return got == -EEXIST ? -EEXIST : -ENOMEM;
+	*out = (void *)got;
+	chunk_linux_name(*out, size, name_used);
+	return 0;
+}
+
+/*
+ * Not charged, which is what keeps it apart: a mapping that was touched has more
+ * to it, all of which is copied each time that a part of it becomes PROT_NONE.
+ */
+static int linux_map_own(size_t size, void **out)
+{
+	long got = chunk_low_map(&low_apart, size);
+
+	if (failed(got))
+		return -ENOMEM;
 	*out = (void *)got;
 	chunk_linux_name(*out, size, name_used);
 	return 0;
@@ -466,6 +493,7 @@ struct chunk_os chunk_os = {
 	.advice = "; a process may have more mappings by sysctl vm.max_map_count",
 	.start = linux_start,
 	.map = linux_map,
+	.map_own = linux_map_own,
 	.unmap = linux_unmap,
 	.commit = linux_commit,
 	.decommit = linux_decommit,
