@@ -47,6 +47,11 @@ extern "C" {
  * @deallocs:          chunk_dealloc() calls
  * @commits:           successful pages_commit() calls
  * @decommits:         pages_decommit() calls
+ * @untrapped:         times that pages_decommit() or chunk_dealloc() freed memory
+ *                     without making it trap, for lack of mappings: an eighth of
+ *                     what a process may have is left to the program
+ *
+ * May get more counters at its end in a library of another soname.
  */
 struct chunk_stats {
 	uint64_t live_bytes;
@@ -61,6 +66,7 @@ struct chunk_stats {
 	uint64_t deallocs;
 	uint64_t commits;
 	uint64_t decommits;
+	uint64_t untrapped;
 };
 
 /**

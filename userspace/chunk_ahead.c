@@ -88,9 +88,19 @@ static void *keep_ahead(char *addr, size_t mapped, size_t size,
 	return chunk;
 }
 
+/* Of small pages, or of huge ones if they are wanted and to be had */
+static void *map_aligned(size_t size, size_t alignment)
+{
+	void *addr = chunk_map_aligned(size, alignment);
+
+	if (addr)
+		chunk_want_huge(addr, size);
+	return addr;
+}
+
 static void *map_ahead(size_t size, size_t alignment, size_t more)
 {
-	char *addr = chunk_map_aligned(size + more, alignment);
+	char *addr = map_aligned(size + more, alignment);
 
 	if (!addr)
 		return NULL;
@@ -130,7 +140,7 @@ void *chunk_map_fresh(size_t size, size_t alignment)
 	void *addr;
 
 	if (!chunk_os.untouched)
-		return chunk_map_aligned(size, alignment);
+		return map_aligned(size, alignment);
 	chunk_lock();
 	addr = take(size, alignment);
 	if (!addr)
@@ -139,8 +149,8 @@ void *chunk_map_fresh(size_t size, size_t alignment)
 	if (!addr && more)
 		addr = map_ahead(size, alignment, more);
 	if (!addr)
-		addr = chunk_map_aligned(size, alignment);
+		addr = map_aligned(size, alignment);
 	if (!addr && give_up())
-		addr = chunk_map_aligned(size, alignment);
+		addr = map_aligned(size, alignment);
 	return addr;
 }

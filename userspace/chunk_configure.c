@@ -4,6 +4,7 @@
 
 #include "chunk.h"
 #include "chunk_configure.h"
+#include "chunk_internal.h"
 #include "chunk_report.h"
 #include "chunk_state.h"
 
@@ -62,6 +63,19 @@ void chunk_configure_start(void)
 		return;
 	chunk_state.backing = GUARDED_BACKING;
 	say("this system has none for chunks; they have small pages");
+}
+
+/**
+ * chunk_want_huge() - ask for huge pages, if huge backing is wanted
+ * @addr: first byte, page-aligned, not from the device
+ * @size: bytes, page-aligned
+ *
+ * A mapping that was replaced has to be asked for again.
+ */
+void chunk_want_huge(void *addr, size_t size)
+{
+	if (chunk_state.backing == HUGE_BACKING && chunk_os.want_huge)
+		chunk_os.want_huge(addr, size);
 }
 
 /* Context: chunk_lock() held. Returns 0 or a negative error number. */

@@ -66,6 +66,7 @@ bool chunk_next_piece(struct chunk_piece *piece, uintptr_t end);
 bool chunk_commit_range(void *addr, size_t size, bool populate);
 void chunk_decommit_range(void *addr, size_t size);
 bool chunk_populate(void *addr, size_t size);
+void chunk_want_huge(void *addr, size_t size);
 
 void *chunk_map_aligned(size_t size, size_t alignment);
 void *chunk_map_fresh(size_t size, size_t alignment);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "chunk.h"
+#include "chunk_guard.h"
 #include "chunk_internal.h"
 #include "chunk_report.h"
 #include "chunk_state.h"
@@ -159,6 +160,10 @@ static bool commit_piece(struct chunk_piece *piece, bool populate)
 		err = chunk_device.commit_lost(piece->at, piece->size);
 	} else {
 		err = chunk_os.commit(piece->at, piece->size);
+		/* It may lie within a larger range that traps. */
+		chunk_guard_split();
+		if (!err)
+			chunk_want_huge(piece->at, piece->size);
 		if (!err && READ_ONCE(untrapped))
 			purge_untrapped(piece);
 	}
@@ -247,7 +252,7 @@ static void decommit_piece(struct chunk_piece *piece)
 	if (piece->context)
 		err = chunk_device.decommit_lost(piece->at, piece->size);
 	else
-		err = chunk_os.decommit(piece->at, piece->size);
+		err = chunk_guard_pages(piece->at, piece->size);
 	if (err)
 		WRITE_ONCE(untrapped, true);
 	note(piece, true);

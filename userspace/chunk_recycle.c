@@ -8,6 +8,7 @@
 
 #include "chunk.h"
 #include "chunk_base.h"
+#include "chunk_guard.h"
 #include "chunk_internal.h"
 #include "chunk_state.h"
 
@@ -36,10 +37,7 @@ static void insert(struct chunk_extent *extent)
 /* Make what is to be recycled hold no memory, and trap; the type it then has */
 static enum chunk_type retire(void *addr, size_t size)
 {
-	int (*with)(void *addr, size_t size) =
-		chunk_os.retire ?: chunk_os.decommit;
-
-	return with(addr, size) ? UNKNOWN_CHUNK : ZEROED_CHUNK;
+	return chunk_guard_extent(addr, size) ? UNKNOWN_CHUNK : ZEROED_CHUNK;
 }
 
 /*
@@ -152,8 +150,9 @@ static bool refresh(struct chunk_extent *extent)
 {
 	void *addr = (void *)extent->addr;
 
-	if ((chunk_os.revive ?: chunk_os.commit)(addr, extent->size))
+	if (chunk_guard_undo(addr, extent->size))
 		return false;
+	chunk_want_huge(addr, extent->size);
 	/* Where the system could not make it trap, somebody may have written. */
 	if ((extent->type != ZEROED_CHUNK || !chunk_os.caps.zero_on_commit) &&
 	    chunk_os.purge(addr, extent->size))

@@ -54,6 +54,11 @@ static size_t chunk_part(uintptr_t addr, uintptr_t end)
 	return part < end - addr ? part : end - addr;
 }
 
+static size_t chunk_pages(void)
+{
+	return CHUNK_TREE_UNIT / chunk_os.caps.page_size;
+}
+
 static size_t page_of(uintptr_t addr)
 {
 	return addr % CHUNK_TREE_UNIT / chunk_os.caps.page_size;
@@ -180,6 +185,62 @@ size_t chunk_track_run(struct chunk_track *track, uintptr_t *addr,
 		return to - at;
 	}
 	return 0;
+}
+
+/* Beginnings of ranges in a bitmap; *@before: does one end in front of it? */
+static size_t leaf_ranges(const struct chunk_leaf *leaf, bool *before)
+{
+	size_t words = (chunk_pages() + 63) / 64;
+	uint64_t last = *before, count = 0;
+	size_t i;
+
+	for (i = 0; i < words; i++) {
+		uint64_t word = leaf->bits[i];
+
+		count += __builtin_popcountll(word & ~(word << 1 | last));
+		last = word >> 63;
+	}
+	*before = is_set(leaf, chunk_pages() - 1);
+	return count;
+}
+
+static bool is_whole(const struct chunk_leaf *leaf)
+{
+	size_t page;
+
+	for (page = 0; page < chunk_pages(); page++) {
+		if (!is_set(leaf, page))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * chunk_track_ranges() - count ranges of decommitted pages
+ * @track: what is known
+ * @whole: only those of whole chunks
+ *
+ * Context: chunk_lock() held.
+ * Return: how many there are.
+ */
+size_t chunk_track_ranges(struct chunk_track *track, bool whole)
+{
+	unsigned long at, next = 0;
+	struct chunk_leaf *leaf;
+	bool before = false;
+	size_t count = 0;
+
+	for (at = 0; (leaf = xa_find(&track->leaves, &at, ~0UL, XA_PRESENT));
+	     next = ++at) {
+		before = before && at == next;
+		if (!whole) {
+			count += leaf_ranges(leaf, &before);
+			continue;
+		}
+		count += !before && is_whole(leaf);
+		before = is_whole(leaf);
+	}
+	return count;
 }
 
 /**

@@ -29,6 +29,7 @@ void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
 		     bool decommitted);
 size_t chunk_track_run(struct chunk_track *track, uintptr_t *addr,
 		       uintptr_t end);
+size_t chunk_track_ranges(struct chunk_track *track, bool whole);
 void chunk_track_drop(struct chunk_track *track, uintptr_t addr, size_t size);
 
 #endif /* CHUNK_TRACK_H */

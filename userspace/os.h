@@ -32,6 +32,9 @@
  * @zero_on_commit: what was decommitted reads as zero when it is committed,
  *                  unless @decommit failed
  * @huge_pages:     where memory can be in huge pages, the system sees to it
+ * @most_mappings:  how many mappings @decommit and @retire may take up, at two for
+ *                  each range; 0: as many as there are
+ * @most_marked:    bytes up to which @guard is cheaper than @decommit
  * @stalls:         what is refused for lack of memory may be granted a little
  *                  later; @map and @commit wait for it
  */
@@ -40,6 +43,8 @@ struct chunk_caps {
 	bool partial_unmap;
 	bool zero_on_commit;
 	bool huge_pages;
+	size_t most_mappings;
+	size_t most_marked;
 	bool stalls;
 };
 
@@ -64,13 +69,19 @@ struct chunk_caps {
  *               contents. -ENOMEM
  * @decommit:    the memory is freed and any access traps. -ENOMEM: it is freed,
  *               but the system cannot make it trap
+ * @guard:       as @decommit, by marks on pages: it takes no mapping, but time for
+ *               each page. -EINVAL: these pages cannot have any. NULL: there is no
+ *               such thing
  * @retire:      @decommit for whole extents kept for reuse, none of which need
- *               be committed in parts, or NULL: @decommit does
- * @revive:      @commit for what @retire was done to, or NULL as that is
+ *               be committed in parts. -ENOMEM: nothing was done. NULL: @decommit
+ *               does
+ * @revive:      undoes @retire, but no @guard. NULL: @commit does
  * @untouched:   does fresh memory at @addr take up nothing before it is touched,
  *               so that more than is needed may be mapped? NULL: no
  * @populate:    what is committed is made present and writable. -ENOMEM;
  *               -EINVAL: the system cannot. NULL as that is
+ * @want_huge:   huge pages are wanted for mappings; the system may not have them.
+ *               NULL: it needs no word
  * @purge:       the memory is freed and reads as zero. An error: it is not
  * @map_forked:  memory of @size bytes that reads as zero in the child after each
  *               fork, or NULL; ready before @start
@@ -93,10 +104,12 @@ struct chunk_os {
 	int (*unmap)(void *addr, size_t size);
 	int (*commit)(void *addr, size_t size);
 	int (*decommit)(void *addr, size_t size);
+	int (*guard)(void *addr, size_t size);
 	int (*retire)(void *addr, size_t size);
 	int (*revive)(void *addr, size_t size);
 	bool (*untouched)(void *addr);
 	int (*populate)(void *addr, size_t size);
+	void (*want_huge)(void *addr, size_t size);
 	int (*purge)(void *addr, size_t size);
 	void *(*map_forked)(size_t *size);
 	unsigned int (*process)(void);
