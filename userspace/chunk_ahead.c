@@ -14,6 +14,9 @@
 /* The most to map ahead: by then the call hardly counts. */
 #define AHEAD_MAX	((size_t)16 << 20)
 
+/* Of chunks that are larger, one, up to this size where addresses abound. */
+#define AHEAD_LARGE	((size_t)(sizeof(void *) == 8 ? 64 : 16) << 20)
+
 static bool is_aligned(const char *addr, size_t alignment)
 {
 	return !((uintptr_t)addr & (alignment - 1));
@@ -48,12 +51,14 @@ static size_t surplus(size_t size, size_t alignment)
 {
 	size_t there = chunk_state.ahead.size;
 	size_t most = chunk_state.counts.live_bytes / 2;
+	size_t bound = size > AHEAD_MAX && size <= AHEAD_LARGE ? size :
+								  AHEAD_MAX;
 
 	if (chunk_state.ahead.useless || size & (alignment - 1) ||
 	    there >= size)
 		return 0;
-	if (most > AHEAD_MAX)
-		most = AHEAD_MAX;
+	if (most > bound)
+		most = bound;
 	return most < there + size ? 0 : (most - there) & ~(alignment - 1);
 }
 
