@@ -105,8 +105,8 @@ static int configure(enum chunk_backing backing, size_t grow)
  * @grow:    bytes of address space for the device to map at a time, a multiple
  *           of the chunk size; 0: as it likes
  *
- * Before the first chunk of the process. Without the device memory stays as the
- * system makes it.
+ * Before the first chunk of the process. Without the device huge pages are asked
+ * for, and are the system's to give.
  *
  * Return: true, or false with errno EBUSY if there was a chunk before, or
  * EOPNOTSUPP if the device or the system has no such backing; then all is as

@@ -61,10 +61,10 @@ static bool count_anew(void)
 /* Is there a mapping to be had for one range more? */
 static bool can_take(void)
 {
+	size_t had = atomic_load_explicit(&taken, memory_order_relaxed);
 	size_t so_far;
 
-	if (!share() || atomic_load_explicit(&taken, memory_order_relaxed) +
-			2 <= share())
+	if (!share() || share() - 2 >= had)
 		return true;
 	so_far = atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
 	return so_far % (share() / STEPS + 1) == 0 && count_anew();
