@@ -141,6 +141,35 @@ int chunk_guard_extent(void *addr, size_t size)
 }
 
 /**
+ * chunk_guard_widen() - commit pages where there is no mapping to part them
+ * @addr: first byte, page-aligned, decommitted, not from the device
+ * @size: bytes, page-aligned
+ *
+ * All decommitted pages around them, of the same extent, become accessible. They
+ * stay decommitted: they have no memory, but do not trap.
+ *
+ * Context: lock not held.
+ * Return: 0 or -ENOMEM.
+ */
+int chunk_guard_widen(void *addr, size_t size)
+{
+	uintptr_t from = (uintptr_t)addr, to = from + size;
+	struct chunk_extent *extent;
+
+	if (!share())
+		return -ENOMEM;
+	chunk_lock();
+	extent = chunk_radix_lookup(&chunk_state.live, from);
+	if (extent && to - extent->addr <= extent->size)
+		chunk_track_around(&chunk_state.pages, extent, &from, &to);
+	chunk_unlock();
+	if (to - from == size || chunk_os.commit((void *)from, to - from))
+		return -ENOMEM;
+	give_up();
+	return 0;
+}
+
+/**
  * chunk_guard_undo() - make an extent accessible that was kept for reuse
  * @addr: first byte
  * @size: bytes

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 void chunk_guard_split(void);
+int chunk_guard_widen(void *addr, size_t size);
 int chunk_guard_pages(void *addr, size_t size);
 int chunk_guard_extent(void *addr, size_t size);
 int chunk_guard_undo(void *addr, size_t size);

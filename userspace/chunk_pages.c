@@ -149,6 +149,17 @@ static int commit_context(struct chunk_piece *piece, bool populate)
 	return err == -ENOENT ? -ENODEV : err;
 }
 
+/* Without a mapping to part them pages are committed with those around them. */
+static int commit_mapped(const struct chunk_piece *piece)
+{
+	if (!chunk_os.commit(piece->at, piece->size))
+		return 0;
+	if (chunk_guard_widen(piece->at, piece->size))
+		return -ENOMEM;
+	WRITE_ONCE(untrapped, true);
+	return 0;
+}
+
 static bool commit_piece(struct chunk_piece *piece, bool populate)
 {
 	int err;
@@ -159,7 +170,7 @@ static bool commit_piece(struct chunk_piece *piece, bool populate)
 			return !err;
 		err = chunk_device.commit_lost(piece->at, piece->size);
 	} else {
-		err = chunk_os.commit(piece->at, piece->size);
+		err = commit_mapped(piece);
 		/* It may lie within a larger range that traps. */
 		chunk_guard_split();
 		if (!err)

@@ -134,8 +134,8 @@ static int store_all(struct chunk_track *track, uintptr_t addr, uintptr_t end,
 static void clear_whole(struct chunk_track *track, uintptr_t addr,
 			uintptr_t end)
 {
-	unsigned long at = addr >> CHUNK_TREE_SHIFT;
-	unsigned long last = (end - 1) >> CHUNK_TREE_SHIFT;
+	uintptr_t at = addr >> CHUNK_TREE_SHIFT;
+	uintptr_t last = (end - 1) >> CHUNK_TREE_SHIFT;
 	struct chunk_leaf *leaf;
 	bool any = false;
 
@@ -341,12 +341,13 @@ static bool is_whole(const struct chunk_leaf *leaf)
  */
 size_t chunk_track_ranges(struct chunk_track *track, bool whole)
 {
-	unsigned long at, next = 0;
+	uintptr_t at, next = 0;
 	struct chunk_leaf *leaf;
 	bool before = false;
 	size_t count = 0;
 
-	for (at = 0; (leaf = xa_find(&track->leaves, &at, ~0UL, XA_PRESENT));
+	for (at = 0; (leaf = xa_find(&track->leaves, &at, UINTPTR_MAX,
+						     XA_PRESENT));
 	     next = ++at) {
 		before = before && at == next;
 		if (!whole) {
@@ -357,6 +358,38 @@ size_t chunk_track_ranges(struct chunk_track *track, bool whole)
 		before = is_whole(leaf);
 	}
 	return count;
+}
+
+/* Is the page at an address decommitted? */
+static bool is_decommitted(struct chunk_track *track, uintptr_t addr)
+{
+	const struct chunk_leaf *leaf = leaf_of(track, addr);
+
+	return leaf && is_set(leaf, page_of(addr));
+}
+
+/**
+ * chunk_track_around() - the decommitted pages that a range is among
+ * @track:  what is known
+ * @extent: a live extent that contains the range
+ * @from:   first byte of the range, page-aligned; set to where such pages begin
+ * @to:     byte after it, page-aligned; set to where they end
+ *
+ * Time is linear in how many there are.
+ *
+ * Context: chunk_lock() held.
+ */
+void chunk_track_around(struct chunk_track *track,
+			const struct chunk_extent *extent, uintptr_t *from,
+			uintptr_t *to)
+{
+	uintptr_t end = extent->addr + extent->size;
+	size_t page = chunk_os.caps.page_size;
+
+	while (*from != extent->addr && is_decommitted(track, *from - page))
+		*from -= page;
+	while (*to != end && is_decommitted(track, *to))
+		*to += page;
 }
 
 /**

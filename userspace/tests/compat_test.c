@@ -439,15 +439,15 @@ static void places_change(void)
 
 	chunks_init();
 	xa_init_flags(&array, 0);
-	for (uintptr_t i = 0; i < 100000; i++) {
+	for (uintptr_t i = 0; i < 20000; i++) {
 		uintptr_t at = i << 13 ^ i * 77;
 
-		if (i == 1000)
+		if (i == 2000)
 			before = stats_now().base_bytes;
-		expect(!xa_err(xa_store_range(&array, at, at + 65 + i % 5000,
+		expect(!xa_err(xa_store_range(&array, at, at + 65 + i % 700,
 					      entries, 0)));
 		expect(xa_load(&array, at) == entries);
-		expect(!xa_err(xa_store_range(&array, at, at + 65 + i % 5000,
+		expect(!xa_err(xa_store_range(&array, at, at + 65 + i % 700,
 					      NULL, 0)));
 		expect(!xa_load(&array, at) && !xa_load(&array, at + 64));
 	}

@@ -176,8 +176,33 @@ static void room_for_the_program(void)
 	expect_equal(stats_now().untrapped, untrapped);
 }
 
+/* What was decommitted at once comes back page by page. */
+static void page_by_page(void)
+{
+	size_t page = page_size(), size;
+	char *chunk = chunk_for_holes(&size);
+
+	pages_decommit(chunk, size);
+	for (size_t i = 0; i < HOLES; i++) {
+		expect(pages_commit(chunk + 2 * i * page, page));
+		chunk[2 * i * page] = 1;
+	}
+	if (on_device())
+		expect_trap(chunk + page);
+	/* Whoever wrote where it did not trap has written nothing. */
+	store_traps(chunk + size - page, 1);
+	for (size_t i = 0; i < HOLES; i += 97)
+		expect(chunk[2 * i * page] == 1);
+	expect(pages_commit(chunk, size));
+	for (size_t i = 0; i < HOLES; i += 97)
+		expect(chunk[2 * i * page] == 1 &&
+		       chunk[(2 * i + 1) * page] == 0);
+	expect(chunk[size - page] == 0);
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
+	{ "a large range comes back page by page", page_by_page },
 	{ "mappings are left to the program", room_for_the_program },
 	{ "65,536 alternating pages decommitted", alternating_holes },
 	{ "all of them come back", all_come_back },
