@@ -39,7 +39,8 @@ extern "C" {
  * @live_chunks:       live extents, base chunks included
  * @decommitted_bytes: decommitted pages of live chunks
  * @recycled_bytes:    kept for reuse
- * @recycle_limit:     what @recycled_bytes may not exceed
+ * @recycle_limit:     what @recycled_bytes may not exceed, but for what the system
+ *                     did not take back
  * @mapped_bytes:      address space taken from the system
  * @base_bytes:        of these, for libchunk's own bookkeeping
  * @allocs:            successful chunk_alloc() calls
@@ -47,6 +48,11 @@ extern "C" {
  * @deallocs:          chunk_dealloc() calls
  * @commits:           successful pages_commit() calls
  * @decommits:         pages_decommit() calls
+ * @untrapped:         times that pages_decommit() or chunk_dealloc() freed memory
+ *                     without making it trap, for lack of mappings: an eighth of
+ *                     what a process may have is left to the program
+ *
+ * May get more counters at its end in a library of another soname.
  */
 struct chunk_stats {
 	uint64_t live_bytes;
@@ -61,15 +67,17 @@ struct chunk_stats {
 	uint64_t deallocs;
 	uint64_t commits;
 	uint64_t decommits;
+	uint64_t untrapped;
 };
 
 /**
  * enum chunk_backing - what the memory of chunks is
  * @GUARDED_BACKING: every access to decommitted pages and deallocated chunks
  *                   traps. From the device: small pages
- * @HUGE_BACKING:    huge pages where the system has them; Windows has none. From
- *                   the device, what is deallocated reads as zero and does not
- *                   trap; nor does what is decommitted on a kernel without
+ * @HUGE_BACKING:    huge pages where the system has them; Windows has none. Without
+ *                   the device they are asked for (MADV_HUGEPAGE). From the
+ *                   device, what is deallocated reads as zero and does not trap;
+ *                   nor does what is decommitted on a kernel without
  *                   MADV_GUARD_INSTALL (6.13),
  *                   which a line on stderr then says. What a stray write leaves
  *                   there is gone when the memory is handed out or committed
@@ -100,7 +108,7 @@ void chunks_init(void);
  * device maps at a time, a multiple of 1 MiB (0: as it likes). Before the first
  * chunk. Returns false and changes nothing, with errno EBUSY if there was one,
  * EOPNOTSUPP if the device has no such backing, or Windows none. Without the
- * device memory is as the system makes it, with all guarantees.
+ * device memory keeps all guarantees.
  */
 bool chunk_configure(enum chunk_backing backing, size_t grow);
 
@@ -118,7 +126,10 @@ void *chunk_alloc(size_t size, size_t alignment, bool base);
  */
 void *chunk_alloc_populated(size_t size, size_t alignment);
 
-/* Gives back an extent exactly as chunk_alloc() returned it. Never fails. */
+/*
+ * Gives back an extent exactly as chunk_alloc() returned it. Never fails: what the
+ * system does not take back, for lack of mappings, is kept for reuse.
+ */
 void chunk_dealloc(void *chunk, size_t size, enum chunk_type type);
 
 /*
@@ -139,7 +150,11 @@ bool pages_commit(void *addr, size_t size);
 /* As pages_commit(), and all pages are present. */
 bool pages_populate(void *addr, size_t size);
 
-/* Frees the memory of pages; any access traps until pages_commit(). */
+/*
+ * Frees the memory of pages; any access traps until pages_commit(). Without the
+ * device, before Linux 6.13, that takes mappings, of which an eighth is left to the
+ * program; beyond it memory is freed and does not trap.
+ */
 void pages_decommit(void *addr, size_t size);
 
 /*

@@ -82,7 +82,7 @@ static void *alloc_fresh(size_t size, size_t alignment)
 	chunk_unlock();
 	if (listed)
 		return addr;
-	chunk_unmap_or_report("chunk_alloc", addr, size);
+	chunk_recycle_unmap("chunk_alloc", addr, size);
 	return NULL;
 }
 

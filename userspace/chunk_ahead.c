@@ -14,6 +14,9 @@
 /* The most to map ahead: by then the call hardly counts. */
 #define AHEAD_MAX	((size_t)16 << 20)
 
+/* Of chunks that are larger, one, up to this size where addresses abound. */
+#define AHEAD_LARGE	((size_t)(sizeof(void *) == 8 ? 64 : 16) << 20)
+
 static bool is_aligned(const char *addr, size_t alignment)
 {
 	return !((uintptr_t)addr & (alignment - 1));
@@ -48,12 +51,14 @@ static size_t surplus(size_t size, size_t alignment)
 {
 	size_t there = chunk_state.ahead.size;
 	size_t most = chunk_state.counts.live_bytes / 2;
+	size_t bound = size > AHEAD_MAX && size <= AHEAD_LARGE ? size :
+								  AHEAD_MAX;
 
 	if (chunk_state.ahead.useless || size & (alignment - 1) ||
 	    there >= size)
 		return 0;
-	if (most > AHEAD_MAX)
-		most = AHEAD_MAX;
+	if (most > bound)
+		most = bound;
 	return most < there + size ? 0 : (most - there) & ~(alignment - 1);
 }
 
@@ -84,13 +89,23 @@ static void *keep_ahead(char *addr, size_t mapped, size_t size,
 	chunk = take(size, alignment);
 	chunk_unlock();
 	if (old.size)
-		chunk_unmap_or_report("chunk_alloc", old.addr, old.size);
+		chunk_recycle_unmap("chunk_alloc", old.addr, old.size);
 	return chunk;
+}
+
+/* Of small pages, or of huge ones if they are wanted and to be had */
+static void *map_aligned(size_t size, size_t alignment)
+{
+	void *addr = chunk_map_aligned(size, alignment);
+
+	if (addr)
+		chunk_want_huge(addr, size);
+	return addr;
 }
 
 static void *map_ahead(size_t size, size_t alignment, size_t more)
 {
-	char *addr = chunk_map_aligned(size + more, alignment);
+	char *addr = map_aligned(size + more, alignment);
 
 	if (!addr)
 		return NULL;
@@ -99,7 +114,7 @@ static void *map_ahead(size_t size, size_t alignment, size_t more)
 	chunk_lock();
 	chunk_state.ahead.useless = true;
 	chunk_unlock();
-	chunk_unmap_or_report("chunk_alloc", addr, more);
+	chunk_recycle_unmap("chunk_alloc", addr, more);
 	return addr + more;
 }
 
@@ -113,7 +128,7 @@ static bool give_up(void)
 	set_ahead(NULL, 0);
 	chunk_unlock();
 	if (old.size)
-		chunk_unmap_or_report("chunk_alloc", old.addr, old.size);
+		chunk_recycle_unmap("chunk_alloc", old.addr, old.size);
 	return old.size;
 }
 
@@ -130,7 +145,7 @@ void *chunk_map_fresh(size_t size, size_t alignment)
 	void *addr;
 
 	if (!chunk_os.untouched)
-		return chunk_map_aligned(size, alignment);
+		return map_aligned(size, alignment);
 	chunk_lock();
 	addr = take(size, alignment);
 	if (!addr)
@@ -139,8 +154,8 @@ void *chunk_map_fresh(size_t size, size_t alignment)
 	if (!addr && more)
 		addr = map_ahead(size, alignment, more);
 	if (!addr)
-		addr = chunk_map_aligned(size, alignment);
+		addr = map_aligned(size, alignment);
 	if (!addr && give_up())
-		addr = chunk_map_aligned(size, alignment);
+		addr = map_aligned(size, alignment);
 	return addr;
 }

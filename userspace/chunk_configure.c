@@ -4,6 +4,7 @@
 
 #include "chunk.h"
 #include "chunk_configure.h"
+#include "chunk_internal.h"
 #include "chunk_report.h"
 #include "chunk_state.h"
 
@@ -64,6 +65,19 @@ void chunk_configure_start(void)
 	say("this system has none for chunks; they have small pages");
 }
 
+/**
+ * chunk_want_huge() - ask for huge pages, if huge backing is wanted
+ * @addr: first byte, page-aligned, not from the device
+ * @size: bytes, page-aligned
+ *
+ * A mapping that was replaced has to be asked for again.
+ */
+void chunk_want_huge(void *addr, size_t size)
+{
+	if (chunk_state.backing == HUGE_BACKING && chunk_os.want_huge)
+		chunk_os.want_huge(addr, size);
+}
+
 /* Context: chunk_lock() held. Returns 0 or a negative error number. */
 static int configure(enum chunk_backing backing, size_t grow)
 {
@@ -91,8 +105,8 @@ static int configure(enum chunk_backing backing, size_t grow)
  * @grow:    bytes of address space for the device to map at a time, a multiple
  *           of the chunk size; 0: as it likes
  *
- * Before the first chunk of the process. Without the device memory stays as the
- * system makes it.
+ * Before the first chunk of the process. Without the device huge pages are asked
+ * for, and are the system's to give.
  *
  * Return: true, or false with errno EBUSY if there was a chunk before, or
  * EOPNOTSUPP if the device or the system has no such backing; then all is as

@@ -20,6 +20,8 @@ bool chunk_extent_of(const void *addr, void **start, size_t *size);
 void *chunk_recycle_alloc(size_t size, size_t alignment);
 size_t chunk_recycle_reserve(size_t size);
 void chunk_recycle_dealloc(struct chunk_extent *extent, size_t room);
+void chunk_recycle_refused(const char *call, void *addr, size_t size, int err);
+void chunk_recycle_unmap(const char *call, void *addr, size_t size);
 
 /**
  * struct chunk_leaving - an extent between two halves of a deallocation
@@ -64,9 +66,13 @@ bool chunk_next_piece(struct chunk_piece *piece, uintptr_t end);
 bool chunk_commit_range(void *addr, size_t size, bool populate);
 void chunk_decommit_range(void *addr, size_t size);
 bool chunk_populate(void *addr, size_t size);
+void chunk_want_huge(void *addr, size_t size);
 
 void *chunk_map_aligned(size_t size, size_t alignment);
 void *chunk_map_fresh(size_t size, size_t alignment);
+int chunk_unmap(void *addr, size_t size);
+void chunk_report_unmap(const char *call, const void *addr, size_t size,
+			int err, const char *fate);
 bool chunk_unmap_or_report(const char *call, void *addr, size_t size);
 
 #endif /* CHUNK_INTERNAL_H */

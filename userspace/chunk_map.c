@@ -10,8 +10,86 @@
 /* How often to map an aligned place that others may take. */
 #define PLACE_TRIES	10
 
+/*
+ * Where address space was given back, as its address and its number of chunks,
+ * which the address leaves room for; 0: nowhere that is known. What is mapped
+ * there comes from no new place.
+ */
+#define HOLE_CHUNKS	(CHUNK_TREE_UNIT - 1)
+
+static atomic_uintptr_t last_hole;
+
+/*
+ * Where the last mapping is that was cut out of a larger one, 0 if address space
+ * was given back since. Where addresses are handed out from the top down there
+ * is most likely room below it, and one call does for three or more. While
+ * nothing is given back that moves no further down than what is mapped takes;
+ * afterwards the system knows better where there is room.
+ */
+static atomic_uintptr_t last_cut;
+
+static void remember_hole(uintptr_t addr, size_t size)
+{
+	uintptr_t chunks = size >> CHUNK_TREE_SHIFT;
+
+	if (addr % CHUNK_TREE_UNIT || size % CHUNK_TREE_UNIT ||
+	    chunks > HOLE_CHUNKS)
+		return;
+	atomic_store_explicit(&last_hole, chunks ? addr | chunks : 0,
+			      memory_order_relaxed);
+}
+
 /**
- * chunk_unmap_or_report() - return address space
+ * chunk_unmap() - return address space that was in use
+ * @addr: first byte, page-aligned
+ * @size: bytes, page-aligned
+ *
+ * Return: 0, or -ENOMEM without mappings to do it.
+ */
+int chunk_unmap(void *addr, size_t size)
+{
+	int err = chunk_os.unmap(addr, size);
+
+	if (err)
+		return err;
+	atomic_store_explicit(&last_cut, 0, memory_order_relaxed);
+	remember_hole((uintptr_t)addr, size);
+	return 0;
+}
+
+/**
+ * chunk_report_unmap() - say that address space cannot be returned, once
+ * @call: the function of the API that would
+ * @addr: first byte
+ * @size: bytes
+ * @err:  why, a negative error number
+ * @fate: what becomes of it
+ */
+void chunk_report_unmap(const char *call, const void *addr, size_t size,
+			int err, const char *fate)
+{
+	static atomic_bool said;
+	struct chunk_line line = { 0 };
+
+	if (atomic_exchange_explicit(&said, true, memory_order_relaxed))
+		return;
+	chunk_line_text(&line, "libchunk: ");
+	chunk_line_text(&line, call);
+	chunk_line_text(&line, ": unmap(");
+	chunk_line_number(&line, (uintptr_t)addr, 16);
+	chunk_line_text(&line, ", ");
+	chunk_line_number(&line, size, 10);
+	chunk_line_text(&line, "): ");
+	chunk_line_error(&line, -err);
+	chunk_line_text(&line, fate);
+	if (err == -ENOMEM && chunk_os.advice)
+		chunk_line_text(&line, chunk_os.advice);
+	chunk_line_text(&line, " (said once)");
+	chunk_line_write(&line);
+}
+
+/**
+ * chunk_unmap_or_report() - return address space, or lose it
  * @call: the function of the API that does
  * @addr: first byte, page-aligned
  * @size: bytes, page-aligned
@@ -23,22 +101,24 @@
  */
 bool chunk_unmap_or_report(const char *call, void *addr, size_t size)
 {
-	struct chunk_line line = { 0 };
 	int err = chunk_os.unmap(addr, size);
 
 	if (!err)
 		return true;
 	chunk_os.decommit(addr, size);
-	chunk_line_text(&line, "libchunk: ");
-	chunk_line_text(&line, call);
-	chunk_line_text(&line, ": unmap(");
-	chunk_line_number(&line, (uintptr_t)addr, 16);
-	chunk_line_text(&line, ", ");
-	chunk_line_number(&line, size, 10);
-	chunk_line_text(&line, "): ");
-	chunk_line_error(&line, -err);
-	chunk_line_write(&line);
+	chunk_report_unmap(call, addr, size, err,
+			   "; the address space is lost");
 	return false;
+}
+
+/* Unmap what was mapped a moment ago and never used: it leaves no new hole. */
+static bool discard(void *addr, size_t size)
+{
+	int err = chunk_os.unmap(addr, size);
+
+	if (err)
+		chunk_recycle_refused("chunk_alloc", addr, size, err);
+	return !err;
 }
 
 /* Cut an aligned piece out of a larger mapping. */
@@ -48,19 +128,11 @@ static void *trim(char *addr, size_t mapped, size_t size, size_t alignment)
 	size_t trail = mapped - lead - size;
 
 	if (lead)
-		chunk_unmap_or_report("chunk_alloc", addr, lead);
+		discard(addr, lead);
 	if (trail)
-		chunk_unmap_or_report("chunk_alloc", addr + lead + size,
-				      trail);
+		discard(addr + lead + size, trail);
 	return addr + lead;
 }
-
-/*
- * Where the last mapping is that was cut out of a larger one. Where addresses
- * are handed out from the top down there is most likely room below it, and one
- * call does for three or more.
- */
-static atomic_uintptr_t last_cut;
 
 static void remember(void *addr)
 {
@@ -79,6 +151,22 @@ static void *map_below_last(size_t size, size_t alignment)
 	return addr;
 }
 
+/* From the top of the last hole down; what is left of it may serve others. */
+static void *map_in_hole(size_t size, size_t alignment)
+{
+	uintptr_t word = atomic_load_explicit(&last_hole, memory_order_relaxed);
+	uintptr_t hole = word & ~HOLE_CHUNKS;
+	size_t free = (word & HOLE_CHUNKS) << CHUNK_TREE_SHIFT;
+	uintptr_t at = (hole + free - size) & ~(alignment - 1);
+	void *addr;
+
+	if (free < size || at < hole)
+		return NULL;
+	/* Whoever else comes here at the same time finds it taken. */
+	remember_hole(hole, at - hole);
+	return chunk_os.map((void *)at, size, &addr) ? NULL : addr;
+}
+
 /* A mapping so large that an aligned one fits in, and that one alone is kept */
 static void *map_larger(size_t size, size_t alignment)
 {
@@ -88,7 +176,7 @@ static void *map_larger(size_t size, size_t alignment)
 	void *addr;
 	int err;
 
-	addr = map_below_last(size, alignment);
+	addr = map_in_hole(size, alignment) ?: map_below_last(size, alignment);
 	if (addr)
 		return addr;
 	for (tries = 0; tries < PLACE_TRIES; tries++) {
@@ -100,7 +188,7 @@ static void *map_larger(size_t size, size_t alignment)
 			return addr;
 		}
 		/* Another thread may take the place in between. */
-		if (!chunk_unmap_or_report("chunk_alloc", addr, more))
+		if (!discard(addr, more))
 			return NULL;
 		at = ((uintptr_t)addr + alignment - 1) & ~(alignment - 1);
 		err = chunk_os.map((void *)at, size, &addr);
@@ -125,7 +213,7 @@ static void *map_by_trying(size_t size, size_t alignment)
 	at = (uintptr_t)addr & ~(alignment - 1);
 	if (at == (uintptr_t)addr)
 		return addr;
-	chunk_unmap_or_report("chunk_alloc", addr, size);
+	discard(addr, size);
 	/* Where addresses are handed out from the top down, there is room. */
 	if (at && !chunk_os.map((void *)at, size, &addr))
 		return addr;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "chunk.h"
+#include "chunk_guard.h"
 #include "chunk_internal.h"
 #include "chunk_report.h"
 #include "chunk_state.h"
@@ -148,6 +149,17 @@ static int commit_context(struct chunk_piece *piece, bool populate)
 	return err == -ENOENT ? -ENODEV : err;
 }
 
+/* Without a mapping to part them pages are committed with those around them. */
+static int commit_mapped(const struct chunk_piece *piece)
+{
+	if (!chunk_os.commit(piece->at, piece->size))
+		return 0;
+	if (chunk_guard_widen(piece->at, piece->size))
+		return -ENOMEM;
+	WRITE_ONCE(untrapped, true);
+	return 0;
+}
+
 static bool commit_piece(struct chunk_piece *piece, bool populate)
 {
 	int err;
@@ -158,7 +170,11 @@ static bool commit_piece(struct chunk_piece *piece, bool populate)
 			return !err;
 		err = chunk_device.commit_lost(piece->at, piece->size);
 	} else {
-		err = chunk_os.commit(piece->at, piece->size);
+		err = commit_mapped(piece);
+		/* It may lie within a larger range that traps. */
+		chunk_guard_split();
+		if (!err)
+			chunk_want_huge(piece->at, piece->size);
 		if (!err && READ_ONCE(untrapped))
 			purge_untrapped(piece);
 	}
@@ -247,7 +263,7 @@ static void decommit_piece(struct chunk_piece *piece)
 	if (piece->context)
 		err = chunk_device.decommit_lost(piece->at, piece->size);
 	else
-		err = chunk_os.decommit(piece->at, piece->size);
+		err = chunk_guard_pages(piece->at, piece->size);
 	if (err)
 		WRITE_ONCE(untrapped, true);
 	note(piece, true);

@@ -8,6 +8,7 @@
 
 #include "chunk.h"
 #include "chunk_base.h"
+#include "chunk_guard.h"
 #include "chunk_internal.h"
 #include "chunk_state.h"
 
@@ -33,6 +34,96 @@ static void insert(struct chunk_extent *extent)
 	chunk_tree_insert(&chunk_state.recycled, extent, &chunk_state.spares);
 }
 
+/* Make what is to be recycled hold no memory, and trap; the type it then has */
+static enum chunk_type retire(void *addr, size_t size)
+{
+	return chunk_guard_extent(addr, size) ? UNKNOWN_CHUNK : ZEROED_CHUNK;
+}
+
+/*
+ * Into the tree, whatever the limit says. It is counted as mapped.
+ *
+ * Context: chunk_lock() held.
+ */
+static void insert_anyway(struct chunk_extent *extent)
+{
+	chunk_state.recycled.promised += extent->size;
+	insert(extent);
+}
+
+/* Keep a free extent for reuse; false without memory to know of it. */
+static bool keep_anyway(uintptr_t addr, size_t size)
+{
+	enum chunk_type type = retire((void *)addr, size);
+	struct chunk_extent *extent;
+
+	chunk_lock();
+	extent = chunk_node_new();
+	if (extent) {
+		extent->addr = addr;
+		extent->size = size;
+		extent->type = type;
+		extent->live = false;
+		insert_anyway(extent);
+	}
+	chunk_unlock();
+	return extent;
+}
+
+/* The whole chunks of a range are kept. Returns how many bytes that is. */
+static size_t keep_chunks(uintptr_t addr, size_t size)
+{
+	uintptr_t from = (addr + CHUNK_TREE_UNIT - 1) & ~(CHUNK_TREE_UNIT - 1);
+	uintptr_t to = (addr + size) & ~(CHUNK_TREE_UNIT - 1);
+	size_t kept = 0;
+
+	if (from < to && is_keepable(size) && keep_anyway(from, to - from))
+		kept = to - from;
+	return kept;
+}
+
+/**
+ * chunk_recycle_refused() - make the best of what the system does not take back
+ * @call: the function of the API that would have given it back
+ * @addr: first byte, page-aligned, not counted as mapped
+ * @size: bytes, page-aligned
+ * @err:  the system's answer, a negative error number
+ *
+ * Whole chunks are kept for reuse, beyond the limit; what else there is goes
+ * without its memory. A line on stderr says so, once.
+ *
+ * Context: lock not held.
+ */
+void chunk_recycle_refused(const char *call, void *addr, size_t size, int err)
+{
+	size_t kept = keep_chunks((uintptr_t)addr, size);
+
+	if (!kept)
+		chunk_os.decommit(addr, size);
+	chunk_lock();
+	chunk_state.counts.mapped_bytes += size;
+	chunk_unlock();
+	chunk_report_unmap(call, addr, size, err,
+			   kept ? "; it is kept for reuse" :
+				  "; the address space is lost");
+}
+
+/**
+ * chunk_recycle_unmap() - return address space, or keep it for reuse
+ * @call: the function of the API that does
+ * @addr: first byte, chunk-aligned, not counted as mapped
+ * @size: bytes, chunk-aligned
+ *
+ * Context: lock not held.
+ */
+void chunk_recycle_unmap(const char *call, void *addr, size_t size)
+{
+	int err = chunk_unmap(addr, size);
+
+	if (err)
+		chunk_recycle_refused(call, addr, size, err);
+}
+
 /* A free extent in nobody's hands: keep it if there is room, else unmap it. */
 static void put_back(struct chunk_extent *extent)
 {
@@ -51,7 +142,7 @@ static void put_back(struct chunk_extent *extent)
 	chunk_spare_push(&chunk_state.spares, extent);
 	chunk_state.counts.mapped_bytes -= size;
 	chunk_unlock();
-	chunk_unmap_or_report("chunk_alloc", addr, size);
+	chunk_recycle_unmap("chunk_alloc", addr, size);
 }
 
 /* Make a recycled extent what a fresh one is; false when out of memory. */
@@ -59,22 +150,14 @@ static bool refresh(struct chunk_extent *extent)
 {
 	void *addr = (void *)extent->addr;
 
-	if ((chunk_os.revive ?: chunk_os.commit)(addr, extent->size))
+	if (chunk_guard_undo(addr, extent->size))
 		return false;
+	chunk_want_huge(addr, extent->size);
 	/* Where the system could not make it trap, somebody may have written. */
 	if ((extent->type != ZEROED_CHUNK || !chunk_os.caps.zero_on_commit) &&
 	    chunk_os.purge(addr, extent->size))
 		memset(addr, 0, extent->size);
 	return true;
-}
-
-/* Make what is to be recycled hold no memory, and trap; the type it then has */
-static enum chunk_type retire(void *addr, size_t size)
-{
-	int (*with)(void *addr, size_t size) =
-		chunk_os.retire ?: chunk_os.decommit;
-
-	return with(addr, size) ? UNKNOWN_CHUNK : ZEROED_CHUNK;
 }
 
 /* The best fit among recycled extents, or NULL */
@@ -159,26 +242,6 @@ size_t chunk_recycle_reserve(size_t size)
 	return chunk_tree_reserve(&chunk_state.recycled, size);
 }
 
-/**
- * chunk_recycle_dealloc() - keep what there is room for, and unmap the rest
- * @extent: in nobody's hands, not from the device
- * @room:   bytes at its beginning, from chunk_recycle_reserve()
- */
-void chunk_recycle_dealloc(struct chunk_extent *extent, size_t room)
-{
-	char *addr = (char *)extent->addr;
-	size_t size = extent->size;
-
-	if (room)
-		extent->type = retire(addr, room);
-	chunk_lock();
-	room = keep(extent, room);
-	chunk_unlock();
-	if (room < size)
-		chunk_unmap_or_report("chunk_dealloc", addr + room,
-				      size - room);
-}
-
 /* Take something out of the tree that exceeds the limit, or NULL. */
 static struct chunk_extent *take_excess(void)
 {
@@ -198,28 +261,65 @@ static struct chunk_extent *take_excess(void)
 	return extent;
 }
 
-/* Unmap what is over the limit. */
-static void evict(void)
+/* Unmap some of what is over the limit. Returns whether there may be more. */
+static bool evict_one(const char *call)
 {
 	struct chunk_extent *extent;
-	uintptr_t addr;
+	void *addr;
 	size_t size;
+	int err;
 
-	for (;;) {
-		chunk_lock();
-		extent = take_excess();
-		if (!extent) {
-			chunk_unlock();
-			return;
-		}
-		addr = extent->addr;
-		size = extent->size;
+	chunk_lock();
+	extent = take_excess();
+	chunk_unlock();
+	if (!extent)
+		return false;
+	addr = (void *)extent->addr;
+	size = extent->size;
+	err = chunk_unmap(addr, size);
+	chunk_lock();
+	if (err) {
+		insert_anyway(extent);
+	} else {
 		chunk_spare_push(&chunk_state.spares, extent);
 		chunk_state.counts.mapped_bytes -= size;
-		chunk_unlock();
-		chunk_unmap_or_report("chunk_set_recycle_limit", (void *)addr,
-				      size);
 	}
+	chunk_unlock();
+	if (err)
+		chunk_report_unmap(call, addr, size, err,
+				   "; it is kept for reuse");
+	return !err;
+}
+
+/* Unmap what is over the limit, as far as the system lets us. */
+static void evict(const char *call)
+{
+	struct chunk_tree *tree = &chunk_state.recycled;
+
+	while (READ_ONCE(tree->bytes) > READ_ONCE(tree->limit) &&
+	       evict_one(call))
+		;
+}
+
+/**
+ * chunk_recycle_dealloc() - keep what there is room for, and unmap the rest
+ * @extent: in nobody's hands, not from the device
+ * @room:   bytes at its beginning, from chunk_recycle_reserve()
+ */
+void chunk_recycle_dealloc(struct chunk_extent *extent, size_t room)
+{
+	char *addr = (char *)extent->addr;
+	size_t size = extent->size;
+
+	if (room)
+		extent->type = retire(addr, room);
+	chunk_lock();
+	room = keep(extent, room);
+	chunk_unlock();
+	if (room < size)
+		chunk_recycle_unmap("chunk_dealloc", addr + room, size - room);
+	/* What the system did not take before, it may take now. */
+	evict("chunk_dealloc");
 }
 
 /* Several threads may set it, and the device hears of it in any order. */
@@ -253,9 +353,9 @@ size_t chunk_set_recycle_limit(size_t bytes)
 	chunk_lock();
 	before = chunk_state.limit;
 	WRITE_ONCE(chunk_state.limit, bytes);
-	chunk_state.recycled.limit = bytes;
+	WRITE_ONCE(chunk_state.recycled.limit, bytes);
 	chunk_unlock();
-	evict();
+	evict("chunk_set_recycle_limit");
 	limit_device();
 	errno = saved;
 	return before;

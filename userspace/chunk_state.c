@@ -155,6 +155,7 @@ static void state_reset(void)
 	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
 	chunk_state.ahead.size = 0;
 	chunk_state.spares = NULL;
+	xa_recover(&chunk_state.live.chunks);
 	chunk_track_reset(&chunk_state.pages);
 	chunk_base_reset();
 }

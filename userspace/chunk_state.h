@@ -28,6 +28,8 @@
  * @deallocs:        chunk_dealloc() calls
  * @commits:         pages_commit() calls that succeeded
  * @decommits:       pages_decommit() calls
+ * @untrapped:       times that memory was freed but does not trap, to leave
+ *                   mappings to the program
  */
 struct chunk_counts {
 	uint64_t live_bytes;
@@ -40,6 +42,7 @@ struct chunk_counts {
 	uint64_t deallocs;
 	uint64_t commits;
 	uint64_t decommits;
+	uint64_t untrapped;
 };
 
 /**

@@ -61,6 +61,7 @@ void chunk_get_stats(struct chunk_stats *stats)
 		.deallocs = counts->deallocs,
 		.commits = counts->commits,
 		.decommits = counts->decommits,
+		.untrapped = counts->untrapped,
 	};
 	chunk_unlock();
 	errno = saved;

@@ -9,6 +9,7 @@
 
 #include <linux/xarray.h>
 
+struct chunk_extent;
 struct chunk_leaf;
 
 /**
@@ -29,6 +30,10 @@ void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
 		     bool decommitted);
 size_t chunk_track_run(struct chunk_track *track, uintptr_t *addr,
 		       uintptr_t end);
+size_t chunk_track_ranges(struct chunk_track *track, bool whole);
+void chunk_track_around(struct chunk_track *track,
+			const struct chunk_extent *extent, uintptr_t *from,
+			uintptr_t *to);
 void chunk_track_drop(struct chunk_track *track, uintptr_t addr, size_t size);
 
 #endif /* CHUNK_TRACK_H */

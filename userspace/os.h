@@ -32,6 +32,9 @@
  * @zero_on_commit: what was decommitted reads as zero when it is committed,
  *                  unless @decommit failed
  * @huge_pages:     where memory can be in huge pages, the system sees to it
+ * @most_mappings:  how many mappings @decommit and @retire may take up, at two for
+ *                  each range; 0: as many as there are
+ * @most_marked:    bytes up to which @guard is cheaper than @decommit
  * @stalls:         what is refused for lack of memory may be granted a little
  *                  later; @map and @commit wait for it
  */
@@ -40,6 +43,8 @@ struct chunk_caps {
 	bool partial_unmap;
 	bool zero_on_commit;
 	bool huge_pages;
+	size_t most_mappings;
+	size_t most_marked;
 	bool stalls;
 };
 
@@ -47,6 +52,8 @@ struct chunk_caps {
  * struct chunk_os - a system's primitives
  * @name:        for chunk_backend()
  * @caps:        filled by @start
+ * @advice:      how a person comes by more mappings, to be appended to a line;
+ *               may be NULL: nobody can say
  * @start:       get ready, once; @guards: decommitted pages may be guarded in
  *               ways that are not the system's plainest
  * @map:         a new zero-filled mapping, exactly at @addr or, if that is NULL,
@@ -54,18 +61,27 @@ struct chunk_caps {
  *               -ENOMEM
  * @map_aligned: as @map, at a multiple of a power of two, not below the page
  *               size. -ENODEV: only @map can be had. NULL: always so
+ * @map_own:     as @map, anywhere, for bookkeeping: memory that is touched at once
+ *               and for good. Apart from what @map returns, where it would cost
+ *               something to be one mapping with it. NULL: @map does
  * @unmap:       mappings. -ENOMEM if that would split one too many
  * @commit:      readable and writable again; what is so already keeps its
  *               contents. -ENOMEM
  * @decommit:    the memory is freed and any access traps. -ENOMEM: it is freed,
  *               but the system cannot make it trap
+ * @guard:       as @decommit, by marks on pages: it takes no mapping, but time for
+ *               each page. -EINVAL: these pages cannot have any. NULL: there is no
+ *               such thing
  * @retire:      @decommit for whole extents kept for reuse, none of which need
- *               be committed in parts, or NULL: @decommit does
- * @revive:      @commit for what @retire was done to, or NULL as that is
+ *               be committed in parts. -ENOMEM: nothing was done. NULL: @decommit
+ *               does
+ * @revive:      undoes @retire, but no @guard. NULL: @commit does
  * @untouched:   does fresh memory at @addr take up nothing before it is touched,
  *               so that more than is needed may be mapped? NULL: no
  * @populate:    what is committed is made present and writable. -ENOMEM;
  *               -EINVAL: the system cannot. NULL as that is
+ * @want_huge:   huge pages are wanted for mappings; the system may not have them.
+ *               NULL: it needs no word
  * @purge:       the memory is freed and reads as zero. An error: it is not
  * @map_forked:  memory of @size bytes that reads as zero in the child after each
  *               fork, or NULL; ready before @start
@@ -80,16 +96,20 @@ struct chunk_caps {
 struct chunk_os {
 	const char *name;
 	struct chunk_caps caps;
+	const char *advice;
 	void (*start)(bool guards);
 	int (*map)(void *addr, size_t size, void **out);
 	int (*map_aligned)(size_t size, size_t alignment, void **out);
+	int (*map_own)(size_t size, void **out);
 	int (*unmap)(void *addr, size_t size);
 	int (*commit)(void *addr, size_t size);
 	int (*decommit)(void *addr, size_t size);
+	int (*guard)(void *addr, size_t size);
 	int (*retire)(void *addr, size_t size);
 	int (*revive)(void *addr, size_t size);
 	bool (*untouched)(void *addr);
 	int (*populate)(void *addr, size_t size);
+	void (*want_huge)(void *addr, size_t size);
 	int (*purge)(void *addr, size_t size);
 	void *(*map_forked)(size_t *size);
 	unsigned int (*process)(void);

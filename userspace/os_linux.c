@@ -39,6 +39,12 @@
 #define PR_SET_VMA_ANON_NAME	0
 #endif
 
+/*
+ * A mark is written for each page, touched or not, in page tables that are made
+ * for it: beyond some size PROT_NONE is cheaper, and takes up less memory.
+ */
+#define MOST_MARKED	((size_t)1 << 20)
+
 #define PRIVATE	(MAP_PRIVATE | MAP_ANONYMOUS)
 #define RW	(PROT_READ | PROT_WRITE)
 
@@ -54,9 +60,6 @@ static const char name_decommitted[] = "chunk-decommitted";
 
 /* Was anything ever made PROT_NONE? Then commit must look for it. */
 static atomic_bool used_none;
-
-/* Was anything retired otherwise than by PROT_NONE? Then revival must see to it. */
-static atomic_bool retired_otherwise;
 
 /* Is memory charged when it is mapped rather than when it is touched? */
 static bool strict;
@@ -118,6 +121,11 @@ static long map_near(void *hint, size_t size)
 	return chunk_sys_mmap(hint, size, RW, PRIVATE);
 }
 
+static long map_near_apart(void *hint, size_t size)
+{
+	return chunk_sys_mmap(hint, size, RW, PRIVATE | MAP_NORESERVE);
+}
+
 static void unmap_quietly(void *addr, size_t size)
 {
 	sys(SYS_munmap, addr, size);
@@ -125,6 +133,13 @@ static void unmap_quietly(void *addr, size_t size)
 
 static struct chunk_low low = {
 	.map = map_near,
+	.unmap = unmap_quietly,
+	CHUNK_LOW_HINTS,
+};
+
+/* For bookkeeping */
+static struct chunk_low low_apart = {
+	.map = map_near_apart,
 	.unmap = unmap_quietly,
 	CHUNK_LOW_HINTS,
 };
@@ -150,6 +165,21 @@ static int linux_map(void *addr, size_t size, void **out)
 	/* Also when it may not be locked, which is EAGAIN, or not be there. */
 	if (failed(got))
 		return got == -EEXIST ? -EEXIST : -ENOMEM;
+	*out = (void *)got;
+	chunk_linux_name(*out, size, name_used);
+	return 0;
+}
+
+/*
+ * Not charged, which is what keeps it apart: a mapping that was touched has more
+ * to it, all of which is copied each time that a part of it becomes PROT_NONE.
+ */
+static int linux_map_own(size_t size, void **out)
+{
+	long got = chunk_low_map(&low_apart, size);
+
+	if (failed(got))
+		return -ENOMEM;
 	*out = (void *)got;
 	chunk_linux_name(*out, size, name_used);
 	return 0;
@@ -183,6 +213,12 @@ static int linux_populate(void *addr, size_t size)
 	int err = chunk_sys_madvise(addr, size, MADV_POPULATE_WRITE);
 
 	return err && err != -EINVAL ? -ENOMEM : err;
+}
+
+/* Most systems have huge pages only for who asks. */
+static void linux_want_huge(void *addr, size_t size)
+{
+	chunk_sys_madvise(addr, size, MADV_HUGEPAGE);
 }
 
 static int linux_purge(void *addr, size_t size)
@@ -275,13 +311,6 @@ int chunk_linux_unguard(void *addr, size_t size)
 	return chunk_sys_madvise(addr, size, MADV_GUARD_REMOVE);
 }
 
-static int linux_decommit(void *addr, size_t size)
-{
-	if (!chunk_linux_guard(addr, size))
-		return 0;
-	return chunk_linux_none(addr, size);
-}
-
 static int linux_commit(void *addr, size_t size)
 {
 	int err = chunk_linux_unguard(addr, size);
@@ -295,27 +324,17 @@ static int linux_commit(void *addr, size_t size)
 }
 
 /*
- * A guard is written for each page, in page tables that may have to be made for
- * it: of whole chunks that takes longer than to replace a mapping, and again
- * when they are removed. And there are never more mappings than free extents.
+ * Not by guards: of whole chunks they take longer than to replace a mapping, and
+ * again when they are removed.
  */
 static int linux_retire(void *addr, size_t size)
 {
-	if (!replace_by_none(addr, size))
-		return 0;
-	atomic_store_explicit(&retired_otherwise, true, memory_order_relaxed);
-	return linux_decommit(addr, size);
+	return replace_by_none(addr, size) ? -ENOMEM : 0;
 }
 
 static int linux_revive(void *addr, size_t size)
 {
-	int err = 0;
-
-	if (atomic_load_explicit(&retired_otherwise, memory_order_relaxed))
-		err = chunk_linux_unguard(addr, size);
-	if (!err)
-		err = sys(SYS_mprotect, addr, size, RW);
-	if (err)
+	if (sys(SYS_mprotect, addr, size, RW))
 		return -ENOMEM;
 	chunk_linux_name(addr, size, name_used);
 	return 0;
@@ -435,18 +454,35 @@ static void probe(bool guards)
 	linux_unmap(page, size);
 }
 
+/* What a setting of the kernel is, or what it mostly is if that is a secret. */
+static size_t setting(const char *path, size_t mostly)
+{
+	size_t value = 0;
+	char digits[20];
+	long fd, length, i;
+
+	fd = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return mostly;
+	length = sys(SYS_read, fd, digits, sizeof(digits));
+	sys(SYS_close, fd);
+	for (i = 0; i < length && digits[i] >= '0' && digits[i] <= '9'; i++)
+		value = value * 10 + (digits[i] - '0');
+	return i > 0 ? value : mostly;
+}
+
 /* Overcommit mode 2: then what is mapped ahead others may lack. */
 static bool overcommit_is_strict(void)
 {
-	char mode = 0;
-	long fd = sys(SYS_openat, AT_FDCWD, "/proc/sys/vm/overcommit_memory",
-		      O_RDONLY | O_CLOEXEC, 0);
+	return setting("/proc/sys/vm/overcommit_memory", 0) == 2;
+}
 
-	if (fd < 0)
-		return false;
-	sys(SYS_read, fd, &mode, 1);
-	sys(SYS_close, fd);
-	return mode == '2';
+/* Of mappings an eighth is left to the program: for threads, files, libraries. */
+static size_t most_mappings(void)
+{
+	size_t all = setting("/proc/sys/vm/max_map_count", 65530);
+
+	return all - all / 8;
 }
 
 static void linux_start(bool guards)
@@ -457,21 +493,29 @@ static void linux_start(bool guards)
 		.partial_unmap = true,
 		.zero_on_commit = true,
 		.huge_pages = true,
+		.most_mappings = most_mappings(),
+		.most_marked = MOST_MARKED,
 	};
 	probe(guards);
+	if (!have_guards)
+		chunk_os.guard = NULL;
 }
 
 struct chunk_os chunk_os = {
 	.name = "mmap",
+	.advice = "; a process may have more mappings by sysctl vm.max_map_count",
 	.start = linux_start,
 	.map = linux_map,
+	.map_own = linux_map_own,
 	.unmap = linux_unmap,
 	.commit = linux_commit,
-	.decommit = linux_decommit,
+	.decommit = chunk_linux_none,
+	.guard = chunk_linux_guard,
 	.retire = linux_retire,
 	.revive = linux_revive,
 	.untouched = linux_untouched,
 	.populate = linux_populate,
+	.want_huge = linux_want_huge,
 	.purge = linux_purge,
 	.map_forked = linux_map_forked,
 	.process = linux_process,

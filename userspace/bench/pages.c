@@ -5,6 +5,8 @@
 #define CHUNKS		16
 #define MILLION		1000000UL
 #define SAMPLE		16
+#define LARGE		(1024 * MIB)
+#define LARGE_ROUNDS	16
 
 static void measure_chunk(const struct way *way)
 {
@@ -30,6 +32,24 @@ static void run_pages(const struct way *way)
 		measure_chunk(way);
 }
 
+/* What was not touched need not be looked at. */
+static void run_large(const struct way *way)
+{
+	char *memory = way->fresh(LARGE, MIB);
+
+	check("fresh", !memory);
+	no_huge_pages();
+	for (size_t i = 0; i < LARGE_ROUNDS; i++) {
+		touch(memory, PAGE);
+		meter_start(LARGE_DECOMMIT);
+		check("decommit", !way->decommit(memory, LARGE));
+		meter_stop(LARGE_DECOMMIT, 1);
+		meter_start(LARGE_COMMIT);
+		way->commit(memory, LARGE);
+		meter_stop(LARGE_COMMIT, 1);
+	}
+}
+
 static void run_million(const struct way *way)
 {
 	char *memory = way->fresh((2 * MILLION / PAGES + 1) * MIB, MIB);
@@ -49,6 +69,7 @@ static void run_million(const struct way *way)
 
 const struct scenario page_scenarios[] = {
 	{ PAGE_DECOMMIT, PAGE_COMMIT, 5, NULL, run_pages },
+	{ LARGE_DECOMMIT, LARGE_COMMIT, 5, NULL, run_large },
 	{ PAGES_1E6, PAGES_1E6, 1, NULL, run_million },
 	{ 0 },
 };

@@ -5,8 +5,26 @@
  * reader who still starts at the old one finds what was there.
  *
  * An aligned run of 64, 4096, ... indices with one entry takes a single slot
- * above the lowest nodes, if no node was ever below that slot: for a node once
- * linked stays linked.
+ * above the lowest nodes, if no node is below that slot.
+ *
+ * A node that becomes empty leaves the tree and is kept for the next one of its
+ * height. Readers take no lock, so one of them may still be in it, and that is
+ * safe:
+ *
+ * - The memory of a node stays a node, and its height stays the same. A reader
+ *   who is led astray therefore takes no more steps than others, and reads
+ *   nothing but slots.
+ * - A node leaves in four steps: its slots are all NULL; its link is cut; the
+ *   array's generation is counted up; it may be used again. A reader notes the
+ *   generation, walks, and walks again if it has changed. An entry or a link
+ *   that was stored in the node's next life was stored after the generation was
+ *   counted up; each load acquires what each store releases, so whoever has seen
+ *   it also sees the new generation. Whoever noted the new generation at the
+ *   beginning sees that the link is cut, and never comes to the node by it.
+ * - A reader who finds NULL in such a node answers what was true when it left.
+ * - Nobody waits: a reader walks again only when a node has left in between. In
+ *   a signal handler that interrupts the writer none does, since there is one
+ *   writer at a time.
  */
 #include <linux/errno.h>
 #include <linux/xarray.h>
@@ -21,12 +39,17 @@
 
 /**
  * struct xa_node - part of the tree
- * @shift: how many bits of the index the slots' subtrees distinguish; 0: the
- *         slots are entries
- * @slots: nodes or entries, these marked as RUN if @shift is not 0; or NULL
+ * @shift:  how many bits of the index the slots' subtrees distinguish; 0: the
+ *          slots are entries. Constant, also when the node is used again
+ * @used:   slots that are not NULL; only writers look at it
+ * @parent: the node above, NULL for the topmost; of a free node the next one.
+ *          Only writers look at it
+ * @slots:  nodes or entries, these marked as RUN if @shift is not 0; or NULL
  */
 struct xa_node {
 	unsigned int shift;
+	unsigned int used;
+	struct xa_node *parent;
 	void *slots[SLOTS];
 };
 
@@ -35,6 +58,11 @@ static char no_memory;
 static struct xa_node *head_of(struct xarray *xa)
 {
 	return __atomic_load_n(&xa->head, __ATOMIC_ACQUIRE);
+}
+
+static uintptr_t generation_of(struct xarray *xa)
+{
+	return __atomic_load_n(&xa->generation, __ATOMIC_ACQUIRE);
 }
 
 static void **slot_of(struct xa_node *node, uintptr_t index)
@@ -50,6 +78,14 @@ static void *slot_load(void **slot)
 static void slot_store(void **slot, void *value)
 {
 	__atomic_store_n(slot, value, __ATOMIC_RELEASE);
+}
+
+/* As slot_store(), and the node knows how many of its slots are used. */
+static void slot_set(struct xa_node *node, void **slot, void *value)
+{
+	node->used += !!value;
+	node->used -= !!*slot;
+	slot_store(slot, value);
 }
 
 static bool is_run(const void *value)
@@ -70,13 +106,44 @@ static bool beyond(const struct xa_node *node, uintptr_t index)
 	return bits < sizeof(index) * 8 && index >> bits;
 }
 
-static struct xa_node *node_new(unsigned int shift)
+/* A node without entries, in no tree, or NULL without memory */
+static struct xa_node *node_new(struct xarray *xa, unsigned int shift)
 {
-	struct xa_node *node = chunk_base_node(sizeof(*node));
+	struct xa_node **spares = &xa->spares[shift / SLOT_BITS];
+	struct xa_node *node = *spares;
 
+	if (node) {
+		*spares = node->parent;
+		node->parent = NULL;
+		return node;
+	}
+	node = chunk_base_node(sizeof(*node));
 	if (node)
 		node->shift = shift;
 	return node;
+}
+
+/* Keep a node for later that is empty and in no tree any more. */
+static void node_spare(struct xarray *xa, struct xa_node *node)
+{
+	struct xa_node **spares = &xa->spares[node->shift / SLOT_BITS];
+
+	/* Before it is used again: see above. */
+	__atomic_store_n(&xa->generation, xa->generation + 1, __ATOMIC_RELEASE);
+	node->parent = *spares;
+	*spares = node;
+}
+
+/* Take nodes without entries out of the tree, from this one upwards. */
+static void prune(struct xarray *xa, struct xa_node *node, uintptr_t index)
+{
+	struct xa_node *parent;
+
+	for (; !node->used && node->parent; node = parent) {
+		parent = node->parent;
+		slot_set(parent, slot_of(parent, index), NULL);
+		node_spare(xa, node);
+	}
 }
 
 /* The topmost node, made high enough; NULL without memory */
@@ -87,82 +154,122 @@ static struct xa_node *head_for(struct xarray *xa, uintptr_t index,
 	struct xa_node *above;
 
 	while (!head || beyond(head, index) || head->shift < shift) {
-		above = node_new(head ? head->shift + SLOT_BITS : 0);
+		above = node_new(xa, head ? head->shift + SLOT_BITS : 0);
 		if (!above)
 			return NULL;
-		if (head)
-			above->slots[0] = head;
+		if (head) {
+			slot_set(above, &above->slots[0], head);
+			head->parent = above;
+		}
 		__atomic_store_n(&xa->head, above, __ATOMIC_RELEASE);
 		head = above;
 	}
 	return head;
 }
 
-static struct xa_node *node_below(struct xa_node *node, void **slot, bool make)
+/* The node below a slot; NULL if there is none, and none can be made */
+static struct xa_node *node_below(struct xarray *xa, struct xa_node *node,
+				  void **slot, bool make)
 {
 	struct xa_node *below = slot_load(slot);
 
 	if (below || !make)
 		return below;
-	below = node_new(node->shift - SLOT_BITS);
-	if (below)
-		slot_store(slot, below);
+	below = node_new(xa, node->shift - SLOT_BITS);
+	if (!below)
+		return NULL;
+	below->parent = node;
+	slot_set(node, slot, below);
 	return below;
 }
 
-/*
- * The slot of an index in the node of a shift, or in the one above whose slot is
- * a run; *@shift is set to that node's. NULL if there is none, and none can be
- * made.
+/**
+ * struct place - where an index is
+ * @node: the lowest node there is on its path, or that of the shift asked for,
+ *        or one whose slot is a run; NULL if there is none at all
+ * @full: @node is one of the latter two, not merely the lowest there is
  */
-static void **find_slot(struct xarray *xa, uintptr_t index,
-			unsigned int *shift, bool make)
+struct place {
+	struct xa_node *node;
+	bool full;
+};
+
+/* Go down to a node of @shift, making nodes or not. For writers */
+static struct place find_place(struct xarray *xa, uintptr_t index,
+			       unsigned int shift, bool make)
 {
-	struct xa_node *node = make ? head_for(xa, index, *shift) :
-				      head_of(xa);
-	void **slot;
+	struct place place = {
+		.node = make ? head_for(xa, index, shift) : head_of(xa),
+	};
+	struct xa_node *below;
 
-	if (!node || beyond(node, index))
-		return NULL;
-	for (slot = slot_of(node, index); node->shift > *shift;
-	     slot = slot_of(node, index)) {
-		struct xa_node *below = node_below(node, slot, make);
-
+	if (!place.node || beyond(place.node, index))
+		return (struct place) { NULL, false };
+	while (place.node->shift > shift) {
+		below = node_below(xa, place.node,
+				   slot_of(place.node, index), make);
 		if (!below)
-			return NULL;
+			return place;
 		if (is_run(below))
 			break;
-		node = below;
+		place.node = below;
 	}
-	*shift = node->shift;
-	return slot;
+	place.full = true;
+	return place;
 }
 
-/* Write an entry at all indices below a slot; *@slot is in a node of @shift. */
-static void fill(void **slot, unsigned int shift, void *entry)
+/* Write an entry at all indices below a slot of a node. */
+static void fill(struct xarray *xa, struct xa_node *node, void **slot,
+		 void *entry)
 {
 	struct xa_node *below = slot_load(slot);
 	unsigned int i;
 
-	if (!shift) {
-		slot_store(slot, entry);
+	if (!node->shift) {
+		slot_set(node, slot, entry);
 	} else if (!below || is_run(below)) {
-		slot_store(slot, entry ? (char *)entry + RUN : NULL);
+		slot_set(node, slot, entry ? (char *)entry + RUN : NULL);
 	} else {
 		for (i = 0; i < SLOTS; i++)
-			fill(&below->slots[i], shift - SLOT_BITS, entry);
+			fill(xa, below, &below->slots[i], entry);
+		if (entry)
+			return;
+		slot_set(node, slot, NULL);
+		node_spare(xa, below);
 	}
 }
 
-/* Write an entry at the 1 << @shift indices from @index, which is aligned. */
-static bool store(struct xarray *xa, uintptr_t index, unsigned int shift,
-		  void *entry)
+/* As fill() for @count slots of one of the lowest nodes. */
+static void fill_lowest(struct xa_node *node, void **slot, unsigned int count,
+			void *entry)
 {
-	void **slot = find_slot(xa, index, &shift, entry);
+	unsigned int used = count == SLOTS ? node->used : 0, i;
 
-	if (slot)
-		fill(slot, shift, entry);
-	return slot || !entry;
+	/* Mostly there is nothing to count: all is free, or all is used. */
+	for (i = 0; node->used > used && i < count; i++)
+		used += !!slot[i];
+	for (i = 0; i < count; i++)
+		slot_store(&slot[i], entry);
+	node->used += (entry ? count : 0) - used;
+}
+
+/*
+ * Write an entry at @count times 1 << @shift indices from @index, which is
+ * aligned; @count can be more than 1 if @shift is 0 and all are in one node.
+ */
+static bool store(struct xarray *xa, uintptr_t index, unsigned int shift,
+		  unsigned int count, void *entry)
+{
+	struct place place = find_place(xa, index, shift, entry);
+
+	if (place.full && !place.node->shift)
+		fill_lowest(place.node, slot_of(place.node, index), count,
+			    entry);
+	else if (place.full)
+		fill(xa, place.node, slot_of(place.node, index), entry);
+	if (place.node)
+		prune(xa, place.node, index);
+	return place.full || !entry;
 }
 
 /**
@@ -173,7 +280,7 @@ static bool store(struct xarray *xa, uintptr_t index, unsigned int shift,
 void xa_init_flags(struct xarray *xa, gfp_t flags)
 {
 	(void)flags;
-	xa->head = NULL;
+	*xa = (struct xarray) { 0 };
 }
 
 /**
@@ -183,6 +290,38 @@ void xa_init_flags(struct xarray *xa, gfp_t flags)
 void xa_destroy(struct xarray *xa)
 {
 	__atomic_store_n(&xa->head, NULL, __ATOMIC_RELEASE);
+}
+
+/* The entry at an index, or NULL and how many bits of the index to skip */
+static void *walk(struct xarray *xa, uintptr_t index, unsigned int *shift)
+{
+	struct xa_node *node = head_of(xa);
+	void *value = node;
+
+	*shift = sizeof(index) * 8;
+	if (!node || beyond(node, index))
+		return NULL;
+	do {
+		node = value;
+		*shift = node->shift;
+		value = slot_load(slot_of(node, index));
+	} while (value && node->shift && !is_run(value));
+	return entry_of(value);
+}
+
+/* The same; again, if nodes left the tree meanwhile */
+static void *find_at(struct xarray *xa, uintptr_t index, unsigned int *shift)
+{
+	uintptr_t generation, before;
+	void *entry;
+
+	generation = generation_of(xa);
+	do {
+		before = generation;
+		entry = walk(xa, index, shift);
+		generation = generation_of(xa);
+	} while (generation != before);
+	return entry;
 }
 
 /**
@@ -195,10 +334,9 @@ void xa_destroy(struct xarray *xa)
  */
 void *xa_load(struct xarray *xa, uintptr_t index)
 {
-	unsigned int shift = 0;
-	void **slot = find_slot(xa, index, &shift, false);
+	unsigned int shift;
 
-	return slot ? entry_of(slot_load(slot)) : NULL;
+	return find_at(xa, index, &shift);
 }
 
 /**
@@ -214,7 +352,7 @@ void *xa_load(struct xarray *xa, uintptr_t index)
 void *xa_store(struct xarray *xa, uintptr_t index, void *entry, gfp_t gfp)
 {
 	(void)gfp;
-	return store(xa, index, 0, entry) ? NULL : &no_memory;
+	return store(xa, index, 0, 1, entry) ? NULL : &no_memory;
 }
 
 /* How large a run may begin at @index and end no later than @last? */
@@ -254,30 +392,17 @@ void *xa_store_range(struct xarray *xa, uintptr_t first, uintptr_t last,
 	for (;;) {
 		shift = run_shift(index, last);
 		rest = ((uintptr_t)1 << shift) - 1;
-		if (!store(xa, index, shift, entry))
+		/* Single ones, as many as are in the same node */
+		if (!shift)
+			rest = (~index & (SLOTS - 1)) < left ?
+			       (~index & (SLOTS - 1)) : left;
+		if (!store(xa, index, shift, shift ? 1 : rest + 1, entry))
 			return &no_memory;
 		if (left == rest)
 			return NULL;
 		left -= rest + 1;
 		index += rest + 1;
 	}
-}
-
-/* The entry at an index, or NULL and how many bits of the index to skip */
-static void *find_at(struct xarray *xa, uintptr_t index, unsigned int *shift)
-{
-	struct xa_node *node = head_of(xa);
-	void *value = node;
-
-	*shift = sizeof(index) * 8;
-	if (!node || beyond(node, index))
-		return NULL;
-	do {
-		node = value;
-		*shift = node->shift;
-		value = slot_load(slot_of(node, index));
-	} while (value && node->shift && !is_run(value));
-	return entry_of(value);
 }
 
 /**
@@ -312,6 +437,49 @@ void *xa_find(struct xarray *xa, uintptr_t *index, uintptr_t max,
 			break;
 	}
 	return NULL;
+}
+
+/* Count what is below a node again. Empty nodes leave the tree. */
+static void recount(struct xarray *xa, struct xa_node *node)
+{
+	unsigned int used = 0, i;
+
+	for (i = 0; i < SLOTS; i++) {
+		struct xa_node *below = slot_load(&node->slots[i]);
+
+		if (below && node->shift && !is_run(below)) {
+			below->parent = node;
+			recount(xa, below);
+			if (!below->used) {
+				slot_store(&node->slots[i], NULL);
+				node_spare(xa, below);
+				continue;
+			}
+		}
+		used += !!below;
+	}
+	node->used = used;
+}
+
+/**
+ * xa_recover() - make an array fit for stores again
+ * @xa: the array, in which a store may have been cut short
+ *
+ * Libchunk's own: in a child forked during a store. Entries stay; nodes that
+ * were in no tree at that time are given up.
+ *
+ * Context: nobody else stores.
+ */
+void xa_recover(struct xarray *xa)
+{
+	unsigned int i;
+
+	for (i = 0; i < XA_LEVELS; i++)
+		xa->spares[i] = NULL;
+	if (xa->head) {
+		xa->head->parent = NULL;
+		recount(xa, xa->head);
+	}
 }
 
 /**

@@ -267,9 +267,32 @@ static void aligned_without_more(void)
 	expect_stats_consistent();
 }
 
+/* With large chunks one more, and with very large ones none. */
+static void large_chunks(void)
+{
+	size_t most = 0;
+
+	if (sizeof(void *) < 8)
+		tap_skip("there are few addresses");
+	need_ahead();
+	for (size_t i = 0; i < 10; i++) {
+		expect(chunk_alloc(64 * MIB, MIB, false));
+		expect(ahead() <= 64 * MIB);
+		if (ahead() > most)
+			most = ahead();
+	}
+	expect_equal(most, 64 * MIB);
+	for (size_t i = 0; i < 4; i++) {
+		expect(chunk_alloc(512 * MIB, MIB, false));
+		expect(ahead() <= 64 * MIB);
+	}
+	expect_stats_consistent();
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "what is mapped ahead is bounded", bounded },
+	{ "what is mapped ahead of large chunks is, too", large_chunks },
 	{ "it serves without a call to the system", serves },
 	{ "it is given up when address space is short",
 	  given_up_when_short },

@@ -36,6 +36,30 @@ static void huge_pages(void)
 	expect(is_filled(chunk, 8 * HUGE_PAGE, 1));
 }
 
+/* Without the device they are asked for, again where a mapping was replaced. */
+static void huge_pages_asked_for(void)
+{
+	char *chunk;
+
+	if (on_device() || plain_posix() ||
+	    access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK))
+		tap_skip("it is not for libchunk to ask for huge pages");
+	configure_huge();
+	chunk = alloc_mib(8);
+	expect(mapping_wants_huge(chunk) && mapping_wants_huge(chunk + 7 * MIB));
+	pages_decommit(chunk, 4 * MIB);
+	expect(pages_commit(chunk, 4 * MIB));
+	expect(mapping_wants_huge(chunk) && mapping_wants_huge(chunk + 4 * MIB));
+	dealloc_mib(chunk, 8);
+	expect(alloc_mib(8) == (void *)chunk);
+	expect(mapping_wants_huge(chunk) && mapping_wants_huge(chunk + 7 * MIB));
+}
+
+static void not_asked_for(void)
+{
+	expect(!mapping_wants_huge(alloc_mib(8)));
+}
+
 static void huge_after_reuse(void)
 {
 	char *chunk;
@@ -179,6 +203,8 @@ static void inherited(void)
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "huge pages, to be seen in smaps", huge_pages },
+	{ "huge pages are asked for", huge_pages_asked_for },
+	{ "and not if they are not wanted", not_asked_for },
 	{ "reuse frees all and starts with zeroes", huge_after_reuse },
 	{ "zero when recycled", zero_when_recycled },
 	{ "zero when recommitted", zero_when_recommitted },

@@ -17,6 +17,7 @@ bool on_device(void);
 bool plain_posix(void);
 
 struct chunk_stats stats_now(void);
+extern bool unmap_failed;
 void expect_stats_consistent(void);
 
 void *alloc_mib(size_t mib);

@@ -5,9 +5,13 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <linux/rbtree_augmented.h>
 #include <linux/xarray.h>
@@ -427,6 +431,138 @@ static void readers(void)
 	expect(seen[0] + seen[1]);
 }
 
+/* Memory is used again by others: as much as is in use at a time will do. */
+static void places_change(void)
+{
+	static struct xarray array;
+	uint64_t before = 0;
+
+	chunks_init();
+	xa_init_flags(&array, 0);
+	for (uintptr_t i = 0; i < 20000; i++) {
+		uintptr_t at = i << 13 ^ i * 77;
+
+		if (i == 2000)
+			before = stats_now().base_bytes;
+		expect(!xa_err(xa_store_range(&array, at, at + 65 + i % 700,
+					      entries, 0)));
+		expect(xa_load(&array, at) == entries);
+		expect(!xa_err(xa_store_range(&array, at, at + 65 + i % 700,
+					      NULL, 0)));
+		expect(!xa_load(&array, at) && !xa_load(&array, at + 64));
+	}
+	expect_equal(stats_now().base_bytes, before);
+}
+
+#ifdef __x86_64__
+/* For single steps; the lowest node of each is of use to the other. */
+#define HERE	((uintptr_t)5 << 18 | 7)
+#define THERE	((uintptr_t)9 << 18 | 7)
+
+static struct xarray stepped;
+static unsigned int step_at, step_now;
+
+/* Before an instruction of a reader: what is here goes, and comes up there. */
+static void change_places(int number)
+{
+	(void)number;
+	if (++step_now != step_at)
+		return;
+	expect(!xa_err(xa_store(&stepped, HERE, NULL, 0)));
+	expect(!xa_err(xa_store(&stepped, THERE, &entries[1], 0)));
+}
+
+/* In between the processor traps after each instruction. */
+static inline void steps_begin(void)
+{
+	__asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq" : : : "memory", "cc");
+}
+
+static inline void steps_end(void)
+{
+	__asm__ volatile("pushfq; andl $~0x100, (%%rsp); popfq" : : : "memory", "cc");
+}
+
+/* Whatever a reader has just read, nothing of another place is taken for it. */
+static void interrupted_reader(void)
+{
+	unsigned int found = 0;
+
+	chunks_init();
+	expect(signal(SIGTRAP, change_places) != SIG_ERR);
+	do {
+		void *entry;
+
+		xa_init_flags(&stepped, 0);
+		expect(!xa_err(xa_store(&stepped, HERE, &entries[0], 0)));
+		step_at++;
+		step_now = 0;
+		steps_begin();
+		entry = xa_load(&stepped, HERE);
+		steps_end();
+		expect(!entry || entry == &entries[0]);
+		found += !!entry;
+	} while (step_now >= step_at);
+	tap_note("interrupted at %u instructions; it found something %u times",
+		 step_at - 1, found);
+	/* Emulators do not trap. */
+	expect(getenv("TAP_UNDER") || (step_at > 10 && found < step_at));
+}
+
+/* Each entry of a node comes and goes but for one, which stays. */
+static void use_node(uintptr_t stays)
+{
+	uintptr_t first = HERE & ~(uintptr_t)63;
+
+	for (uintptr_t i = 0; i < 64; i++)
+		expect(!xa_err(xa_store(&stepped, first + i, &entries[i], 0)));
+	for (uintptr_t i = 0; i < 64; i++)
+		if (first + i != stays)
+			expect(!xa_err(xa_store(&stepped, first + i, NULL, 0)));
+	expect(xa_load(&stepped, stays) == &entries[stays - first]);
+	expect(!xa_err(xa_store(&stepped, stays, NULL, 0)));
+}
+
+/* Before an instruction of a writer: a child goes on without it. */
+static void fork_here(int number)
+{
+	int status;
+	pid_t child;
+
+	(void)number;
+	step_now++;
+	child = fork();
+	expect(child >= 0);
+	if (!child) {
+		xa_recover(&stepped);
+		expect(xa_load(&stepped, THERE) == &entries[1]);
+		use_node(HERE);
+		use_node(HERE + 1);
+		expect(xa_load(&stepped, THERE) == &entries[1]);
+		expect(!xa_load(&stepped, HERE));
+		_exit(0);
+	}
+	expect(waitpid(child, &status, 0) == child && !status);
+}
+
+static void interrupted_writer(void)
+{
+	chunks_init();
+	expect(signal(SIGTRAP, fork_here) != SIG_ERR);
+	xa_init_flags(&stepped, 0);
+	expect(!xa_err(xa_store(&stepped, THERE, &entries[1], 0)));
+	steps_begin();
+	xa_store(&stepped, HERE, &entries[7], 0);
+	xa_store(&stepped, HERE + 1, &entries[8], 0);
+	xa_store(&stepped, HERE, NULL, 0);
+	xa_store(&stepped, HERE + 1, NULL, 0);
+	xa_store(&stepped, HERE, &entries[7], 0);
+	steps_end();
+	tap_note("forked at %u instructions", step_now);
+	expect(getenv("TAP_UNDER") || step_now > 100);
+}
+#endif
+
 static void set_address_space(rlim_t bytes)
 {
 	struct rlimit limit;
@@ -474,6 +610,13 @@ static const struct tap_case cases[] = {
 	{ "xarray: only the first entry at a place takes memory",
 	  nothing_grows },
 	{ "xarray: readers while it is written and grows", readers },
+	{ "xarray: places change for ever", places_change },
+#ifdef __x86_64__
+	{ "xarray: a reader interrupted at each instruction",
+	  interrupted_reader },
+	{ "xarray: a writer cut short at each instruction",
+	  interrupted_writer },
+#endif
 	{ "xarray: out of memory", out_of_memory },
 };
 

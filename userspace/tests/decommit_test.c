@@ -5,6 +5,9 @@
  */
 #include <pthread.h>
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include "common.h"
 
 /* Chunks of this many MiB; ranges that begin and end everywhere in them. */
@@ -289,8 +292,46 @@ static void traps_in_threads(void)
 	expect(result == chunk);
 }
 
+/* A figure of this process in KiB, 0 if the system does not say */
+static size_t status_kib(const char *name)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	char line[256];
+	size_t kib = 0;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, name, strlen(name)))
+			kib = strtoull(line + strlen(name), NULL, 10);
+	}
+	if (file)
+		fclose(file);
+	return kib;
+}
+
+/* What was never touched costs nothing, however much it is. */
+static void large_untouched(void)
+{
+	size_t size = sizeof(void *) == 8 ? GIB : 256 * MIB, before;
+	char *chunk = chunk_alloc(size, MIB, false);
+
+	expect(chunk);
+	chunk[0] = 1;
+	before = status_kib("VmPTE:");
+	if (!before)
+		tap_skip("this system does not say how large page tables are");
+	pages_decommit(chunk, size);
+	expect(status_kib("VmPTE:") <= before + 64);
+	expect_trap(chunk);
+	expect_trap(chunk + size / 2);
+	expect_trap(chunk + size - 1);
+	expect(pages_commit(chunk, size));
+	expect(status_kib("VmPTE:") <= before + 64);
+	expect(chunk[0] == 0 && chunk[size - 1] == 0);
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
+	{ "much that was never touched", large_untouched },
 	{ "decommitted ranges trap, their surroundings are kept",
 	  ranges_trap },
 	{ "a whole chunk between live ones", whole_chunk },

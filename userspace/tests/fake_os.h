@@ -32,7 +32,7 @@ enum fake_call { FAKE_MAP, FAKE_UNMAP, FAKE_COMMIT, FAKE_DECOMMIT, FAKE_PURGE };
  * @seed:      of what is random
  * @calls:     how often each was called
  * @mapped:    bytes
- * @lost:      bytes that could not be unmapped
+ * @lost:      bytes that are mapped and not libchunk's any more
  * @most:      no more bytes than that can be mapped
  * @complaints: lines that somebody should read
  * @before:    called at the beginning of a primitive, with its range

@@ -152,14 +152,19 @@ static void use_slot(struct slot *slot)
 
 static void map_or_unmap(void)
 {
+	size_t before;
+
 	if (!mapped) {
 		mapped = pages_map(NULL, fake.page);
 		if (mapped)
 			expect_blank(mapped, fake.page);
 		return;
 	}
+	before = fake.mapped;
 	pages_unmap(mapped, fake.page);
 	mapped = NULL;
+	if (fake.mapped == before)
+		fake.lost += fake.page;
 }
 
 static void one_step(void)
@@ -211,5 +216,7 @@ void work_off(void)
 	chunk_set_recycle_limit(0);
 	expect_none_lost();
 	expect_equal(chunk_recycled_bytes(), 0);
-	expect_equal(stats_now().base_bytes + fake.lost, fake.mapped);
+	/* But for parts of chunks that the system did not take back. */
+	expect(unmap_failed ||
+	       stats_now().base_bytes + fake.lost == fake.mapped);
 }

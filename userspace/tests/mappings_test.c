@@ -3,8 +3,12 @@
  * Mappings: what kills allocators that punch holes. 65,536 alternating pages
  * are decommitted, twice as many as the default limit allows mappings for.
  */
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <sys/mman.h>
 
 #include "common.h"
 
@@ -31,6 +35,16 @@ static char *chunk_for_holes(size_t *size)
 	return chunk;
 }
 
+static size_t most_mappings(void)
+{
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+	size_t most = 0;
+
+	expect(file && fscanf(file, "%zu", &most) == 1);
+	fclose(file);
+	return most;
+}
+
 static void make_holes(char *chunk)
 {
 	size_t page = page_size();
@@ -55,6 +69,13 @@ static void alternating_holes(void)
 	if (on_device())
 		expect(added <= 2);
 	expect(holes_cost_mappings() || added <= 2 || added > 1000);
+	/* Some are left to the program, and it is said that pages do not trap. */
+	if (holes_cost_mappings() && !plain_posix()) {
+		expect(count_mappings() < most_mappings() * 29 / 32);
+		expect(stats_now().untrapped > 0);
+	} else if (!plain_posix()) {
+		expect_equal(stats_now().untrapped, 0);
+	}
 	/* Whether or not all of them trap, no memory is behind them. */
 	for (size_t i = 0; i < HOLES; i++)
 		if (i % 251 == 0)
@@ -120,8 +141,69 @@ static void guarded_chunks(void)
 		dealloc_mib(chunks[i], 1);
 }
 
+static void *run(void *arg)
+{
+	return arg;
+}
+
+/* Guards given back and bought again; all the while the program has its own. */
+static void room_for_the_program(void)
+{
+	size_t page = page_size(), size;
+	char *chunk = chunk_for_holes(&size);
+	uint64_t untrapped;
+	pthread_t thread;
+	void *place;
+
+	if (!holes_cost_mappings() || plain_posix())
+		tap_skip("holes do not cost mappings here");
+	make_holes(chunk);
+	expect(!pthread_create(&thread, NULL, run, NULL));
+	expect(!pthread_join(thread, NULL));
+	place = mmap(NULL, MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	expect(place != MAP_FAILED);
+	expect(chunk_alloc(8 * MIB, MIB, false));
+	expect(pages_commit(chunk, size));
+	expect(count_mappings() < 1000);
+	/* It is not seen at once that there is room again, but soon. */
+	for (size_t i = 0; i < most_mappings() / 16; i++)
+		pages_decommit(chunk + 2 * i * page, page);
+	untrapped = stats_now().untrapped;
+	for (size_t i = HOLES - 100; i < HOLES; i++) {
+		pages_decommit(chunk + 2 * i * page, page);
+		expect(read_traps(chunk + 2 * i * page));
+	}
+	expect_equal(stats_now().untrapped, untrapped);
+}
+
+/* What was decommitted at once comes back page by page. */
+static void page_by_page(void)
+{
+	size_t page = page_size(), size;
+	char *chunk = chunk_for_holes(&size);
+
+	pages_decommit(chunk, size);
+	for (size_t i = 0; i < HOLES; i++) {
+		expect(pages_commit(chunk + 2 * i * page, page));
+		chunk[2 * i * page] = 1;
+	}
+	if (on_device())
+		expect_trap(chunk + page);
+	/* Whoever wrote where it did not trap has written nothing. */
+	store_traps(chunk + size - page, 1);
+	for (size_t i = 0; i < HOLES; i += 97)
+		expect(chunk[2 * i * page] == 1);
+	expect(pages_commit(chunk, size));
+	for (size_t i = 0; i < HOLES; i += 97)
+		expect(chunk[2 * i * page] == 1 &&
+		       chunk[(2 * i + 1) * page] == 0);
+	expect(chunk[size - page] == 0);
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
+	{ "a large range comes back page by page", page_by_page },
+	{ "mappings are left to the program", room_for_the_program },
 	{ "65,536 alternating pages decommitted", alternating_holes },
 	{ "all of them come back", all_come_back },
 	{ "chunks with guard pages", guarded_chunks },

@@ -336,22 +336,52 @@ static void neither_traps_nor_purges(void)
 	expect_blank(chunk, 2 * MIB);
 }
 
+/* It is kept, traps, serves the next, and goes when the system takes it. */
 static void unmap_that_fails(void)
 {
-	char *chunk = alloc_mib(2), *next;
+	char *chunk = alloc_mib(2), *others[3];
 
 	chunk_set_recycle_limit(0);
 	scribble(chunk, 2 * MIB);
-	fake.fail_at[FAKE_UNMAP] = fake.calls[FAKE_UNMAP] + 1;
+	for (size_t i = 0; i < TAP_COUNT(others); i++)
+		others[i] = alloc_mib(2);
+	fake.fail_from[FAKE_UNMAP] = fake.calls[FAKE_UNMAP] + 1;
 	dealloc_mib(chunk, 2);
-	expect_equal(fake.complaints, 1);
 	expect(!chunk_is_live(chunk));
-	expect_equal(fake.lost, 2 * MIB);
+	expect_equal(chunk_recycled_bytes(), 2 * MIB);
 	expect_trap(chunk);
-	next = alloc_mib(2);
-	expect(next != chunk);
-	dealloc_mib(next, 2);
+	expect(alloc_mib(2) == chunk);
+	expect_blank(chunk, 2 * MIB);
+	dealloc_mib(chunk, 2);
+	dealloc_mib(others[0], 2);
+	dealloc_mib(others[1], 2);
 	expect_equal(fake.complaints, 1);
+	expect_equal(chunk_recycled_bytes(), 6 * MIB);
+	expect_none_lost();
+	fake.fail_from[FAKE_UNMAP] = 0;
+	dealloc_mib(others[2], 2);
+	expect_equal(chunk_recycled_bytes(), 0);
+	expect_none_lost();
+	expect_equal(fake.mapped, stats_now().base_bytes);
+}
+
+/* Likewise what is cut off, whole chunks of it. */
+static void trim_that_fails(void)
+{
+	size_t had, before;
+	char *chunk;
+
+	chunks_init();
+	had = stats_now().mapped_bytes;
+	fake.fail_from[FAKE_UNMAP] = fake.calls[FAKE_UNMAP] + 1;
+	chunk = chunk_alloc(3 * MIB, 8 * MIB, false);
+	expect(chunk);
+	expect(chunk_recycled_bytes() >= 6 * MIB);
+	expect_none_lost();
+	before = fake.mapped;
+	expect(alloc_mib(2) && alloc_mib(1) && alloc_mib(3));
+	expect_equal(fake.mapped, before);
+	expect(stats_now().mapped_bytes > had);
 	expect_none_lost();
 }
 
@@ -397,7 +427,9 @@ static const struct tap_case cases[] = {
 	{ "decommit that cannot trap", decommit_that_cannot_trap },
 	{ "decommit that can neither trap nor purge",
 	  neither_traps_nor_purges },
-	{ "unmap that fails", unmap_that_fails },
+	{ "unmap that fails: kept for reuse, and said once",
+	  unmap_that_fails },
+	{ "trimming that fails: kept for reuse", trim_that_fails },
 	{ "no cutting and merging where mappings are unmapped whole",
 	  whole_mappings_only },
 };

@@ -300,8 +300,119 @@ static void live_is_not_coalesced(void)
 	expect(is_filled(row + 2 * MIB, MIB, 2 + 2 * MIB));
 }
 
+/* Extents of the churn that has no end; their sizes and alignments in MiB */
+#define HELD		48
+#define LARGEST		16
+#define MOST_ALIGNED	32
+
+/**
+ * struct churn - extents that come and go
+ * @chunks:    the extents, or NULL
+ * @sizes:     of each, in MiB
+ * @low:       the lowest address ever
+ * @high:      the highest ever
+ * @live:      MiB in all of them
+ * @most_live: the most there ever were
+ */
+struct churn {
+	char *chunks[HELD];
+	size_t sizes[HELD];
+	uintptr_t low, high;
+	size_t live, most_live;
+};
+
+static void churn_alloc(struct churn *churn, size_t i, uint64_t *random)
+{
+	size_t mib = 1 + random_below(random, LARGEST);
+	size_t alignment = MIB << random_below(random, 6);
+	char *chunk = chunk_alloc(mib * MIB, alignment, false);
+
+	expect(chunk && (uintptr_t)chunk % alignment == 0);
+	chunk[0] = 1;
+	churn->chunks[i] = chunk;
+	churn->sizes[i] = mib;
+	churn->live += mib;
+	if (churn->live > churn->most_live)
+		churn->most_live = churn->live;
+	if (!churn->low || (uintptr_t)chunk < churn->low)
+		churn->low = (uintptr_t)chunk;
+	if ((uintptr_t)chunk + mib * MIB > churn->high)
+		churn->high = (uintptr_t)chunk + mib * MIB;
+}
+
+static void churn_step(struct churn *churn, uint64_t *random)
+{
+	size_t i = random_below(random, HELD);
+
+	if (!churn->chunks[i]) {
+		churn_alloc(churn, i, random);
+		return;
+	}
+	dealloc_mib(churn->chunks[i], churn->sizes[i]);
+	churn->chunks[i] = NULL;
+	churn->live -= churn->sizes[i];
+}
+
+/*
+ * An extent is put where nothing was only if no hole is large enough. Between
+ * extents there is one hole each, and none of them is that large.
+ */
+static void expect_bounded(const struct churn *churn, size_t limit)
+{
+	size_t hole = (LARGEST + MOST_ALIGNED) * MIB;
+	struct chunk_stats s = stats_now();
+
+	tap_note("in use %zu MiB at most, in %zu MiB of addresses; mapped %zu, for bookkeeping %zu",
+		 churn->most_live, (churn->high - churn->low) / MIB,
+		 (size_t)(s.mapped_bytes / MIB), (size_t)(s.base_bytes / MIB));
+	expect(churn->high - churn->low <=
+	       churn->most_live * MIB + limit + (HELD + 1) * hole);
+	expect(s.mapped_bytes - s.base_bytes <=
+	       2 * churn->most_live * MIB + limit + 256 * MIB);
+	expect(s.base_bytes <= 2 * MIB);
+}
+
+static void bounded_for_ever(void)
+{
+	static const size_t limits[] = { 0, 24 * MIB, 128 * MIB };
+	struct churn churn = { 0 };
+	uint64_t random = 1;
+
+	need_cutting();
+	for (size_t i = 0; i < TAP_COUNT(limits); i++) {
+		chunk_set_recycle_limit(limits[i]);
+		for (unsigned int step = 0; step < rounds(3000); step++)
+			churn_step(&churn, &random);
+		expect_bounded(&churn, limits[i]);
+	}
+	expect_stats_consistent();
+}
+
+/* One at a time: it need not move. */
+static void one_for_ever(void)
+{
+	uintptr_t low = UINTPTR_MAX, high = 0;
+
+	need_cutting();
+	chunk_set_recycle_limit(0);
+	for (unsigned int i = 0; i < rounds(2000); i++) {
+		char *chunk = chunk_alloc(65 * MIB, 64 * MIB, false);
+
+		expect(chunk);
+		if ((uintptr_t)chunk < low)
+			low = (uintptr_t)chunk;
+		if ((uintptr_t)chunk > high)
+			high = (uintptr_t)chunk;
+		dealloc_mib(chunk, 65);
+	}
+	expect(high - low <= 1024 * MIB);
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
+	{ "addresses and bookkeeping are bounded, for ever",
+	  bounded_for_ever },
+	{ "one extent at a time stays where it is", one_for_ever },
 	{ "the limit is 128 MiB and can be set", default_limit },
 	{ "the limit is exact", limit_is_exact },
 	{ "a limit of 0", limit_of_zero },

@@ -36,6 +36,29 @@ size_t mapping_figure(const void *addr, const char *name)
 }
 
 /**
+ * mapping_wants_huge() - were huge pages asked for at an address?
+ * @addr: the address
+ */
+bool mapping_wants_huge(const void *addr)
+{
+	FILE *file = fopen("/proc/self/smaps", "r");
+	bool here = false, wants = false;
+	unsigned long start, end;
+	char line[512];
+
+	expect(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = start <= (uintptr_t)addr &&
+			       (uintptr_t)addr < end;
+		else if (here && !strncmp(line, "VmFlags:", 8))
+			wants = strstr(line, " hg");
+	}
+	fclose(file);
+	return wants;
+}
+
+/**
  * huge_pages_always() - does the kernel make huge pages wherever it can?
  */
 bool huge_pages_always(void)

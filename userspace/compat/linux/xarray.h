@@ -4,7 +4,8 @@
  * of pointers with indices of any size. The implementation is our own.
  *
  * Lookups take no lock and may run at any time, in a signal handler too: memory
- * once part of an array is never freed. Stores are the caller's to serialise.
+ * once part of an array is used for nothing else, and xarray.c says why that is
+ * enough. Stores are the caller's to serialise.
  */
 #ifndef COMPAT_LINUX_XARRAY_H
 #define COMPAT_LINUX_XARRAY_H
@@ -24,12 +25,19 @@
 
 struct xa_node;
 
+/* Heights of nodes: each distinguishes 6 bits more of an index. */
+#define XA_LEVELS	((sizeof(uintptr_t) * 8 + 5) / 6)
+
 /**
  * struct xarray - an array
- * @head: the topmost node, or NULL while nothing was ever stored
+ * @head:       the topmost node, or NULL while nothing was ever stored
+ * @generation: how many nodes have left the tree
+ * @spares:     for each height, nodes that did and were not used again
  */
 struct xarray {
 	struct xa_node *head;
+	uintptr_t generation;
+	struct xa_node *spares[XA_LEVELS];
 };
 
 /* The kernel charges the memory to whoever causes it; here that is us. */
@@ -45,6 +53,7 @@ void *xa_store_range(struct xarray *xa, uintptr_t first, uintptr_t last,
 		     void *entry, gfp_t gfp);
 void *xa_find(struct xarray *xa, uintptr_t *index, uintptr_t max,
 	      unsigned int filter);
+void xa_recover(struct xarray *xa);
 int xa_err(void *entry);
 
 /**

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Making memory trap, by what is cheapest, and leaving the program mappings.
+ *
+ * PROT_NONE takes two mappings for each range, of which a process has only so
+ * many. Libchunk takes up some share of them at most; beyond it memory is freed
+ * and does not trap. What ranges took is counted without looking at them: two
+ * for each. Where that comes to the share they are looked at, and when it is
+ * nearly used up not again for a while.
+ */
+#include <errno.h>
+
+#include "chunk_guard.h"
+#include "chunk_state.h"
+
+/* Of the share, in which steps it is counted anew: a sixteenth. */
+#define STEPS	16
+
+/* Mappings taken, or more. */
+static atomic_size_t taken;
+
+/* How often none could be had since that was last counted. */
+static atomic_size_t refused;
+
+/* Was anything kept for reuse guarded by marks, which @revive does not undo? */
+static atomic_bool marked;
+
+static size_t share(void)
+{
+	return chunk_os.caps.most_mappings;
+}
+
+/* Ranges that are larger than what is guarded without a mapping, or all */
+static size_t count_ranges(void)
+{
+	struct chunk_extent *extent;
+	size_t count;
+
+	count = chunk_track_ranges(&chunk_state.pages, chunk_os.guard);
+	for (extent = chunk_tree_first(&chunk_state.recycled); extent;
+	     extent = chunk_tree_next(extent))
+		count++;
+	return count;
+}
+
+/* Look at all that traps. Returns whether there is a mapping to be had. */
+static bool count_anew(void)
+{
+	size_t now;
+
+	chunk_lock();
+	now = 2 * count_ranges();
+	chunk_unlock();
+	if (now + share() / STEPS > share())
+		return false;
+	atomic_store_explicit(&taken, now, memory_order_relaxed);
+	atomic_store_explicit(&refused, 0, memory_order_relaxed);
+	return true;
+}
+
+/* Is there a mapping to be had for one range more? */
+static bool can_take(void)
+{
+	size_t had = atomic_load_explicit(&taken, memory_order_relaxed);
+	size_t so_far;
+
+	if (!share() || share() - 2 >= had)
+		return true;
+	so_far = atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
+	return so_far % (share() / STEPS + 1) == 0 && count_anew();
+}
+
+/**
+ * chunk_guard_split() - note that a range may take two mappings from now on
+ *
+ * Context: any.
+ */
+void chunk_guard_split(void)
+{
+	atomic_fetch_add_explicit(&taken, 2, memory_order_relaxed);
+}
+
+/* -ENOMEM: freed, but accessible */
+static int give_up(void)
+{
+	chunk_lock();
+	chunk_state.counts.untrapped++;
+	chunk_unlock();
+	return -ENOMEM;
+}
+
+/* By a mapping, or by marks, or not at all */
+static int guard_by(int (*by_mapping)(void *addr, size_t size), void *addr,
+		    size_t size, atomic_bool *by_marks)
+{
+	if (can_take() && !by_mapping(addr, size)) {
+		chunk_guard_split();
+		return 0;
+	}
+	if (chunk_os.guard && !chunk_os.guard(addr, size)) {
+		atomic_store_explicit(by_marks, true, memory_order_relaxed);
+		return 0;
+	}
+	/* What can only be freed by replacing it takes a mapping all the same. */
+	if (!chunk_os.purge(addr, size) || chunk_os.decommit(addr, size))
+		return give_up();
+	chunk_guard_split();
+	return 0;
+}
+
+/**
+ * chunk_guard_pages() - free the memory of pages and make accesses trap
+ * @addr: first byte, page-aligned, not from the device
+ * @size: bytes, page-aligned
+ *
+ * Context: lock not held.
+ * Return: 0, or -ENOMEM with the memory freed but accessible.
+ */
+int chunk_guard_pages(void *addr, size_t size)
+{
+	atomic_bool ignored;
+
+	if (chunk_os.guard && size <= chunk_os.caps.most_marked &&
+	    !chunk_os.guard(addr, size))
+		return 0;
+	return guard_by(chunk_os.decommit, addr, size, &ignored);
+}
+
+/**
+ * chunk_guard_extent() - the same for an extent that is kept for reuse
+ * @addr: first byte, chunk-aligned
+ * @size: bytes, chunk-aligned
+ *
+ * Context: lock not held.
+ * Return: 0, or -ENOMEM with the memory freed but accessible.
+ */
+int chunk_guard_extent(void *addr, size_t size)
+{
+	return guard_by(chunk_os.retire ?: chunk_os.decommit, addr, size,
+			&marked);
+}
+
+/**
+ * chunk_guard_widen() - commit pages where there is no mapping to part them
+ * @addr: first byte, page-aligned, decommitted, not from the device
+ * @size: bytes, page-aligned
+ *
+ * All decommitted pages around them, of the same extent, become accessible. They
+ * stay decommitted: they have no memory, but do not trap.
+ *
+ * Context: lock not held.
+ * Return: 0 or -ENOMEM.
+ */
+int chunk_guard_widen(void *addr, size_t size)
+{
+	uintptr_t from = (uintptr_t)addr, to = from + size;
+	struct chunk_extent *extent;
+
+	if (!share())
+		return -ENOMEM;
+	chunk_lock();
+	extent = chunk_radix_lookup(&chunk_state.live, from);
+	if (extent && to - extent->addr <= extent->size)
+		chunk_track_around(&chunk_state.pages, extent, &from, &to);
+	chunk_unlock();
+	if (to - from == size || chunk_os.commit((void *)from, to - from))
+		return -ENOMEM;
+	give_up();
+	return 0;
+}
+
+/**
+ * chunk_guard_undo() - make an extent accessible that was kept for reuse
+ * @addr: first byte
+ * @size: bytes
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int chunk_guard_undo(void *addr, size_t size)
+{
+	int err = 0;
+
+	/* Extents that were guarded either way may have become one. */
+	if (!chunk_os.revive ||
+	    atomic_load_explicit(&marked, memory_order_relaxed))
+		err = chunk_os.commit(addr, size);
+	if (!err && chunk_os.revive)
+		err = chunk_os.revive(addr, size);
+	return err;
+}
