@@ -449,6 +449,17 @@ static bool overcommit_is_strict(void)
 	return mode == '2';
 }
 
+/**
+ * chunk_linux_is_strict() - is memory charged when it is mapped?
+ *
+ * Context: after the start.
+ * Return: whether the system does not overcommit (vm.overcommit_memory is 2).
+ */
+bool chunk_linux_is_strict(void)
+{
+	return strict;
+}
+
 static void linux_start(bool guards)
 {
 	strict = overcommit_is_strict();
