@@ -39,10 +39,10 @@ typedef int64_t offset64;
  * @start:     first byte of jemalloc's code, if all its calls come here
  * @end:       byte behind that
  * @ctl:       jemalloc's mallctl(); NULL: there is no jemalloc
- * @mmap:      the next one
- * @mmap64:    the next one, or NULL if there is none
- * @munmap:    the next one
- * @sbrk:      the next one
+ * @map:       the next mmap()
+ * @map64:     the next mmap64(), or NULL if there is none
+ * @unmap:     the next munmap()
+ * @extend:    the next sbrk()
  */
 struct around {
 	atomic_bool known;
@@ -51,12 +51,12 @@ struct around {
 	uintptr_t end;
 	int (*ctl)(const char *name, void *oldp, size_t *oldlenp, void *newp,
 		   size_t newlen);
-	void *(*mmap)(void *addr, size_t size, int prot, int flags, int fd,
-		      off_t offset);
-	void *(*mmap64)(void *addr, size_t size, int prot, int flags, int fd,
-			offset64 offset);
-	int (*munmap)(void *addr, size_t size);
-	void *(*sbrk)(intptr_t increment);
+	void *(*map)(void *addr, size_t size, int prot, int flags, int fd,
+		     off_t offset);
+	void *(*map64)(void *addr, size_t size, int prot, int flags, int fd,
+		       offset64 offset);
+	int (*unmap)(void *addr, size_t size);
+	void *(*extend)(intptr_t increment);
 };
 
 static struct around around;
@@ -78,10 +78,10 @@ static bool find_jemalloc(struct object *object)
 
 static void find_next(struct around *found)
 {
-	found->mmap = (void *)object_find_behind("mmap");
-	found->mmap64 = (void *)object_find_behind("mmap64");
-	found->munmap = (void *)object_find_behind("munmap");
-	found->sbrk = (void *)object_find_behind("sbrk");
+	found->map = (void *)object_find_behind("mmap");
+	found->map64 = (void *)object_find_behind("mmap64");
+	found->unmap = (void *)object_find_behind("munmap");
+	found->extend = (void *)object_find_behind("sbrk");
 }
 
 /*
@@ -127,10 +127,10 @@ static bool is_memory(int prot, int flags)
 static void *map(void *addr, size_t size, int prot, int flags, int fd,
 		 offset64 offset)
 {
-	if (around.mmap64)
-		return around.mmap64(addr, size, prot, flags, fd, offset);
-	if (around.mmap && offset == (off_t)offset)
-		return around.mmap(addr, size, prot, flags, fd, offset);
+	if (around.map64)
+		return around.map64(addr, size, prot, flags, fd, offset);
+	if (around.map && offset == (off_t)offset)
+		return around.map(addr, size, prot, flags, fd, offset);
 	errno = ENOMEM;
 	return MAP_FAILED;
 }
@@ -172,6 +172,9 @@ EXPORTED void *mmap(void *addr, size_t size, int prot, int flags, int fd,
 	return map(addr, size, prot, flags, fd, offset);
 }
 
+/* Some C libraries have a macro for it, since the two are the same. */
+#ifndef mmap64
+
 /**
  * mmap64() - as mmap(), with an offset of 64 bits
  * @addr:   see mmap(2)
@@ -191,10 +194,12 @@ EXPORTED void *mmap64(void *addr, size_t size, int prot, int flags, int fd,
 	return map(addr, size, prot, flags, fd, offset);
 }
 
+#endif
+
 static int unmap(void *addr, size_t size)
 {
-	if (around.munmap)
-		return around.munmap(addr, size);
+	if (around.unmap)
+		return around.unmap(addr, size);
 	errno = ENOMEM;
 	return -1;
 }
@@ -241,11 +246,11 @@ EXPORTED void *sbrk(intptr_t increment)
 	bool jemalloc = is_jemalloc(__builtin_return_address(0));
 	void *before;
 
-	if (!around.sbrk) {
+	if (!around.extend) {
 		errno = ENOMEM;
 		return (void *)-1;
 	}
-	before = around.sbrk(increment);
+	before = around.extend(increment);
 	if (jemalloc && before != (void *)-1)
 		elsewhere += increment;
 	return before;
