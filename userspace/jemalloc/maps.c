@@ -144,10 +144,21 @@ void *maps_get(void *addr, size_t size, int prot, int flags)
 	return got;
 }
 
+/* Does any of a range lie in live extents? */
+static bool has_ours(void *addr, size_t size)
+{
+	struct part part = { .at = addr };
+
+	while (extents_next(&part, (char *)addr + size))
+		if (part.ours)
+			return true;
+	return false;
+}
+
 /**
  * maps_put() - answer munmap() of what may be jemalloc's
  * @addr:   first byte
- * @size:   bytes
+ * @size:   bytes; jemalloc may have merged ours with what is not
  * @unmap:  for the parts that are not ours
  * @result: what munmap() shall return; filled in if the answer is true
  *
@@ -160,7 +171,8 @@ bool maps_put(void *addr, size_t size, int (*unmap)(void *addr, size_t size),
 
 	size = (size + chunk_os.caps.page_size - 1) &
 	       ~(chunk_os.caps.page_size - 1);
-	if (!chunk_is_live(addr) && !(size && chunk_is_live((char *)addr + size - 1)))
+	if (!size || (uintptr_t)addr % chunk_os.caps.page_size ||
+	    (uintptr_t)addr + size < size || !has_ours(addr, size))
 		return false;
 	*result = 0;
 	extents_counts.deallocs++;

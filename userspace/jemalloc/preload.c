@@ -225,7 +225,8 @@ EXPORTED int munmap(void *addr, size_t size)
 	bool jemalloc = is_jemalloc(__builtin_return_address(0));
 	int saved = errno, result;
 
-	if (around.end &&
+	/* The program itself may have hooks that unmap what was jemalloc's. */
+	if (around.end && (jemalloc || chunk_is_live(addr)) &&
 	    maps_put(addr, size, jemalloc ? unmap_elsewhere : unmap,
 		     &result)) {
 		if (!result)
