@@ -68,7 +68,7 @@ static void commits_in_runs(void)
 		fill(p + at, run, runs);
 	}
 	expect_equal(stats_now().commits - before, runs);
-	/* What is committed already is as it was. */
+	/* Committing again leaves contents alone. */
 	expect(table->commit(p + page, run));
 	expect(is_filled(p + page, run, 0));
 	expect(is_filled(p, page, 1));

@@ -102,9 +102,9 @@ static bool hook_dalloc(extent_hooks_t *hooks, void *addr, size_t size,
 }
 
 /*
- * What lies below the end of the heap that sbrk() extends is purged and stays:
- * jemalloc takes memory there, too, and the kernel must not find holes in it. What
- * else lies there is treated the same, which costs address space and no more.
+ * Memory below the end of the heap that sbrk() extends is purged and stays:
+ * jemalloc takes memory there, too, and the kernel must not find holes in it. Other
+ * memory there is treated the same, which costs address space and no more.
  */
 static void destroy_foreign(char *addr, size_t size)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What jemalloc gets when it maps memory, and what happens when it unmaps it.
+ * jemalloc's mmap() and munmap(), answered with chunks.
  *
  * All of jemalloc's own extent hooks come down to mmap(), munmap() and advice. So
  * a heap lies in chunks if the two calls are answered with chunks, and jemalloc

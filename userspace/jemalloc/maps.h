@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What jemalloc gets when it maps memory, and what happens when it unmaps it. */
+/* jemalloc's mmap() and munmap(), answered with chunks. */
 #ifndef MAPS_H
 #define MAPS_H
 

@@ -213,7 +213,7 @@ static void several_at_once(void)
 		expect(!chunk_jemalloc_owns(low + i * MIB));
 }
 
-/* What pages are charged for before they are touched, a decommit gives back. */
+/* A decommit gives back what pages are charged before they are touched. */
 static bool decommit_pays(void)
 {
 	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");

@@ -175,7 +175,7 @@ static long number_in(const char *text, const char *word)
 	return number;
 }
 
-/* What a job costs, preloaded and not: faults and kibibytes */
+/* The cost of a job: page faults and kibibytes */
 struct cost {
 	long faults;
 	long child_faults;
