@@ -1,19 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jemalloc on libchunk: extent hooks for jemalloc 5.
+ * jemalloc on libchunk.
  *
- * There are two ways to use them.
+ * There are two ways to have it.
  *
- * - Preload libchunk-jemalloc.so into an unmodified program that uses the
- *   shared libjemalloc.so.2. It installs the hooks on every arena, those that
- *   exist and those to come. CHUNK_JEMALLOC_REPORT=1 in the environment prints a
- *   line at exit that says what came from where.
- * - Link libchunk-jemalloc.a and libchunk.a, and give the hooks to arenas of
- *   your choice:
+ * - Preload libchunk-jemalloc.so into an unmodified program that uses a shared
+ *   jemalloc, whichever version, before or behind it if that is preloaded, too.
+ *   jemalloc's mmap() and munmap() are then answered with chunks. Nothing else
+ *   changes: its arenas keep their hooks and come into being when it likes, and
+ *   calloc(), merging, purging, guards, thp and hpa cost and do what they do
+ *   without us. Nothing is decommitted unless jemalloc itself does so, where the
+ *   system does not overcommit.
+ * - Link libchunk-jemalloc.a and libchunk.a, and give the extent hooks to arenas
+ *   of your choice, of jemalloc 5:
  *
  *	extent_hooks_t *hooks = &chunk_jemalloc_hooks;
  *
  *	mallctl("arenas.create", &arena, &length, &hooks, sizeof(hooks));
+ *
+ *   With any hooks but its own jemalloc clears recycled memory for calloc() by
+ *   writing to it, makes no guards and turns hpa off. These hooks refuse to
+ *   decommit where the system overcommits, and on the device; jemalloc purges
+ *   then, and uses what it purged without a call.
+ *
+ * A program that has jemalloc linked into it is not noticed unless it exports
+ * mallctl(). If it does, the arenas that are in use when the preloaded library
+ * starts are given the hooks; so they are when the library is loaded by dlopen().
+ * It stays until the process ends. Arenas that are made later remain jemalloc's.
+ *
+ * thp:always in MALLOC_CONF has libchunk's backing:huge, too.
+ *
+ * CHUNK_JEMALLOC_REPORT=1 in the environment prints a line at exit that says what
+ * came from where, or that there is no jemalloc.
  *
  * Memory that jemalloc took from elsewhere before an arena had these hooks stays
  * where it is, and is treated as jemalloc itself would.
@@ -44,12 +62,12 @@ extern struct extent_hooks_s chunk_jemalloc_hooks;
  *                destroyed arenas while other parts of a chunk are in use
  * @lost_bytes:   such parts that could not be remembered, for lack of memory
  * @allocs:       extents handed to jemalloc
- * @deallocs:     extents it gave back whole
- * @refused:      extents it tried to give back but could not: parts of chunks,
- *                which it keeps for reuse, without memory
+ * @deallocs:     how often it gave address space back
+ * @refused:      extents it tried to give back by hooks but could not: parts of
+ *                chunks, which it keeps for reuse, without memory
  * @decommits:    ranges that it decommitted
  * @commits:      ranges that it committed again
- * @foreign:      calls about memory that is not libchunk's
+ * @foreign:      calls of hooks about memory that is not libchunk's
  */
 struct chunk_jemalloc_stats {
 	uint64_t extent_bytes;

@@ -9,8 +9,9 @@
  *		heap = mi_heap_new_in_arena(arena);
  *
  * mimalloc commits and purges within the region by its own system calls, which
- * work on memory of the device, too. It never gives an arena back, so a region
- * stays for as long as the process.
+ * work on memory of the device, too. It gives the memory of an arena back only if
+ * the arena did not begin as committed, so it is told that a region is not. It
+ * never gives an arena itself back, so a region stays for as long as the process.
  */
 #ifndef CHUNK_MIMALLOC_H
 #define CHUNK_MIMALLOC_H
@@ -52,7 +53,7 @@ static inline void *chunk_mimalloc_reserve(size_t size, bool exclusive,
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (!mi_manage_os_memory_ex(region, whole, true, false, true, -1,
+	if (!mi_manage_os_memory_ex(region, whole, false, false, true, -1,
 				    exclusive, &id)) {
 		chunk_dealloc(region, whole, ARENA_CHUNK);
 		errno = ENOMEM;

@@ -485,6 +485,17 @@ static size_t most_mappings(void)
 	return all - all / 8;
 }
 
+/**
+ * chunk_linux_is_strict() - is memory charged when it is mapped?
+ *
+ * Context: after the start.
+ * Return: whether the system does not overcommit (vm.overcommit_memory is 2).
+ */
+bool chunk_linux_is_strict(void)
+{
+	return strict;
+}
+
 static void linux_start(bool guards)
 {
 	strict = overcommit_is_strict();

@@ -91,6 +91,34 @@ static void collected(void)
 	}
 }
 
+/* After a burst there is no more memory than before it, each time. */
+static void gives_back(void)
+{
+	enum { COUNT = 8000, SIZE = 8000 };
+	static void *block[COUNT];
+	mi_heap_t *heap = new_heap();
+
+	mi_option_set(mi_option_decommit_delay, 0);
+	mi_option_set(mi_option_segment_decommit_delay, 0);
+	for (unsigned int burst = 0; burst < 3; burst++) {
+		for (size_t i = 0; i < COUNT; i++) {
+			block[i] = mi_heap_zalloc(heap, SIZE);
+			expect(block[i] && inside(block[i], SIZE));
+			expect(is_zero(block[i], SIZE));
+			fill(block[i], SIZE, i);
+		}
+		expect(resident_bytes(region, REGION) >= COUNT * SIZE);
+		for (size_t i = 0; i < COUNT; i++)
+			mi_free(block[i]);
+		mi_heap_collect(heap, true);
+		mi_collect(true);
+		tap_note("%zu of %d KiB remain",
+			 resident_bytes(region, REGION) >> 10,
+			 COUNT * SIZE >> 10);
+		expect(resident_bytes(region, REGION) < COUNT * SIZE / 8);
+	}
+}
+
 /* An exclusive arena that is full is full, and usable again afterwards. */
 static void full(void)
 {
@@ -197,6 +225,7 @@ static const struct tap_case cases[] = {
 	{ "a region becomes an arena", becomes_an_arena },
 	{ "a heap in a region", heap_in_region },
 	{ "what mimalloc decommits comes back zero", collected },
+	{ "what was freed takes up no memory", gives_back },
 	{ "a region that is full", full },
 	{ "threads in nothing but regions", threads },
 	{ "a child after fork", child },

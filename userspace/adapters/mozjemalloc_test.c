@@ -52,6 +52,112 @@ static void arena_chunk(void)
 	table->unmap(p, MIB);
 }
 
+/* As mozjemalloc commits: more than it needs at once, a call for each run */
+static void commits_in_runs(void)
+{
+	size_t page = page_size(), run = 32 * page, runs = 0;
+	char *p = map(MIB, MIB);
+	uint64_t before;
+
+	fill(p, MIB, 1);
+	table->decommit(p + page, MIB - page);
+	before = stats_now().commits;
+	for (size_t at = page; at + run <= MIB; at += run, runs++) {
+		expect(table->commit(p + at, run));
+		expect(is_zero(p + at, run));
+		fill(p + at, run, runs);
+	}
+	expect_equal(stats_now().commits - before, runs);
+	/* Committing again leaves contents alone. */
+	expect(table->commit(p + page, run));
+	expect(is_filled(p + page, run, 0));
+	expect(is_filled(p, page, 1));
+	table->unmap(p, MIB);
+}
+
+/* A chunk that comes and goes again and again takes up what one does. */
+static void comes_and_goes(void)
+{
+	uint64_t mapped;
+
+	table->unmap(map(MIB, MIB), MIB);
+	mapped = stats_now().mapped_bytes;
+	for (size_t i = 0; i < 1000; i++)
+		table->unmap(map(MIB, MIB), MIB);
+	expect_equal(stats_now().mapped_bytes, mapped);
+}
+
+/**
+ * struct misuse - something that must end the process
+ * @what: for the log
+ * @run:  does it, with a live extent of 4 MiB
+ */
+struct misuse {
+	const char *what;
+	void (*run)(char *p);
+};
+
+static void unmap_twice(char *p)
+{
+	table->unmap(p, 4 * MIB);
+	table->unmap(p, 4 * MIB);
+}
+
+static void unmap_less(char *p)
+{
+	table->unmap(p, MIB);
+}
+
+static void unmap_inside(char *p)
+{
+	table->unmap(p + MIB, 3 * MIB);
+}
+
+static void map_nothing(char *p)
+{
+	(void)p;
+	table->map(0, MIB);
+}
+
+static void map_unaligned(char *p)
+{
+	(void)p;
+	table->map(MIB, 3 * MIB);
+}
+
+static void commit_unaligned(char *p)
+{
+	table->commit(p + 1, page_size());
+}
+
+static const struct misuse misuses[] = {
+	{ "unmap twice", unmap_twice },
+	{ "unmap less", unmap_less },
+	{ "unmap inside", unmap_inside },
+	{ "map nothing", map_nothing },
+	{ "map at no power of two", map_unaligned },
+	{ "commit parts of pages", commit_unaligned },
+};
+
+static void do_misuse(void *arg)
+{
+	const struct misuse *misuse = arg;
+
+	misuse->run(map(4 * MIB, MIB));
+}
+
+static void misuse_ends(void)
+{
+	for (size_t i = 0; i < TAP_COUNT(misuses); i++) {
+		struct tap_outcome outcome;
+
+		tap_child(&outcome, do_misuse, (void *)&misuses[i]);
+		tap_note("%s: %s", misuses[i].what, outcome.text);
+		expect(tap_aborted(&outcome));
+		expect_equal(outcome.lines, 1);
+	}
+}
+
 static void reuse(void)
 {
 	char *p = map(2 * MIB, MIB);
@@ -78,6 +184,9 @@ static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "map: aligned and zero; unmap: traps", maps },
 	{ "a chunk of an arena: guards, commit, decommit", arena_chunk },
+	{ "a run of pages is one commit", commits_in_runs },
+	{ "what comes and goes takes up no more", comes_and_goes },
+	{ "misuse ends the process with one line", misuse_ends },
 	{ "what was unmapped is reused", reuse },
 	{ "out of memory", out_of_memory },
 };

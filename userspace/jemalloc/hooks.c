@@ -3,11 +3,14 @@
  * jemalloc's extent hooks on libchunk.
  *
  * jemalloc asks for extents, splits and merges them as it likes, and tries to
- * give back whatever it does not need: first by dalloc, and where that is refused
- * by decommit, after which it keeps the address space for reuse. Chunks come and
- * go as a whole, so dalloc accepts whole ones only, among which are those of which
- * the rest has never been used. Decommitted memory traps, and
- * on the device that costs no mapping.
+ * give back whatever it does not need: first by dalloc, where that is refused by
+ * decommit, and where that is refused, too, by a purge, after which it keeps the
+ * address space for reuse. Chunks come and go as a whole, so dalloc accepts whole
+ * ones only, among which are those of which the rest has never been used.
+ *
+ * Decommit is refused wherever it gains nothing but a trap, since jemalloc then
+ * commits again object by object, a system call each. A purge frees the same
+ * memory, and what was purged is used again without a call.
  *
  * Hooks are also called for what an arena had before it had these. Such memory is
  * jemalloc's own business: it is kept and purged, as jemalloc does by default.
@@ -15,7 +18,7 @@
  * Nothing here calls malloc, and none of the hooks changes errno on success.
  */
 #include <errno.h>
-#include <stdatomic.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include <jemalloc/jemalloc.h>
@@ -24,42 +27,12 @@
 #include "chunk_internal.h"
 #include "chunk_jemalloc.h"
 #include "chunk_tree.h"
+#include "extents.h"
 #include "os.h"
 #include "os_linux.h"
 #include "pieces.h"
 
 #define UNIT	CHUNK_TREE_UNIT
-
-static struct {
-	atomic_uint_least64_t extent_bytes;
-	atomic_uint_least64_t allocs;
-	atomic_uint_least64_t deallocs;
-	atomic_uint_least64_t refused;
-	atomic_uint_least64_t decommits;
-	atomic_uint_least64_t commits;
-	atomic_uint_least64_t foreign;
-} counts;
-
-/* Whole chunks, of which the caller gets the first @size bytes */
-static void *alloc_chunks(size_t size, size_t alignment)
-{
-	size_t whole = (size + UNIT - 1) & ~(UNIT - 1);
-	char *addr;
-
-	if (whole < size)
-		return NULL;
-	if (alignment < UNIT)
-		alignment = UNIT;
-	addr = chunk_alloc(whole, alignment, false);
-	if (!addr || whole == size)
-		return addr;
-	pages_decommit(addr + size, whole - size);
-	if (pieces_put(addr + size, whole - size))
-		return addr;
-	/* Better none than one of which a part is lost */
-	chunk_dealloc(addr, whole, ARENA_CHUNK);
-	return NULL;
-}
 
 static void *hook_alloc(extent_hooks_t *hooks, void *new_addr, size_t size,
 			size_t alignment, bool *zero, bool *commit,
@@ -76,12 +49,12 @@ static void *hook_alloc(extent_hooks_t *hooks, void *new_addr, size_t size,
 		addr = pieces_take(new_addr, size, alignment);
 	/* At a given place there is nothing but what pieces_take() knows. */
 	if (!addr && !new_addr)
-		addr = alloc_chunks(size, alignment);
+		addr = extents_alloc(size, alignment, true);
 	if (!addr)
 		return NULL;
 	errno = saved;
-	counts.allocs++;
-	counts.extent_bytes += size;
+	extents_counts.allocs++;
+	extents_counts.extent_bytes += size;
 	*zero = true;
 	*commit = true;
 	return addr;
@@ -90,29 +63,21 @@ static void *hook_alloc(extent_hooks_t *hooks, void *new_addr, size_t size,
 /* Is it one whole extent of libchunk's, or are they several that adjoin? */
 static bool is_whole(void *addr, size_t size)
 {
-	char *at = addr, *end = at + size;
-	void *start;
-	size_t length;
+	struct part part = { .at = addr };
 
-	while (at < end) {
-		if (!chunk_extent_of(at, &start, &length) || start != at ||
-		    length > (size_t)(end - at))
+	while (extents_next(&part, (char *)addr + size))
+		if (!part.whole)
 			return false;
-		at += length;
-	}
 	return true;
 }
 
-static void dealloc_all(void *addr, size_t size)
+static void release_all(void *addr, size_t size)
 {
-	char *at = addr, *end = at + size;
-	void *start;
-	size_t length;
+	struct part part = { .at = addr };
 
-	while (at < end && chunk_extent_of(at, &start, &length)) {
-		chunk_dealloc(at, length, ARENA_CHUNK);
-		at += length;
-	}
+	while (extents_next(&part, (char *)addr + size))
+		if (part.ours)
+			extents_release(&part);
 }
 
 static bool hook_dalloc(extent_hooks_t *hooks, void *addr, size_t size,
@@ -122,72 +87,61 @@ static bool hook_dalloc(extent_hooks_t *hooks, void *addr, size_t size,
 	(void)committed;
 	(void)arena;
 	if (!chunk_is_live(addr)) {
-		counts.foreign++;
+		extents_counts.foreign++;
 		return true;
 	}
 	if (is_whole(addr, size)) {
-		dealloc_all(addr, size);
+		release_all(addr, size);
 	} else if (!pieces_complete(addr, size)) {
-		counts.refused++;
+		extents_counts.refused++;
 		return true;
 	}
-	counts.deallocs++;
-	counts.extent_bytes -= size;
+	extents_counts.deallocs++;
+	extents_counts.extent_bytes -= size;
 	return false;
 }
 
 /*
- * Is it, or could it be, of the heap that sbrk() extends? jemalloc takes memory
- * there, too, and the kernel must not find holes in it. What else lies below the
- * heap's end is treated the same, which costs address space and no more.
+ * Memory below the end of the heap that sbrk() extends is purged and stays:
+ * jemalloc takes memory there, too, and the kernel must not find holes in it. Other
+ * memory there is treated the same, which costs address space and no more.
  */
-static bool is_heap(void *addr)
+static void destroy_foreign(char *addr, size_t size)
 {
-	return (uintptr_t)addr < (uintptr_t)sys(SYS_brk, 0L);
-}
+	uintptr_t heap_end = (uintptr_t)sys(SYS_brk, 0L);
+	size_t below = 0;
 
-static void destroy_foreign(void *addr, size_t size)
-{
-	counts.foreign++;
-	if (is_heap(addr))
-		pages_purge(addr, size, false);
-	else
-		chunk_unmap_or_report("extent_destroy", addr, size);
+	extents_counts.foreign++;
+	if ((uintptr_t)addr < heap_end)
+		below = heap_end - (uintptr_t)addr;
+	if (below > size)
+		below = size;
+	if (below)
+		chunk_linux_purge(addr, below);
+	if (size > below)
+		chunk_unmap_or_report("extent_destroy", addr + below,
+				      size - below);
 }
 
 /* An arena goes, and with it extents, or parts of them, that it retained. */
 static void hook_destroy(extent_hooks_t *hooks, void *addr, size_t size,
 			 bool committed, unsigned int arena)
 {
-	char *at = addr, *end = at + size;
-
 	(void)hooks;
+	(void)committed;
 	(void)arena;
 	if (!chunk_is_live(addr)) {
 		destroy_foreign(addr, size);
 		return;
 	}
-	counts.extent_bytes -= size;
-	if (committed)
-		pages_decommit(addr, size);
-	while (at < end) {
-		size_t piece = end - at, length;
-		void *start;
-
-		if (!chunk_extent_of(at, &start, &length))
-			break;
-		length -= at - (char *)start;
-		if (piece > length)
-			piece = length;
-		pieces_keep(at, piece);
-		at += piece;
-	}
+	extents_counts.extent_bytes -= size;
+	release_all(addr, size);
 }
 
 /* jemalloc decommits by itself where the system does not overcommit. */
 static bool commit_foreign(void *addr, size_t size)
 {
-	counts.foreign++;
+	extents_counts.foreign++;
 	return sys(SYS_mprotect, addr, size, PROT_READ | PROT_WRITE);
 }
 
@@ -199,10 +153,17 @@ static bool hook_commit(extent_hooks_t *hooks, void *addr, size_t size,
 	(void)arena;
 	if (!chunk_is_live(addr))
 		return commit_foreign((char *)addr + offset, length);
-	if (!pages_commit((char *)addr + offset, length))
-		return true;
-	counts.commits++;
-	return false;
+	return !extents_commit((char *)addr + offset, length);
+}
+
+/*
+ * Does a decommit give back what a purge does not? Where the system does not
+ * overcommit, mapped memory counts as used until it is inaccessible. The device's
+ * memory does so until it is unmapped.
+ */
+static bool decommit_pays(void)
+{
+	return chunk_linux_is_strict() && strcmp(chunk_backend(), "device");
 }
 
 static bool hook_decommit(extent_hooks_t *hooks, void *addr, size_t size,
@@ -212,11 +173,12 @@ static bool hook_decommit(extent_hooks_t *hooks, void *addr, size_t size,
 	(void)size;
 	(void)arena;
 	if (!chunk_is_live(addr)) {
-		counts.foreign++;
+		extents_counts.foreign++;
 		return true;
 	}
-	pages_decommit((char *)addr + offset, length);
-	counts.decommits++;
+	if (!decommit_pays())
+		return true;
+	extents_decommit((char *)addr + offset, length);
 	return false;
 }
 
@@ -228,8 +190,8 @@ static bool hook_purge(extent_hooks_t *hooks, void *addr, size_t size,
 	(void)size;
 	(void)arena;
 	if (!chunk_is_live(addr))
-		counts.foreign++;
-	return !pages_purge((char *)addr + offset, length, false);
+		extents_counts.foreign++;
+	return !extents_purge((char *)addr + offset, length);
 }
 
 static bool hook_split(extent_hooks_t *hooks, void *addr, size_t size,
@@ -247,8 +209,9 @@ static bool hook_split(extent_hooks_t *hooks, void *addr, size_t size,
 }
 
 /*
- * Ours, the heap and what is neither are given back in different ways: they stay
- * apart.
+ * Chunks and other memory stay apart. Jemalloc merges and splits all the time, and
+ * this must not cost a system call: where the heap ends is looked up when memory
+ * is destroyed.
  */
 static bool hook_merge(extent_hooks_t *hooks, void *addr_a, size_t size_a,
 		       void *addr_b, size_t size_b, bool committed,
@@ -259,9 +222,7 @@ static bool hook_merge(extent_hooks_t *hooks, void *addr_a, size_t size_a,
 	(void)size_b;
 	(void)committed;
 	(void)arena;
-	if (chunk_is_live(addr_a))
-		return !chunk_is_live(addr_b);
-	return chunk_is_live(addr_b) || is_heap(addr_a) != is_heap(addr_b);
+	return chunk_is_live(addr_a) != chunk_is_live(addr_b);
 }
 
 extent_hooks_t chunk_jemalloc_hooks = {
@@ -283,15 +244,15 @@ extent_hooks_t chunk_jemalloc_hooks = {
 void chunk_jemalloc_get_stats(struct chunk_jemalloc_stats *stats)
 {
 	*stats = (struct chunk_jemalloc_stats) {
-		.extent_bytes = counts.extent_bytes,
+		.extent_bytes = extents_counts.extent_bytes,
 		.piece_bytes = pieces_bytes(),
 		.lost_bytes = pieces_lost(),
-		.allocs = counts.allocs,
-		.deallocs = counts.deallocs,
-		.refused = counts.refused,
-		.decommits = counts.decommits,
-		.commits = counts.commits,
-		.foreign = counts.foreign,
+		.allocs = extents_counts.allocs,
+		.deallocs = extents_counts.deallocs,
+		.refused = extents_counts.refused,
+		.decommits = extents_counts.decommits,
+		.commits = extents_counts.commits,
+		.foreign = extents_counts.foreign,
 	};
 }
 

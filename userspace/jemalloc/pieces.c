@@ -5,7 +5,8 @@
  * jemalloc's sizes are multiples of pages, libchunk's of chunks. What remains
  * of a chunk, and what comes back of one in parts, is kept here until somebody
  * wants some of it or until the chunk is whole again and goes back. All of it is
- * decommitted: it holds no memory, and an access traps.
+ * decommitted, so that an access traps, or has never been touched. It holds no
+ * memory.
  *
  * There are few of them, since jemalloc asks for whole chunks nearly always. So
  * they are in a table, which grows and never shrinks.
@@ -190,7 +191,8 @@ static void give_back(const struct range *extent)
 
 /**
  * pieces_put() - keep a part of a chunk
- * @addr: first byte, page-aligned; decommitted, in a live extent of libchunk's
+ * @addr: first byte, page-aligned, in a live extent of libchunk's; decommitted or
+ *        never touched
  * @size: bytes, not beyond that extent
  *
  * If nothing of the extent is missing any more it is given back.

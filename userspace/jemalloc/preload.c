@@ -1,325 +1,355 @@
 // SPDX-License-Identifier: MIT
 /*
- * libchunk-jemalloc.so: preloaded, it gives every arena our extent hooks.
+ * libchunk-jemalloc.so: preloaded, it puts jemalloc's heap into chunks.
  *
- * The arenas that jemalloc itself makes have numbers known from the start. Most
- * of them come into being when a thread first uses one; giving them hooks makes
- * that happen now, before there is anything in them. The one for large requests
- * is an exception: it has to be there before it can be given hooks.
+ * mmap() and munmap() are ours for the program, and pass on to the C library what
+ * does not come from jemalloc's code. That is settled by the first call of all, or
+ * at the latest by the constructor: which object's code jemalloc is. A jemalloc
+ * that is loaded later is not noticed.
  *
- * Arenas that the program makes get the hooks by way of mallctl(), which is ours
- * for the program, unless it says which hooks it wants.
- *
- * jemalloc is found at run time. A program without it is left alone.
+ * jemalloc may be linked into the program. Then its calls look like the program's
+ * own, which are not to be answered with chunks. And loaded by dlopen(), this
+ * library comes too late to stand between jemalloc and the C library. In both
+ * cases the arenas that are in use get the extent hooks, and the others remain as
+ * they are.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 
 #include <jemalloc/jemalloc.h>
 
 #include "chunk.h"
 #include "chunk_jemalloc.h"
 #include "chunk_report.h"
+#include "extents.h"
+#include "maps.h"
+#include "objects.h"
+#include "os.h"
+#include "sys_linux.h"
 
-/* As jemalloc says that there is no such name */
-#define NO_JEMALLOC	ENOENT
-
-/* The longest name of what makes arenas, in parts */
-#define MIB_MAX	4
+/* For 64-bit offsets in 32-bit programs; elsewhere the two are the same. */
+typedef int64_t offset64;
 
 /**
- * struct jemalloc - the program's jemalloc
- * @ctl:       mallctl()
- * @nametomib: mallctlnametomib()
- * @bymib:     mallctlbymib()
- * @alloc:     mallocx()
- * @free:      dallocx()
+ * struct around - who is around us; constant once @known
+ * @known:     the rest is filled in
+ * @preloaded: what the program means by mmap() is ours
+ * @start:     first byte of jemalloc's code, if all its calls come here
+ * @end:       byte behind that
+ * @ctl:       jemalloc's mallctl(); NULL: there is no jemalloc
+ * @map:       the next mmap()
+ * @map64:     the next mmap64(), or NULL if there is none
+ * @unmap:     the next munmap()
+ * @extend:    the next sbrk()
  */
-struct jemalloc {
+struct around {
+	atomic_bool known;
+	bool preloaded;
+	uintptr_t start;
+	uintptr_t end;
 	int (*ctl)(const char *name, void *oldp, size_t *oldlenp, void *newp,
 		   size_t newlen);
-	int (*nametomib)(const char *name, size_t *mibp, size_t *miblenp);
-	int (*bymib)(const size_t *mib, size_t miblen, void *oldp,
-		     size_t *oldlenp, void *newp, size_t newlen);
-	void *(*alloc)(size_t size, int flags);
-	void (*free)(void *p, int flags);
+	void *(*map)(void *addr, size_t size, int prot, int flags, int fd,
+		     off_t offset);
+	void *(*map64)(void *addr, size_t size, int prot, int flags, int fd,
+		       offset64 offset);
+	int (*unmap)(void *addr, size_t size);
+	void *(*extend)(intptr_t increment);
 };
 
-static struct jemalloc je;
-static atomic_int searched;
+static struct around around;
 
-/* What jemalloc uses for arenas that nobody gave hooks. */
-static extent_hooks_t *default_hooks;
+#define EXPORTED	__attribute__((visibility("default")))
 
-static void *find(const char *name)
+/* Bytes that jemalloc has from the system itself */
+static atomic_int_least64_t elsewhere;
+
+/* Arenas that were given hooks; negative: none could be */
+static int hooked;
+
+static bool find_jemalloc(struct object *object)
 {
-	return dlsym(RTLD_NEXT, name);
+	/* The second is what a jemalloc with a prefix of its own calls it. */
+	return object_find("mallctl", object) ||
+	       object_find("je_mallctl", object);
 }
 
-/* Returns whether the program has a jemalloc. Repeating it does no harm. */
-static bool find_jemalloc(void)
+static void find_next(struct around *found)
 {
-	struct jemalloc found;
+	found->map = (void *)object_find_behind("mmap");
+	found->map64 = (void *)object_find_behind("mmap64");
+	found->unmap = (void *)object_find_behind("munmap");
+	found->extend = (void *)object_find_behind("sbrk");
+}
 
-	if (!atomic_load_explicit(&searched, memory_order_acquire)) {
-		found.ctl = find("mallctl");
-		found.nametomib = find("mallctlnametomib");
-		found.bymib = find("mallctlbymib");
-		found.alloc = find("mallocx");
-		found.free = find("dallocx");
-		if (found.ctl && found.nametomib && found.bymib &&
-		    found.alloc && found.free)
-			je = found;
-		atomic_store_explicit(&searched, 1, memory_order_release);
+/*
+ * Repeating it does no harm. The first time there is one thread: dynamic linkers
+ * load what a program needs before any of its code runs.
+ */
+static void look_around(void)
+{
+	struct object jemalloc, mapper;
+
+	if (atomic_load_explicit(&around.known, memory_order_acquire))
+		return;
+	find_next(&around);
+	around.preloaded = object_find("mmap", &mapper) && mapper.ours;
+	if (find_jemalloc(&jemalloc)) {
+		around.ctl = (void *)jemalloc.symbol;
+		if (around.preloaded && !jemalloc.program) {
+			around.start = jemalloc.start;
+			around.end = jemalloc.end;
+			maps_start();
+		}
 	}
-	return je.ctl;
+	atomic_store_explicit(&around.known, true, memory_order_release);
 }
 
-static void complain(const char *what, int err)
+/* Does a call that returns to @caller come from jemalloc? */
+static bool is_jemalloc(const void *caller)
+{
+	look_around();
+	return (uintptr_t)caller >= around.start &&
+	       (uintptr_t)caller < around.end;
+}
+
+#define MEMORY	(MAP_PRIVATE | MAP_ANONYMOUS)
+
+/* Plain memory, as jemalloc asks for it */
+static bool is_memory(int prot, int flags)
+{
+	return (flags & ~(MAP_FIXED | MAP_NORESERVE)) == MEMORY &&
+	       (prot == (PROT_READ | PROT_WRITE) || prot == PROT_NONE);
+}
+
+static void *map(void *addr, size_t size, int prot, int flags, int fd,
+		 offset64 offset)
+{
+	if (around.map64)
+		return around.map64(addr, size, prot, flags, fd, offset);
+	if (around.map && offset == (off_t)offset)
+		return around.map(addr, size, prot, flags, fd, offset);
+	errno = ENOMEM;
+	return MAP_FAILED;
+}
+
+static void *map_for_jemalloc(void *addr, size_t size, int prot, int flags,
+			      int fd, offset64 offset)
+{
+	int saved = errno;
+	void *got = NULL;
+
+	if (is_memory(prot, flags))
+		got = maps_get(addr, size, prot, flags);
+	if (got) {
+		errno = saved;
+		return got;
+	}
+	got = map(addr, size, prot, flags, fd, offset);
+	if (got != MAP_FAILED && !(flags & MAP_FIXED))
+		elsewhere += size;
+	return got;
+}
+
+/**
+ * mmap() - as the C library's, but jemalloc gets chunks
+ * @addr:   see mmap(2)
+ * @size:   see mmap(2)
+ * @prot:   see mmap(2)
+ * @flags:  see mmap(2)
+ * @fd:     see mmap(2)
+ * @offset: see mmap(2)
+ *
+ * Return: the address, or MAP_FAILED with errno set.
+ */
+EXPORTED void *mmap(void *addr, size_t size, int prot, int flags, int fd,
+		    off_t offset)
+{
+	if (is_jemalloc(__builtin_return_address(0)))
+		return map_for_jemalloc(addr, size, prot, flags, fd, offset);
+	return map(addr, size, prot, flags, fd, offset);
+}
+
+/* Some C libraries have a macro for it, since the two are the same. */
+#ifndef mmap64
+
+/**
+ * mmap64() - as mmap(), with an offset of 64 bits
+ * @addr:   see mmap(2)
+ * @size:   see mmap(2)
+ * @prot:   see mmap(2)
+ * @flags:  see mmap(2)
+ * @fd:     see mmap(2)
+ * @offset: see mmap(2)
+ *
+ * Return: the address, or MAP_FAILED with errno set.
+ */
+EXPORTED void *mmap64(void *addr, size_t size, int prot, int flags, int fd,
+		      offset64 offset)
+{
+	if (is_jemalloc(__builtin_return_address(0)))
+		return map_for_jemalloc(addr, size, prot, flags, fd, offset);
+	return map(addr, size, prot, flags, fd, offset);
+}
+
+#endif
+
+static int unmap(void *addr, size_t size)
+{
+	if (around.unmap)
+		return around.unmap(addr, size);
+	errno = ENOMEM;
+	return -1;
+}
+
+static int unmap_elsewhere(void *addr, size_t size)
+{
+	int err = unmap(addr, size);
+
+	if (!err)
+		elsewhere -= size;
+	return err;
+}
+
+/**
+ * munmap() - as the C library's, but chunks go back to where they came from
+ * @addr: see munmap(2)
+ * @size: see munmap(2)
+ *
+ * Return: 0, or -1 with errno set.
+ */
+EXPORTED int munmap(void *addr, size_t size)
+{
+	bool jemalloc = is_jemalloc(__builtin_return_address(0));
+	int saved = errno, result;
+
+	/* The program itself may have hooks that unmap what was jemalloc's. */
+	if (around.end && (jemalloc || chunk_is_live(addr)) &&
+	    maps_put(addr, size, jemalloc ? unmap_elsewhere : unmap,
+		     &result)) {
+		if (!result)
+			errno = saved;
+		return result;
+	}
+	return jemalloc ? unmap_elsewhere(addr, size) : unmap(addr, size);
+}
+
+/**
+ * sbrk() - as the C library's; what jemalloc takes there is counted
+ * @increment: see sbrk(2)
+ *
+ * Return: the end of the heap before that, or (void *)-1 with errno set.
+ */
+EXPORTED void *sbrk(intptr_t increment)
+{
+	bool jemalloc = is_jemalloc(__builtin_return_address(0));
+	void *before;
+
+	if (!around.extend) {
+		errno = ENOMEM;
+		return (void *)-1;
+	}
+	before = around.extend(increment);
+	if (jemalloc && before != (void *)-1)
+		elsewhere += increment;
+	return before;
+}
+
+static void say(const char *what)
 {
 	struct chunk_line line = { 0 };
 
 	chunk_line_text(&line, "libchunk-jemalloc: ");
 	chunk_line_text(&line, what);
-	chunk_line_text(&line, ": ");
-	chunk_line_error(&line, err);
 	chunk_line_write(&line);
 }
 
 static int set_hooks(unsigned int arena)
 {
 	extent_hooks_t *hooks = &chunk_jemalloc_hooks;
-	size_t mib[3], length = 3;
-	int err;
+	struct chunk_line name = { 0 };
 
-	err = je.nametomib("arena.0.extent_hooks", mib, &length);
-	if (err)
-		return err;
-	mib[1] = arena;
-	return je.bymib(mib, length, NULL, NULL, &hooks, sizeof(hooks));
+	chunk_line_text(&name, "arena.");
+	chunk_line_number(&name, arena, 10);
+	chunk_line_text(&name, ".extent_hooks");
+	name.text[name.length] = 0;
+	return around.ctl(name.text, NULL, NULL, &hooks, sizeof(hooks));
 }
 
-static ssize_t read_decay(const char *name)
+static bool is_in_use(unsigned int arena)
 {
-	size_t length = sizeof(ssize_t);
-	ssize_t ms = 0;
+	struct chunk_line name = { 0 };
+	bool in_use = false;
+	size_t length = sizeof(in_use);
 
-	return je.ctl(name, &ms, &length, NULL, 0) ? 0 : ms;
+	chunk_line_text(&name, "arena.");
+	chunk_line_number(&name, arena, 10);
+	chunk_line_text(&name, ".initialized");
+	name.text[name.length] = 0;
+	return !around.ctl(name.text, &in_use, &length, NULL, 0) && in_use;
 }
 
-/* Made by jemalloc itself, it would purge at once if at all. */
-static void purge_at_once(unsigned int arena, const char *option,
-			  const char *control)
+/* Is this a jemalloc whose hooks have the layout we know? That came with 5.0. */
+static bool has_hooks(void)
 {
-	size_t mib[3], length = 3;
-	ssize_t now = 0;
+	extent_hooks_t *hooks;
+	size_t length = sizeof(hooks);
 
-	if (read_decay(option) <= 0 ||
-	    je.nametomib(control, mib, &length))
+	return !around.ctl("arena.0.extent_hooks", &hooks, &length, NULL, 0);
+}
+
+static void hook_arenas(void)
+{
+	unsigned int count = 0;
+	size_t length = sizeof(count);
+	uint64_t epoch = 1;
+
+	if (!has_hooks()) {
+		hooked = -1;
+		say("this jemalloc has no extent hooks; it keeps its own memory");
 		return;
-	mib[1] = arena;
-	je.bymib(mib, length, NULL, NULL, &now, sizeof(now));
-}
-
-/*
- * The arena for large requests. A small allocation makes it, and stays jemalloc's
- * own memory, as does the little around it.
- */
-static int adopt_large(unsigned int arena)
-{
-	int flags = MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE;
-	void *p = je.alloc(1, flags);
-	int err = ENOMEM;
-
-	if (!p)
-		return err;
-	purge_at_once(arena, "opt.dirty_decay_ms", "arena.0.dirty_decay_ms");
-	purge_at_once(arena, "opt.muzzy_decay_ms", "arena.0.muzzy_decay_ms");
-	err = set_hooks(arena);
-	je.free(p, flags);
-	return err;
-}
-
-static int adopt_all(void)
-{
-	unsigned int automatic, all;
-	size_t length = sizeof(all);
-	int err;
-
-	err = je.ctl("opt.narenas", &automatic, &length, NULL, 0);
-	if (!err)
-		err = je.ctl("arenas.narenas", &all, &length, NULL, 0);
-	for (unsigned int arena = 0; !err && arena < all; arena++) {
-		err = set_hooks(arena);
-		if (err == EFAULT && arena == automatic)
-			err = adopt_large(arena);
-		/* Destroyed by the program, already */
-		if (err == EFAULT && arena > automatic)
-			err = 0;
 	}
-	return err;
-}
-
-/* Is this a jemalloc whose hooks have the layout we know? */
-static bool is_known(void)
-{
-	size_t length = sizeof(char *);
-	const char *version;
-
-	if (je.ctl("version", &version, &length, NULL, 0) ||
-	    strncmp(version, "5.", 2))
-		return false;
-	length = sizeof(default_hooks);
-	return !je.ctl("arena.0.extent_hooks", &default_hooks, &length, NULL,
-		       0);
-}
-
-/*
- * An arena's own notes lie at the start of 2 MiB, of which a huge page would fill
- * all. That is too much for arenas that may never be used.
- */
-static int adopt_in_small_pages(void)
-{
-	int before = prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0);
-	int err;
-
-	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-	err = adopt_all();
-	if (before >= 0)
-		prctl(PR_SET_THP_DISABLE, before, 0, 0, 0);
-	return err;
+	chunks_init();
+	around.ctl("epoch", NULL, NULL, &epoch, sizeof(epoch));
+	around.ctl("arenas.narenas", &count, &length, NULL, 0);
+	for (unsigned int arena = 0; arena < count; arena++)
+		if (is_in_use(arena) && !set_hooks(arena))
+			hooked++;
 }
 
 static void __attribute__((constructor)) install(void)
 {
-	int err;
-
-	if (!find_jemalloc())
-		return;
-	if (!is_known()) {
-		complain("this is no jemalloc 5 with extent hooks", ENOTSUP);
-		return;
-	}
-	chunks_init();
-	err = adopt_in_small_pages();
-	if (err)
-		complain("not every arena could be given hooks", err);
-}
-
-/* Does a MIB name this? Only jemalloc knows how it numbers names. */
-static bool is_named(const size_t *mib, size_t miblen, const char *name)
-{
-	size_t named[MIB_MAX], length = MIB_MAX;
-
-	return miblen <= MIB_MAX && !je.nametomib(name, named, &length) &&
-	       length == miblen &&
-	       !memcmp(mib, named, length * sizeof(*mib));
-}
-
-/**
- * struct creation - of an arena, by the program: what jemalloc is told instead
- * @hooks:  of arenas.create
- * @config: of experimental.arenas_create_ext: hooks, then flags
- */
-struct creation {
-	extent_hooks_t *hooks;
-	struct {
-		extent_hooks_t *hooks;
-		bool metadata_use_hooks;
-	} config;
-};
-
-static void create(struct creation *creation, void **newp, size_t *newlen)
-{
-	if (*newp)
-		return;
-	creation->hooks = &chunk_jemalloc_hooks;
-	*newp = &creation->hooks;
-	*newlen = sizeof(creation->hooks);
-}
-
-/* Here hooks must be given: those of jemalloc itself are no choice. */
-static void create_ext(struct creation *creation, void **newp, size_t *newlen)
-{
-	if (!*newp || *newlen != sizeof(creation->config))
-		return;
-	memcpy(&creation->config, *newp, *newlen);
-	if (creation->config.hooks == default_hooks)
-		creation->config.hooks = &chunk_jemalloc_hooks;
-	*newp = &creation->config;
-}
-
-/**
- * mallctl() - as jemalloc's, but for arenas that are made without hooks
- * @name:    what is read or set
- * @oldp:    what it is
- * @oldlenp: the size of that
- * @newp:    what it becomes
- * @newlen:  the size of that
- *
- * Return: 0 or an error number.
- */
-int mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp,
-	    size_t newlen)
-{
-	struct creation creation;
-
-	if (!find_jemalloc())
-		return NO_JEMALLOC;
-	if (!strcmp(name, "arenas.create"))
-		create(&creation, &newp, &newlen);
-	else if (!strcmp(name, "experimental.arenas_create_ext"))
-		create_ext(&creation, &newp, &newlen);
-	return je.ctl(name, oldp, oldlenp, newp, newlen);
-}
-
-/**
- * mallctlnametomib() - as jemalloc's
- * @name:    a name
- * @mibp:    its numbers
- * @miblenp: how many
- *
- * Return: 0 or an error number.
- */
-int mallctlnametomib(const char *name, size_t *mibp, size_t *miblenp)
-{
-	return find_jemalloc() ? je.nametomib(name, mibp, miblenp) : NO_JEMALLOC;
-}
-
-/**
- * mallctlbymib() - as jemalloc's, but for arenas that are made without hooks
- * @mib:     numbers of what is read or set
- * @miblen:  how many
- * @oldp:    as in mallctl()
- * @oldlenp: as in mallctl()
- * @newp:    as in mallctl()
- * @newlen:  as in mallctl()
- *
- * Return: 0 or an error number.
- */
-int mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
-		 void *newp, size_t newlen)
-{
-	struct creation creation;
-
-	if (!find_jemalloc())
-		return NO_JEMALLOC;
-	if (is_named(mib, miblen, "arenas.create"))
-		create(&creation, &newp, &newlen);
-	else if (is_named(mib, miblen, "experimental.arenas_create_ext"))
-		create_ext(&creation, &newp, &newlen);
-	return je.bymib(mib, miblen, oldp, oldlenp, newp, newlen);
+	look_around();
+	if (around.ctl && !around.end)
+		hook_arenas();
 }
 
 static uint64_t read_stat(const char *name)
 {
 	size_t value = 0, length = sizeof(value);
 
-	return je.ctl(name, &value, &length, NULL, 0) ? 0 : value;
+	return around.ctl(name, &value, &length, NULL, 0) ? 0 : value;
+}
+
+/* With hooks nothing but jemalloc itself knows what else it has. */
+static uint64_t elsewhere_by_stats(uint64_t ours)
+{
+	uint64_t epoch = 1, all;
+
+	around.ctl("epoch", NULL, NULL, &epoch, sizeof(epoch));
+	all = read_stat("stats.mapped") + read_stat("stats.retained");
+	return all > ours ? all - ours : 0;
+}
+
+static uint64_t elsewhere_bytes(uint64_t ours)
+{
+	int64_t counted = elsewhere;
+
+	if (!around.end)
+		return elsewhere_by_stats(ours);
+	return counted > 0 ? counted : 0;
 }
 
 static void say_number(struct chunk_line *line, const char *what,
@@ -329,26 +359,34 @@ static void say_number(struct chunk_line *line, const char *what,
 	chunk_line_number(line, number, 10);
 }
 
-static void __attribute__((destructor)) report(void)
+static void say_figures(void)
 {
-	const char *wanted = getenv("CHUNK_JEMALLOC_REPORT");
 	struct chunk_jemalloc_stats stats;
 	struct chunk_line line = { 0 };
-	uint64_t all, epoch = 1;
 
-	if (!wanted || strcmp(wanted, "1") || !default_hooks)
-		return;
-	je.ctl("epoch", NULL, NULL, &epoch, sizeof(epoch));
-	all = read_stat("stats.mapped") + read_stat("stats.retained");
 	chunk_jemalloc_get_stats(&stats);
 	chunk_line_text(&line, "libchunk-jemalloc: backend ");
 	chunk_line_text(&line, chunk_backend());
 	say_number(&line, ", KiB from libchunk ", stats.extent_bytes >> 10);
 	say_number(&line, ", from elsewhere ",
-		   (all - stats.extent_bytes) >> 10);
+		   elsewhere_bytes(stats.extent_bytes) >> 10);
 	say_number(&line, ", extents ", stats.allocs);
 	say_number(&line, ", given back ", stats.deallocs);
 	say_number(&line, ", decommits ", stats.decommits);
 	say_number(&line, ", commits ", stats.commits);
+	if (!around.end)
+		say_number(&line, ", by hooks, in arenas ", hooked);
 	chunk_line_write(&line);
+}
+
+static void __attribute__((destructor)) report(void)
+{
+	const char *wanted = chunk_os.option("CHUNK_JEMALLOC_REPORT");
+
+	if (!wanted || strcmp(wanted, "1"))
+		return;
+	if (!around.ctl)
+		say("nothing to do: no object of this program has jemalloc's mallctl()");
+	else if (hooked >= 0)
+		say_figures();
 }

@@ -5,8 +5,12 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <linux/seccomp.h>
 #include <unistd.h>
 
 #include <jemalloc/jemalloc.h>
@@ -199,8 +203,9 @@ static void several_at_once(void)
 	expect(!HOOKS->merge(HOOKS, low, MIB, low + MIB, 2 * MIB, true, 0));
 	expect(!dalloc(low, 3 * MIB - PAGE));
 	fill(low, 3 * MIB, 1);
-	expect(decommit(low, MIB / 2, 2 * MIB));
-	expect_trap_only(low + MIB / 2, 2 * MIB);
+	expect(!HOOKS->purge_forced(HOOKS, low, 3 * MIB, MIB / 2, 2 * MIB, 0));
+	expect(is_zero(low + MIB / 2, 2 * MIB));
+	expect(is_filled(low, MIB / 2, 1));
 	expect(commit(low, MIB / 2, 2 * MIB));
 	expect(is_zero(low + MIB / 2, 2 * MIB));
 	expect(dalloc(low, 3 * MIB));
@@ -208,11 +213,28 @@ static void several_at_once(void)
 		expect(!chunk_jemalloc_owns(low + i * MIB));
 }
 
+/* A decommit gives back what pages are charged before they are touched. */
+static bool decommit_pays(void)
+{
+	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
+	int mode = 0;
+
+	expect(file && fscanf(file, "%d", &mode) == 1);
+	fclose(file);
+	return mode == 2 && strcmp(chunk_jemalloc_backend(), "device");
+}
+
 static void decommit_and_commit(void)
 {
 	char *p = alloc(2 * MIB);
 
 	fill(p, 2 * MIB, 1);
+	if (!decommit_pays()) {
+		expect(!decommit(p, MIB, 2 * PAGE));
+		expect(is_filled(p, 2 * MIB, 1));
+		expect_equal(hook_stats().decommits, 0);
+		return;
+	}
 	expect(decommit(p, MIB, 2 * PAGE));
 	expect_trap_only(p + MIB, 2 * PAGE);
 	expect_equal(stats_now().decommitted_bytes, 2 * PAGE);
@@ -222,6 +244,35 @@ static void decommit_and_commit(void)
 	expect_equal(hook_stats().decommits, 1);
 	expect_equal(hook_stats().commits, 1);
 	expect(dalloc(p, 2 * MIB));
+}
+
+/* As an arena that has purged, whose memory is then used object by object */
+static void reuse_after_purge(void)
+{
+	extent_hooks_t *hooks = HOOKS;
+	size_t length = sizeof(unsigned int);
+	unsigned int arena;
+	static void *p[2000];
+	char name[32];
+	int flags;
+
+	expect(!mallctl("arenas.create", &arena, &length, &hooks,
+			sizeof(hooks)));
+	flags = MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE;
+	snprintf(name, sizeof(name), "arena.%u.purge", arena);
+	for (unsigned int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < TAP_COUNT(p); i++) {
+			p[i] = mallocx(16 << 10, flags);
+			expect(p[i]);
+			fill(p[i], 16 << 10, i);
+		}
+		for (size_t i = 0; i < TAP_COUNT(p); i++)
+			dallocx(p[i], flags);
+		expect(!mallctl(name, NULL, NULL, NULL, 0));
+	}
+	tap_note("commits %ju", (uintmax_t)hook_stats().commits);
+	/* An allocation each would be 4,000. */
+	expect(decommit_pays() || hook_stats().commits < 40);
 }
 
 static void purges(void)
@@ -296,7 +347,7 @@ static unsigned int arena_on_heap(char **p, size_t size)
 static void foreign_heap(void)
 {
 	extent_hooks_t *hooks = HOOKS;
-	char name[32], *p, *end;
+	char name[32], *p;
 	unsigned int arena = arena_on_heap(&p, 4 * MIB);
 
 	fill(p, 4 * MIB, 1);
@@ -306,10 +357,57 @@ static void foreign_heap(void)
 	expect(!mallctl(name, NULL, NULL, NULL, 0));
 	expect_equal(resident_bytes(p, 4 * MIB), 0);
 	expect(is_zero(p, 4 * MIB));
-	end = sbrk(0);
-	expect(HOOKS->merge(HOOKS, end - MIB, MIB, end, MIB, true, 0));
-	expect(!HOOKS->merge(HOOKS, end - MIB, PAGE, end - MIB + PAGE, PAGE,
-			     true, 0));
+}
+
+/* Both at once: the part that is the heap's stays, the other goes. */
+static void foreign_across_heap_end(void)
+{
+	char *end = (char *)(((uintptr_t)sbrk(0) + PAGE - 1) & -PAGE);
+	char *p;
+
+	expect(end != (char *)-1 && !brk(end + MIB));
+	end += MIB;
+	p = mmap(end, MIB, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p != end)
+		tap_skip("the place behind the heap is taken");
+	fill(end - MIB, 2 * MIB, 1);
+	expect(!HOOKS->merge(HOOKS, end - MIB, MIB, end, MIB, true, 0));
+	destroy(end - MIB, 2 * MIB, true);
+	expect(is_zero(end - MIB, MIB));
+	expect_trap(end);
+}
+
+static const size_t merges = 1000;
+
+/* Nothing but write() and the like may be called, or the process is killed. */
+static void merge_under_watch(char *p, size_t size)
+{
+	bool refused = false;
+
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
+		_exit(2);
+	for (size_t i = 0; i < merges; i++)
+		refused |= HOOKS->merge(HOOKS, p, size / 2, p + size / 2,
+					size / 2, true, 0);
+	syscall(SYS_exit, refused);
+}
+
+static void merges_without_calls(void)
+{
+	char *mapped = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *heap = sbrk(MIB), *ours = alloc(2 * MIB);
+	char *const memory[] = { mapped, heap, ours };
+
+	expect(mapped != MAP_FAILED && heap != (char *)-1);
+	for (size_t i = 0; i < TAP_COUNT(memory); i++) {
+		pid_t child = tap_fork();
+
+		if (child == 0)
+			merge_under_watch(memory[i], MIB);
+		tap_join(child);
+	}
 }
 
 static void destroy_in_parts(void)
@@ -333,7 +431,7 @@ static void destroy_in_parts(void)
 
 			expect(chunk_jemalloc_owns(p));
 			if (!committed)
-				expect(decommit(parts[i], 0, part));
+				pages_decommit(parts[i], part);
 			destroy(parts[i], part, committed);
 			/* All but the last is kept, and traps. */
 			expect_trap(parts[i]);
@@ -479,10 +577,13 @@ static const struct tap_case cases[] = {
 	{ "giving back parts is refused", parts_are_refused },
 	{ "given back without its unused rest it is whole", with_rest },
 	{ "extents that adjoin are handled as one", several_at_once },
-	{ "decommitted traps, committed again is zero", decommit_and_commit },
+	{ "decommitted where that pays, and only there", decommit_and_commit },
+	{ "what was purged is used again without commits", reuse_after_purge },
 	{ "purged is zero and accessible", purges },
 	{ "memory of others is purged, not taken over", foreign_memory },
 	{ "the heap is purged, and stays", foreign_heap },
+	{ "what is merged with the heap goes without it", foreign_across_heap_end },
+	{ "a merge makes no system call", merges_without_calls },
 	{ "memory of others is committed by protection", foreign_reserved },
 	{ "parts destroyed in any order become whole", destroy_in_parts },
 	{ "destroyed parts are used again, zero", parts_are_reused },

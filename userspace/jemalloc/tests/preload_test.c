@@ -9,12 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tap.h"
 
-static char preload[PATH_MAX];
+static char library[PATH_MAX];
+static char preload[PATH_MAX + 64];
+static char probe[PATH_MAX];
 static char worker[PATH_MAX];
 
 static bool on_device(void)
@@ -35,8 +38,9 @@ static void find_files(void)
 	self[length] = 0;
 	dir = dirname(self);
 	snprintf(worker, sizeof(worker), "%s/worker", dir);
-	snprintf(preload, sizeof(preload),
-		 "LD_PRELOAD=%s/../libchunk-jemalloc.so", dir);
+	snprintf(probe, sizeof(probe), "%s/probe", dir);
+	snprintf(library, sizeof(library), "%s/../libchunk-jemalloc.so", dir);
+	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s", library);
 }
 
 static void run(struct tap_outcome *outcome, const char *malloc_conf,
@@ -53,6 +57,17 @@ static void run(struct tap_outcome *outcome, const char *malloc_conf,
 		chunk_options = getenv("CHUNK_OPTIONS");
 	snprintf(options, sizeof(options), "CHUNK_OPTIONS=%s",
 		 chunk_options ? chunk_options : "");
+	tap_exec(outcome, argv, environment);
+}
+
+/* Without it all: the program and its jemalloc */
+static void run_plainly(struct tap_outcome *outcome, const char *malloc_conf,
+			char *const argv[])
+{
+	char conf[256];
+	char *const environment[] = { conf, "PATH=/usr/bin:/bin", NULL };
+
+	snprintf(conf, sizeof(conf), "MALLOC_CONF=%s", malloc_conf);
 	tap_exec(outcome, argv, environment);
 }
 
@@ -110,7 +125,8 @@ JOB(stress_no_large, "stress", "oversize_threshold:0")
 JOB(stress_no_tcache, "stress", "tcache:false")
 JOB(stress_junk, "stress", "junk:true")
 JOB(stress_dss, "stress", "dss:primary")
-JOB(stress_hpa, "stress", "hpa:true")
+/* More than that, jemalloc 5.3.0 with hpa:true hangs now and then, without us, too. */
+JOB(heap_hpa, "heap", "hpa:true")
 JOB(stress_thp, "stress", "thp:always,metadata_thp:always")
 
 static void in_the_device(void)
@@ -146,8 +162,213 @@ static void without_device(void)
 	expect(strstr(outcome.text, "backend:device"));
 }
 
+/* The number behind a word, of which there must be one */
+static long number_in(const char *text, const char *word)
+{
+	const char *at = strstr(text, word);
+	char *end = NULL;
+	long number = at ? strtol(at + strlen(word), &end, 10) : 0;
+
+	if (!at || end == at + strlen(word))
+		tap_note("no \"%s\" and a number in: %s", word, text);
+	expect(at && end != at + strlen(word));
+	return number;
+}
+
+/* The cost of a job: page faults and kibibytes */
+struct cost {
+	long faults;
+	long child_faults;
+	long resident;
+};
+
+static struct cost cost_of(char *job, const char *conf, bool preloaded)
+{
+	char *const argv[] = { probe, job, NULL };
+	struct tap_outcome outcome;
+
+	find_files();
+	if (preloaded)
+		run(&outcome, conf, NULL, argv);
+	else
+		run_plainly(&outcome, conf, argv);
+	tap_note("%s, %s: %s", job, preloaded ? "preloaded" : "plain",
+		 outcome.text);
+	expect_equal(outcome.status, 0);
+	return (struct cost) {
+		number_in(outcome.text, "faults "),
+		number_in(outcome.text, "child "),
+		number_in(outcome.text, "resident "),
+	};
+}
+
+/*
+ * A few for the library itself, once, and no more than that. Without huge pages,
+ * which plain memory may get and the device's guarded memory does not.
+ */
+static void expect_cheap(char *job, const char *conf)
+{
+	struct cost plain, ours;
+
+	/* Programs that are started inherit this. */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	plain = cost_of(job, conf, false);
+	ours = cost_of(job, conf, true);
+	expect(ours.faults < plain.faults + plain.faults / 20 + 30);
+	expect(ours.child_faults <= plain.child_faults + plain.child_faults / 20
+	       + 3);
+	expect(ours.resident < plain.resident + plain.resident / 20 + 256);
+}
+
+static void start_is_cheap(void)
+{
+	expect_cheap("start", "narenas:8");
+	expect_cheap("start", "narenas:512");
+}
+
+static void fork_is_cheap(void)
+{
+	expect_cheap("forks", "narenas:512");
+}
+
+static void calloc_is_cheap(void)
+{
+	expect_cheap("callocs", "");
+}
+
+/* Objects of all sizes, threads, forks: what plain jemalloc does not touch */
+static void work_is_cheap(void)
+{
+	expect_cheap("work", "");
+	expect_cheap("work", "dirty_decay_ms:0,muzzy_decay_ms:0");
+}
+
+static void expect_figures(const char *text)
+{
+	long ours = number_in(text, "KiB from libchunk ");
+
+	tap_note("%s", text);
+	expect(ours >= 2048);
+	expect(number_in(text, "from elsewhere ") < ours);
+}
+
+/* Whichever library is named first, in a program that has no jemalloc */
+static void either_order(void)
+{
+	char *const argv[] = { "/bin/true", NULL };
+	struct tap_outcome outcome;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		find_files();
+		snprintf(preload, sizeof(preload), i ? "LD_PRELOAD=%s:%s" :
+			 "LD_PRELOAD=%2$s:%1$s", library, "libjemalloc.so.2");
+		run(&outcome, "", NULL, argv);
+		expect_equal(outcome.status, 0);
+		expect_equal(outcome.lines, 1);
+		expect_figures(outcome.text);
+	}
+}
+
+static void says_that_there_is_none(void)
+{
+	char *const argv[] = { "/bin/true", NULL };
+	struct tap_outcome outcome;
+
+	find_files();
+	run(&outcome, "", "backend:device,nonsense", argv);
+	tap_note("%s", outcome.text);
+	expect_equal(outcome.status, 0);
+	expect_equal(outcome.lines, 1);
+	expect(strstr(outcome.text, "nothing to do"));
+}
+
+/* jemalloc as a part of the program: by hooks, if it can be reached */
+static void linked_in(void)
+{
+	char *const argv[] = { probe, "work", NULL };
+	struct tap_outcome outcome;
+	size_t length;
+
+	find_files();
+	length = strlen(probe);
+	snprintf(probe + length, sizeof(probe) - length, "-linked");
+	run(&outcome, "narenas:1", NULL, argv);
+	tap_note("%s", outcome.text);
+	expect_equal(outcome.status, 0);
+	expect(number_in(outcome.text, "KiB from libchunk ") >= 2048);
+	expect_equal(number_in(outcome.text, "by hooks, in arenas "), 1);
+
+	find_files();
+	snprintf(probe + length, sizeof(probe) - length, "-hidden");
+	run(&outcome, "narenas:1", NULL, argv);
+	tap_note("%s", outcome.text);
+	expect_equal(outcome.status, 0);
+	expect(strstr(outcome.text, "nothing to do"));
+}
+
+/* A library that has gone would take the program with it. */
+static void loaded_and_unloaded(void)
+{
+	char *const argv[] = { probe, "dlopen", library, NULL };
+	struct tap_outcome outcome;
+
+	find_files();
+	run_plainly(&outcome, "", argv);
+	tap_note("%s", outcome.text);
+	expect_equal(outcome.status, 0);
+}
+
+static void own_hooks(void)
+{
+	char *const argv[] = { worker, "own-hooks", NULL };
+	struct tap_outcome outcome;
+
+	find_files();
+	run(&outcome, "", NULL, argv);
+	expect_equal(outcome.status, 0);
+	expect_figures(outcome.text);
+}
+
+static void heap_elsewhere(void)
+{
+	char *const argv[] = { probe, "work", NULL };
+	struct tap_outcome outcome;
+
+	find_files();
+	run(&outcome, "dss:primary", NULL, argv);
+	tap_note("%s", outcome.text);
+	expect_equal(outcome.status, 0);
+	/* Its objects lie there, its own notes do not. */
+	expect(number_in(outcome.text, "from elsewhere ") >
+	       number_in(outcome.text, "KiB from libchunk "));
+}
+
+static void huge_pages(void)
+{
+	char *const argv[] = { worker, "huge-pages", NULL };
+	struct tap_outcome outcome;
+
+	if (access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK))
+		tap_skip("a kernel without huge pages");
+	find_files();
+	run(&outcome, "thp:always", NULL, argv);
+	tap_note("%s", outcome.text);
+	expect_equal(outcome.status, 0);
+}
+
 static const struct tap_case cases[] = {
-	{ "every arena has the hooks", every_arena },
+	{ "a start costs no more than without, at any narenas", start_is_cheap },
+	{ "a fork costs no more than without", fork_is_cheap },
+	{ "a calloc costs nothing until its memory is used", calloc_is_cheap },
+	{ "neither do objects of all sizes", work_is_cheap },
+	{ "either order of preloading", either_order },
+	{ "no jemalloc: said in the report", says_that_there_is_none },
+	{ "jemalloc linked into the program", linked_in },
+	{ "dlopen and dlclose", loaded_and_unloaded },
+	{ "a program's own hooks: true figures", own_hooks },
+	{ "memory from elsewhere: true figures", heap_elsewhere },
+	{ "thp:always: huge pages", huge_pages },
+	{ "every arena lies in chunks", every_arena },
 	{ "and with narenas:3", every_arena_narenas },
 	{ "and with percpu_arena", every_arena_percpu },
 	{ "and without one for large requests", every_arena_no_large },
@@ -177,7 +398,7 @@ static const struct tap_case cases[] = {
 	{ "stress, tcache:false", stress_no_tcache },
 	{ "stress, junk:true", stress_junk },
 	{ "stress, dss:primary", stress_dss },
-	{ "stress, hpa:true", stress_hpa },
+	{ "the heap lies in chunks, hpa:true", heap_hpa },
 	{ "stress, thp:always", stress_thp },
 	{ "a program without jemalloc is left alone", without_jemalloc },
 	{ "no device, but asked for: says so", without_device },
