@@ -17,6 +17,10 @@
  * CHUNK_SIZE. Without MAP_NORESERVE the whole length is charged against the
  * commit limit. MAP_SHARED is refused.
  *
+ * chunk(4) has a table of what else the kernel can do with this memory: madvise,
+ * userfaultfd, io_uring and so on. Guards of MADV_GUARD_INSTALL stay until they
+ * are removed or unmapped, whatever is done here.
+ *
  * Every argument structure starts with its own size as the caller knows it.
  * Fields may be added at the end: a shorter structure is taken as if the rest
  * were zero; a longer one is accepted if what the kernel does not know is zero,
