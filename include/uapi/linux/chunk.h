@@ -35,6 +35,10 @@
  * decommitted or deallocated count as written from then on, if the device frees
  * their memory (CHUNK_CAP_ZAP). Neither COMMIT nor a read is a write.
  *
+ * chunk(4) has a table of what else the kernel can do with this memory: madvise,
+ * userfaultfd, io_uring and so on. Guards of MADV_GUARD_INSTALL stay until they
+ * are removed or unmapped, whatever is done here.
+ *
  * Every argument structure starts with its own size as the caller knows it.
  * Fields may be added at the end: a shorter structure is taken as if the rest
  * were zero; a longer one is accepted if what the kernel does not know is zero,
