@@ -28,6 +28,7 @@ MODULE_PARM_DESC(verify,
  * @bytes:   in all of its extents
  * @live:    in live ones
  * @nr_live: number of live extents
+ * @decommitted: decommitted pages of live extents
  * @nr:      number of all extents
  * @damage:  the first thing found wrong, or NULL
  */
@@ -36,6 +37,7 @@ struct books {
 	unsigned long bytes;
 	unsigned long live;
 	unsigned long nr_live;
+	unsigned long decommitted;
 	unsigned long nr;
 	const char *damage;
 };
@@ -53,16 +55,27 @@ static bool is_free(struct chunk_tree *tree, const struct chunk_extent *extent)
 	return next && next->addr < extent->addr + extent->size;
 }
 
+static bool is_inside(const struct chunk_region *region,
+		      const struct chunk_extent *extent)
+{
+	unsigned long size = region->chunks * CHUNK_SIZE;
+
+	return extent->addr >= region->start &&
+	       extent->addr - region->start + extent->size <= size;
+}
+
 static void verify_mapping(struct books *books, struct chunk_extent *extent)
 {
 	struct chunk_region *region = extent->owner;
 	struct chunk_vmas vmas = { NULL };
+	int err;
 
-	if (!region->holed)
-		expect(books, !chunk_check_vmas(books->context, extent->addr,
-						extent->size, &vmas) &&
-			      chunk_vmas_of(&vmas, region),
-		       "an extent is not mapped as its region says");
+	if (region->holed)
+		return;
+	err = chunk_check_vmas(books->context, extent->addr, extent->size,
+			       &vmas);
+	expect(books, !err && chunk_vmas_of(&vmas, region),
+	       "an extent is not mapped as its region says");
 }
 
 static void verify_extent(struct books *books, struct chunk_extent *extent)
@@ -73,9 +86,7 @@ static void verify_extent(struct books *books, struct chunk_extent *extent)
 	books->bytes += extent->size;
 	expect(books, region->context == books->context && region->vmas,
 	       "an extent of a region that is gone");
-	expect(books, extent->addr >= region->start &&
-		      extent->addr - region->start + extent->size <=
-		      region->chunks * CHUNK_SIZE,
+	expect(books, is_inside(region, extent),
 	       "an extent reaches out of its region");
 	region->verified += extent->size;
 	verify_mapping(books, extent);
@@ -93,12 +104,14 @@ static void verify_live(struct books *books)
 			return;
 		expect(books, extent->live && extent->addr >= next,
 		       "the registry leads astray");
-		expect(books, !is_free(&context->recycled, extent) &&
-			      !is_free(&context->reserve, extent),
-		       "a live extent is free as well");
+		expect(books, !is_free(&context->recycled, extent),
+		       "a live extent is kept for reuse");
+		expect(books, !is_free(&context->reserve, extent),
+		       "a live extent is in reserve");
 		verify_extent(books, extent);
 		books->live += extent->size;
 		books->nr_live++;
+		books->decommitted += extent->decommitted;
 		next = extent->addr + extent->size;
 	}
 }
@@ -136,9 +149,12 @@ static void verify_regions(struct books *books)
 	expect(books, nr == context->nr_regions, "regions are miscounted");
 	expect(books, books->bytes == context->mapped,
 	       "bytes mapped are miscounted");
-	expect(books, books->live == context->live_bytes &&
-		      books->nr_live == context->live_extents,
+	expect(books, books->live == context->live_bytes,
+	       "live bytes are miscounted");
+	expect(books, books->nr_live == context->live_extents,
 	       "live extents are miscounted");
+	expect(books, books->decommitted == context->decommitted,
+	       "decommitted pages are miscounted");
 }
 
 static void verify_locked(struct books *books)
