@@ -204,7 +204,8 @@ unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
 
 /*
  * Is a mapping other than what ALLOC promises: readable and writable, with the
- * default protection key, there in a child, its faults nobody else's?
+ * default protection key, there in a child, its faults nobody else's? Where there
+ * are operations userfaultfd tracks writes, and handles no faults.
  */
 static bool is_changed(struct vm_area_struct *vma)
 {
@@ -212,7 +213,7 @@ static bool is_changed(struct vm_area_struct *vma)
 
 	return (vma->vm_flags & must) != must ||
 	       (vma->vm_flags & VM_DONTCOPY) || vma_pkey(vma) ||
-	       userfaultfd_armed(vma);
+	       (vma_is_anonymous(vma) && userfaultfd_armed(vma));
 }
 
 /*

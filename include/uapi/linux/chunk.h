@@ -13,9 +13,9 @@
  * SIGSEGV). Pages outside live extents are decommitted.
  *
  * ALLOC hands out memory that is readable and writable. An extent whose mappings
- * the user protected otherwise, gave a protection key, registered with
- * userfaultfd or kept from children (MADV_DONTFORK) is not handed out again, nor
- * kept for reuse if it is mlocked: DEALLOC returns it to the system, or where that
+ * the user protected otherwise, gave a protection key, kept from children
+ * (MADV_DONTFORK) or, on the huge backing, registered with userfaultfd is not
+ * handed out again, nor kept for reuse if it is mlocked: DEALLOC returns it to the system, or where that
  * would add a mapping, leaves its address space alone for as long as the context
  * lasts. Memory that mlockall(2) has locked may be handed out again locked.
  *
