@@ -586,8 +586,8 @@ bool chunk_at_edge(unsigned long addr, unsigned long size)
 }
 
 /* Part of a mapping of ours; chunk_zap()'s return value */
-static int zap_steps(struct vm_area_struct *vma, unsigned long addr,
-		     unsigned long end)
+static int zap_in_steps(struct vm_area_struct *vma, unsigned long addr,
+			unsigned long end)
 {
 	unsigned long size;
 
@@ -622,7 +622,7 @@ int chunk_zap(struct chunk_context *context, unsigned long addr,
 
 	lockdep_assert_held(&context->mm->mmap_lock);
 	if (only)
-		return zap_steps(only, addr, end);
+		return zap_in_steps(only, addr, end);
 	while (addr < end && !err) {
 		unsigned long from, to;
 
@@ -632,7 +632,7 @@ int chunk_zap(struct chunk_context *context, unsigned long addr,
 		from = max(addr, vma->vm_start);
 		to = min(end, vma->vm_end);
 		if (chunk_mapping_ours(vma, context))
-			err = zap_steps(vma, from, to);
+			err = zap_in_steps(vma, from, to);
 		addr = to;
 	}
 	return err;

@@ -91,8 +91,8 @@
 #define CHUNK_SHIFT		20
 #define CHUNK_SIZE		(1UL << CHUNK_SHIFT)
 
-/* The longest extent, and region: 16 TiB. mmap(2) and ALLOC refuse more. */
-#define CHUNK_LENGTH_MAX	(1ULL << 44)
+/* The longest extent, and region: 8 TiB. mmap(2) and ALLOC refuse more. */
+#define CHUNK_LENGTH_MAX	(1ULL << 43)
 
 /* For the offset of mmap(2): alignment 1 << log2, on pages of @page bytes. */
 #define CHUNK_MMAP_ALIGN(log2, page)	((__u64)(log2) * (page))

@@ -27,7 +27,7 @@
 #define EXTENTS	65536U
 #define FAR	8192U
 #define MAPPED	64U	/* GiB */
-#define LARGE	4U	/* of 16 TiB */
+#define LARGE	8U	/* of CHUNK_LENGTH_MAX */
 #define CHILDREN 4U
 #define SPACES	256U
 
@@ -180,13 +180,14 @@ static void hold_regions(void)
 	int fd = device_open();
 
 	for (unsigned int i = 0; i < LARGE; i++)
-		device_mmap(fd, 16 * KIB * GIB, 0);
+		device_mmap(fd, CHUNK_LENGTH_MAX, 0);
 }
 
 /* A bit for each chunk, and a pointer for each 128 of them */
 static void regions(void)
 {
-	expect_charged(hold_regions, LARGE, 16 * MIB / 8 + 16 * MIB / 128 * 8);
+	expect_charged(hold_regions, LARGE, CHUNK_LENGTH_MAX / MIB / 8 +
+				 CHUNK_LENGTH_MAX / MIB / 128 * 8);
 }
 
 /* Of processes that are no more the descriptors remain, and nobody can use them. */

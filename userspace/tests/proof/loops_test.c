@@ -38,7 +38,7 @@
 #define EXTENTS		65536UL
 #define PAGES		262144UL
 #define BATCH		32U
-#define LONGEST		6U
+#define LONGEST		12U
 #define TIB		(1UL << 40)
 
 /* What processes tell each other */
