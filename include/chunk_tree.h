@@ -46,6 +46,7 @@ struct chunk_reach {
  *           of different owners never coalesce
  * @reach:   maximum alignment of the ends in this node's size subtree
  * @live:    for the caller: registered in full, so that it may be given back
+ * @decommitted: for the caller: while it is not free, all of it is decommitted
  * @type:    what is known about the contents
  */
 struct chunk_extent {
@@ -62,6 +63,7 @@ struct chunk_extent {
 	void *owner;
 	struct chunk_reach reach;
 	bool live;
+	bool decommitted;
 	enum chunk_type type;
 };
 

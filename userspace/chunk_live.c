@@ -40,6 +40,7 @@ bool chunk_live_add(void *addr, size_t size, uintptr_t owner)
 	node->size = size;
 	node->owner = (void *)owner;
 	node->type = ZEROED_CHUNK;
+	node->decommitted = false;
 	if (chunk_radix_store(&chunk_state.live, node, 0)) {
 		chunk_spare_push(&chunk_state.spares, node);
 		return false;
@@ -62,6 +63,7 @@ bool chunk_live_recycle(struct chunk_extent *extent)
 {
 	if (chunk_radix_store(&chunk_state.live, extent, 0))
 		return false;
+	extent->decommitted = false;
 	count(extent);
 	chunk_state.counts.allocs_recycled++;
 	return true;
@@ -97,7 +99,7 @@ struct chunk_extent *chunk_live_remove(const char *call, void *chunk,
 		chunk_die(call, chunk, size, why);
 	}
 	chunk_radix_erase(&chunk_state.live, addr, size);
-	chunk_track_drop(&chunk_state.pages, addr, size);
+	chunk_track_drop(&chunk_state.pages, extent);
 	chunk_state.counts.live_bytes -= size;
 	chunk_state.counts.live_chunks--;
 	chunk_state.counts.deallocs++;

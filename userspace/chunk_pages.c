@@ -87,6 +87,24 @@ static void note(const struct chunk_piece *piece, bool decommitted)
 	chunk_unlock();
 }
 
+/* What is known of extents as a whole is to be found in their bitmaps, too. */
+static void spread(uintptr_t at, uintptr_t end)
+{
+	struct chunk_extent *extent;
+
+	chunk_lock();
+	while (at != end) {
+		extent = chunk_radix_lookup(&chunk_state.live, at);
+		if (extent)
+			chunk_track_spread(&chunk_state.pages, extent);
+		at = extent ? extent->addr + extent->size :
+			      (at | (CHUNK_TREE_UNIT - 1)) + 1;
+		if (at - 1 >= end - 1)
+			break;
+	}
+	chunk_unlock();
+}
+
 /*
  * Pages that were to trap but could not be made to may have been written. They
  * are purged once more.
@@ -97,6 +115,7 @@ static void purge_untrapped(const struct chunk_piece *piece)
 	uintptr_t end = at + piece->size;
 	size_t run;
 
+	spread(at, end);
 	for (;;) {
 		chunk_lock();
 		run = chunk_track_run(&chunk_state.pages, &at, end);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Which pages of live chunks are decommitted: a bitmap for each chunk of which
- * any are, and one for all chunks that are decommitted as a whole. Without memory
- * for one the page is not counted, and nothing else is amiss.
+ * any are, and one for all chunks that are decommitted as a whole. Extents of more
+ * than one chunk that are have none: it is said in their nodes. Without memory for
+ * a bitmap the page is not counted, and nothing else is amiss.
  */
 #include <string.h>
 
@@ -152,24 +153,14 @@ static void clear_whole(struct chunk_track *track, uintptr_t addr,
 		store_all(track, addr, end, NULL);
 }
 
-/* Whole chunks of one live extent, or one that is not. Returns their bytes. */
-static size_t set_whole(struct chunk_track *track, uintptr_t addr,
-			uintptr_t end)
+/* Whole chunks of one live extent */
+static void set_whole(struct chunk_track *track, uintptr_t addr, uintptr_t end)
 {
-	struct chunk_extent *extent;
-	size_t size = end - addr;
-
-	extent = chunk_radix_lookup(&chunk_state.live, addr);
-	if (!extent)
-		return CHUNK_TREE_UNIT;
-	if (size > extent->addr + extent->size - addr)
-		size = extent->addr + extent->size - addr;
-	clear_whole(track, addr, addr + size);
-	if (store_all(track, addr, addr + size, &all_set))
-		store_all(track, addr, addr + size, NULL);
+	clear_whole(track, addr, end);
+	if (store_all(track, addr, end, &all_set))
+		store_all(track, addr, end, NULL);
 	else
-		track->bytes += size;
-	return size;
+		track->bytes += end - addr;
 }
 
 /* The bitmap of a chunk to write to; NULL: there is none to be had, or to do */
@@ -187,8 +178,7 @@ static struct chunk_leaf *leaf_for(struct chunk_track *track, uintptr_t addr,
 				    (addr | (CHUNK_TREE_UNIT - 1)) + 1);
 	} else if (leaf == &all_set) {
 		leaf = NULL;
-	} else if (!leaf && decommitted &&
-		   chunk_radix_lookup(&chunk_state.live, addr)) {
+	} else if (!leaf && decommitted) {
 		leaf = leaf_new(track, addr);
 	}
 	return leaf;
@@ -220,6 +210,7 @@ void chunk_track_init(struct chunk_track *track)
 	memset(all_set.bits, 0xff, sizeof(all_set.bits));
 	xa_init_flags(&track->leaves, 0);
 	track->spares = NULL;
+	track->extents = 0;
 	track->bytes = 0;
 }
 
@@ -233,6 +224,91 @@ void chunk_track_reset(struct chunk_track *track)
 {
 	xa_recover(&track->leaves);
 	track->spares = NULL;
+}
+
+/* Part of one live extent */
+static void set_range(struct chunk_track *track, uintptr_t addr, uintptr_t end,
+		      bool decommitted)
+{
+	uintptr_t last = end & ~(CHUNK_TREE_UNIT - 1);
+	size_t part;
+
+	for (; addr != end; addr += part) {
+		part = chunk_part(addr, end);
+		if (part < CHUNK_TREE_UNIT) {
+			set_part(track, addr, part, decommitted);
+			continue;
+		}
+		part = last - addr;
+		if (decommitted)
+			set_whole(track, addr, last);
+		else if (READ_ONCE(track->leaves.head))
+			clear_whole(track, addr, last);
+	}
+}
+
+/* All of a live extent */
+static void set_extent(struct chunk_track *track, struct chunk_extent *extent,
+		       bool decommitted)
+{
+	if (extent->decommitted) {
+		track->extents -= !!track->extents;
+		track->bytes -= extent->size;
+	} else if (READ_ONCE(track->leaves.head)) {
+		clear_whole(track, extent->addr, extent->addr + extent->size);
+	}
+	extent->decommitted = decommitted;
+	if (decommitted) {
+		track->extents++;
+		track->bytes += extent->size;
+	}
+}
+
+/**
+ * chunk_track_spread() - note what is known of an extent for each of its chunks
+ * @track:  what is known
+ * @extent: a live extent
+ *
+ * Context: chunk_lock() held.
+ */
+void chunk_track_spread(struct chunk_track *track, struct chunk_extent *extent)
+{
+	if (!extent->decommitted)
+		return;
+	set_extent(track, extent, false);
+	set_whole(track, extent->addr, extent->addr + extent->size);
+}
+
+/* A range that is in one extent, or in none */
+static void set_in_extent(struct chunk_track *track, uintptr_t addr,
+			  size_t size, bool decommitted)
+{
+	struct chunk_extent *extent;
+
+	extent = chunk_radix_lookup(&chunk_state.live, addr);
+	if (!extent)
+		return;
+	if (size == extent->size && size > CHUNK_TREE_UNIT) {
+		set_extent(track, extent, decommitted);
+		return;
+	}
+	if (extent->decommitted && decommitted)
+		return;
+	chunk_track_spread(track, extent);
+	set_range(track, addr, addr + size, decommitted);
+}
+
+/* How many bytes from @addr on belong to one extent, or to none */
+static size_t extent_part(uintptr_t addr, uintptr_t end)
+{
+	struct chunk_extent *extent;
+	size_t part;
+
+	extent = chunk_radix_lookup(&chunk_state.live, addr);
+	if (!extent)
+		return chunk_part(addr, end);
+	part = extent->addr + extent->size - addr;
+	return part < end - addr ? part : end - addr;
 }
 
 /**
@@ -250,20 +326,11 @@ void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
 		     bool decommitted)
 {
 	uintptr_t end = addr + size;
-	uintptr_t last = end & ~(CHUNK_TREE_UNIT - 1);
 	size_t part;
 
 	for (; addr != end; addr += part) {
-		part = chunk_part(addr, end);
-		if (part < CHUNK_TREE_UNIT) {
-			set_part(track, addr, part, decommitted);
-		} else if (decommitted) {
-			part = set_whole(track, addr, last);
-		} else {
-			part = last - addr;
-			if (READ_ONCE(track->leaves.head))
-				clear_whole(track, addr, last);
-		}
+		part = extent_part(addr, end);
+		set_in_extent(track, addr, part, decommitted);
 	}
 }
 
@@ -272,6 +339,8 @@ void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
  * @track: what is known
  * @addr:  first byte of the range, page-aligned; set to the first such page
  * @end:   byte after the last
+ *
+ * Does not see extents that are decommitted as a whole: see chunk_track_spread().
  *
  * Context: chunk_lock() held.
  * Return: how many bytes, within one chunk, are decommitted at @addr; 0 for
@@ -344,7 +413,7 @@ size_t chunk_track_ranges(struct chunk_track *track, bool whole)
 	uintptr_t at, next = 0;
 	struct chunk_leaf *leaf;
 	bool before = false;
-	size_t count = 0;
+	size_t count = track->extents;
 
 	for (at = 0; (leaf = xa_find(&track->leaves, &at, UINTPTR_MAX,
 						     XA_PRESENT));
@@ -394,14 +463,12 @@ void chunk_track_around(struct chunk_track *track,
 
 /**
  * chunk_track_drop() - forget the pages of an extent that is given back
- * @track: what is known
- * @addr:  first byte, chunk-aligned
- * @size:  bytes, chunk-aligned
+ * @track:  what is known
+ * @extent: an extent that was live
  *
  * Context: chunk_lock() held.
  */
-void chunk_track_drop(struct chunk_track *track, uintptr_t addr, size_t size)
+void chunk_track_drop(struct chunk_track *track, struct chunk_extent *extent)
 {
-	if (READ_ONCE(track->leaves.head))
-		clear_whole(track, addr, addr + size);
+	set_extent(track, extent, false);
 }

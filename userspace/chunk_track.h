@@ -16,11 +16,13 @@ struct chunk_leaf;
  * struct chunk_track - what is known of pages; chunk_lock()
  * @leaves: for each chunk that has decommitted pages, or had, its bitmap
  * @spares: bitmaps in nobody's use
+ * @extents: that are decommitted as a whole, and have no bitmaps
  * @bytes:  decommitted
  */
 struct chunk_track {
 	struct xarray leaves;
 	struct chunk_leaf *spares;
+	size_t extents;
 	size_t bytes;
 };
 
@@ -34,6 +36,7 @@ size_t chunk_track_ranges(struct chunk_track *track, bool whole);
 void chunk_track_around(struct chunk_track *track,
 			const struct chunk_extent *extent, uintptr_t *from,
 			uintptr_t *to);
-void chunk_track_drop(struct chunk_track *track, uintptr_t addr, size_t size);
+void chunk_track_spread(struct chunk_track *track, struct chunk_extent *extent);
+void chunk_track_drop(struct chunk_track *track, struct chunk_extent *extent);
 
 #endif /* CHUNK_TRACK_H */

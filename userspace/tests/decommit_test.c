@@ -329,8 +329,40 @@ static void large_untouched(void)
 	expect(chunk[0] == 0 && chunk[size - 1] == 0);
 }
 
+/* All of an extent at once, and parts of it then, in either order. */
+static void all_and_parts(void)
+{
+	size_t page = page_size();
+	char *chunk = alloc_mib(100), *next;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		fill(chunk + 70 * MIB, MIB, i);
+		pages_decommit(chunk + 70 * MIB + i * page, page);
+		pages_decommit(chunk, 100 * MIB);
+		pages_decommit(chunk + 99 * MIB, MIB);
+		expect_equal(stats_now().decommitted_bytes, 100 * MIB);
+		expect(pages_commit(chunk + 70 * MIB + page, page));
+		expect_equal(stats_now().decommitted_bytes, 100 * MIB - page);
+		expect(is_zero(chunk + 70 * MIB + page, page));
+		expect_trap(chunk + 70 * MIB);
+		expect_trap(chunk + 71 * MIB);
+		pages_decommit(chunk, 100 * MIB);
+		expect_equal(stats_now().decommitted_bytes, 100 * MIB);
+		expect(pages_commit(chunk, 100 * MIB));
+		expect_equal(stats_now().decommitted_bytes, 0);
+		expect(is_zero(chunk + 70 * MIB, MIB));
+	}
+	pages_decommit(chunk, 100 * MIB);
+	dealloc_mib(chunk, 100);
+	expect_equal(stats_now().decommitted_bytes, 0);
+	next = alloc_mib(50);
+	expect(is_zero(next, 50 * MIB));
+	expect_equal(stats_now().decommitted_bytes, 0);
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
+	{ "all of an extent, and parts of it", all_and_parts },
 	{ "much that was never touched", large_untouched },
 	{ "decommitted ranges trap, their surroundings are kept",
 	  ranges_trap },

@@ -182,6 +182,8 @@ static void page_by_page(void)
 	size_t page = page_size(), size;
 	char *chunk = chunk_for_holes(&size);
 
+	if (plain_posix())
+		tap_skip("libchunk does not know how many mappings there may be");
 	pages_decommit(chunk, size);
 	for (size_t i = 0; i < HOLES; i++) {
 		expect(pages_commit(chunk + 2 * i * page, page));
