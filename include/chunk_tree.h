@@ -46,7 +46,7 @@ struct chunk_reach {
  *           of different owners never coalesce
  * @reach:   maximum alignment of the ends in this node's size subtree
  * @live:    for the caller: registered in full, so that it may be given back
- * @decommitted: for the caller: while it is not free, all of it is decommitted
+ * @all_decommitted: for the caller: while it is not free, all of it is
  * @type:    what is known about the contents
  */
 struct chunk_extent {
@@ -63,7 +63,7 @@ struct chunk_extent {
 	void *owner;
 	struct chunk_reach reach;
 	bool live;
-	bool decommitted;
+	bool all_decommitted;
 	enum chunk_type type;
 };
 

@@ -40,7 +40,7 @@ bool chunk_live_add(void *addr, size_t size, uintptr_t owner)
 	node->size = size;
 	node->owner = (void *)owner;
 	node->type = ZEROED_CHUNK;
-	node->decommitted = false;
+	node->all_decommitted = false;
 	if (chunk_radix_store(&chunk_state.live, node, 0)) {
 		chunk_spare_push(&chunk_state.spares, node);
 		return false;
@@ -63,7 +63,7 @@ bool chunk_live_recycle(struct chunk_extent *extent)
 {
 	if (chunk_radix_store(&chunk_state.live, extent, 0))
 		return false;
-	extent->decommitted = false;
+	extent->all_decommitted = false;
 	count(extent);
 	chunk_state.counts.allocs_recycled++;
 	return true;

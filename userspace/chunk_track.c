@@ -251,13 +251,13 @@ static void set_range(struct chunk_track *track, uintptr_t addr, uintptr_t end,
 static void set_extent(struct chunk_track *track, struct chunk_extent *extent,
 		       bool decommitted)
 {
-	if (extent->decommitted) {
+	if (extent->all_decommitted) {
 		track->extents -= !!track->extents;
 		track->bytes -= extent->size;
 	} else if (READ_ONCE(track->leaves.head)) {
 		clear_whole(track, extent->addr, extent->addr + extent->size);
 	}
-	extent->decommitted = decommitted;
+	extent->all_decommitted = decommitted;
 	if (decommitted) {
 		track->extents++;
 		track->bytes += extent->size;
@@ -273,7 +273,7 @@ static void set_extent(struct chunk_track *track, struct chunk_extent *extent,
  */
 void chunk_track_spread(struct chunk_track *track, struct chunk_extent *extent)
 {
-	if (!extent->decommitted)
+	if (!extent->all_decommitted)
 		return;
 	set_extent(track, extent, false);
 	set_whole(track, extent->addr, extent->addr + extent->size);
@@ -292,7 +292,7 @@ static void set_in_extent(struct chunk_track *track, uintptr_t addr,
 		set_extent(track, extent, decommitted);
 		return;
 	}
-	if (extent->decommitted && decommitted)
+	if (extent->all_decommitted && decommitted)
 		return;
 	chunk_track_spread(track, extent);
 	set_range(track, addr, addr + size, decommitted);
