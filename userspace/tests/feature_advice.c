@@ -19,6 +19,19 @@ static int advise(const struct site *site, int advice)
 	return madvise(site->addr, site->length, advice) ? errno : WORKS;
 }
 
+/* EBUSY, EAGAIN: for the moment a page is in use elsewhere. */
+static int advise_patiently(char *addr, size_t length, int advice)
+{
+	for (int i = 0; i < 50; i++) {
+		if (!madvise(addr, length, advice))
+			return WORKS;
+		if (errno != EBUSY && errno != EAGAIN)
+			break;
+		usleep(10000);
+	}
+	return errno;
+}
+
 static int advise_kept(const struct site *site, int advice)
 {
 	int error = advise(site, advice);
@@ -228,7 +241,7 @@ int try_collapse(const struct site *site)
 	if (site->hole)
 		expect_equal(device_decommit(site->fd, half, site->page), 0);
 	expect_equal(advise_huge(half, MADV_HUGEPAGE), 0);
-	error = advise_huge(half, ADVICE_COLLAPSE);
+	error = advise_patiently(half, HUGE_PAGE_SIZE, ADVICE_COLLAPSE);
 	if (!error)
 		expect_equal(mapping_figure(half, "AnonHugePages"),
 			     HUGE_PAGE_SIZE);
@@ -372,7 +385,7 @@ static void on_signal(int number)
 static int give_up(const struct site *site, int advice)
 {
 	char *page = site_target(site);
-	int error = 0;
+	int error;
 
 	if (geteuid())
 		untested("not root");
@@ -382,13 +395,7 @@ static int give_up(const struct site *site, int advice)
 	/* Not the page of zeroes, which is everybody's */
 	if (site->hole && site->huge)
 		*page = 1;
-	/* EBUSY, EAGAIN: for the moment the page is in use elsewhere. */
-	for (int i = 0; i < 20; i++) {
-		error = madvise(page, site->page, advice) ? errno : WORKS;
-		if (error != EBUSY && error != EAGAIN)
-			break;
-		usleep(10000);
-	}
+	error = advise_patiently(page, site->page, advice);
 	if (site->hole && site->huge)
 		expect_equal(device_decommit(site->fd, page, site->page), 0);
 	return error;

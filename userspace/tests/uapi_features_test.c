@@ -89,6 +89,9 @@ static const struct feature advice[] = {
 	  ALL(WORKS), ALL(EFAULT), ALL(WORKS), "d", false },
 	{ "MADV_POPULATE_WRITE", try_populate_write,
 	  ALL(WORKS), ALL(EFAULT), ALL(WORKS), "d", false },
+};
+
+static const struct feature more_advice[] = {
 	{ "MADV_HUGEPAGE, _NOHUGEPAGE", try_hugepage,
 	  ALL(IGNORED), ALL(IGNORED), ALL(WORKS), "b", false },
 	{ "MADV_COLLAPSE", try_collapse,
@@ -199,6 +202,9 @@ static const struct feature tracking[] = {
 	  ALL(WORKS), ALL(WORKS), ALL(WORKS), "", false },
 	{ "mincore", try_mincore,
 	  ALL(WORKS), ALL(WORKS), ALL(WORKS), "", false },
+};
+
+static const struct feature placement[] = {
 	{ "mbind", try_mbind,
 	  ALL(WORKS), ALL(WORKS), ALL(WORKS), "", false },
 	{ "move_pages", try_move_pages,
@@ -217,9 +223,11 @@ static const struct table {
 	size_t count;
 } tables[] = {
 	{ advice, TAP_COUNT(advice) },
+	{ more_advice, TAP_COUNT(more_advice) },
 	{ protection, TAP_COUNT(protection) },
 	{ access_by_others, TAP_COUNT(access_by_others) },
 	{ tracking, TAP_COUNT(tracking) },
+	{ placement, TAP_COUNT(placement) },
 };
 
 /**
@@ -248,7 +256,15 @@ noreturn void untested(const char *format, ...)
 
 static void site_open(struct site *site, bool huge, bool hole)
 {
-	site->fd = huge ? device_open_huge() : device_open();
+	/* Little is mapped ahead: some features act on all that is mapped. */
+	struct chunk_ioc_configure args = {
+		.size = sizeof(args),
+		.backing = huge ? CHUNK_BACKING_HUGE : CHUNK_BACKING_GUARDED,
+		.grow = 2 * EXTENT_SIZE,
+	};
+
+	site->fd = device_open();
+	expect_equal(call(site->fd, CHUNK_IOC_CONFIGURE, &args), 0);
 	site->huge = huge;
 	site->page = page_size();
 	site->extent = device_alloc(site->fd, EXTENT_SIZE, HUGE_PAGE_SIZE);
@@ -396,19 +412,29 @@ static void try_advice(void)
 	try_all(&tables[0]);
 }
 
-static void try_protection(void)
+static void try_more_advice(void)
 {
 	try_all(&tables[1]);
 }
 
-static void try_access(void)
+static void try_protection(void)
 {
 	try_all(&tables[2]);
 }
 
-static void try_tracking(void)
+static void try_access(void)
 {
 	try_all(&tables[3]);
+}
+
+static void try_tracking(void)
+{
+	try_all(&tables[4]);
+}
+
+static void try_placement(void)
+{
+	try_all(&tables[5]);
 }
 
 static int populate(const struct site *site)
@@ -515,10 +541,12 @@ static void in_the_manual(void)
 }
 
 static const struct tap_case cases[] = {
-	{ "advice", try_advice },
+	{ "advice about contents", try_advice },
+	{ "advice about pages, forks and dumps", try_more_advice },
 	{ "protection, locks and moves", try_protection },
 	{ "access by the kernel and by other processes", try_access },
-	{ "tracking and placement", try_tracking },
+	{ "userfaultfd, and what /proc tells", try_tracking },
+	{ "placement on nodes", try_placement },
 	{ "guards of MADV_GUARD_INSTALL stay until they are removed",
 	  keep_guards },
 	{ "the manual has this table", in_the_manual },
