@@ -453,9 +453,9 @@ static struct vm_area_struct *mapping_at(struct chunk_context *context,
 	return vma && chunk_mapping_ours(vma, context) ? vma : NULL;
 }
 
-static unsigned int traits_of(struct vm_area_struct *vma)
+static unsigned long traits_of(struct vm_area_struct *vma)
 {
-	unsigned int traits = 0;
+	unsigned long traits = 0;
 
 	if (vma->vm_flags & VM_LOCKED)
 		traits |= CHUNK_VMA_LOCKED;

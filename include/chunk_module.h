@@ -66,6 +66,7 @@
 #define CHUNK_MODULE_H
 
 #include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
@@ -248,11 +249,11 @@ struct chunk_context {
 };
 
 /* What a user may have made of mappings */
-#define CHUNK_VMA_LOCKED	(1U << 0)	/* mlocked */
-#define CHUNK_VMA_SEALED	(1U << 1)	/* mseal() keeps its contents */
-#define CHUNK_VMA_CHANGED	(1U << 2)	/* not as ALLOC hands it out */
-#define CHUNK_VMA_EXEC		(1U << 3)	/* executable, too */
-#define CHUNK_VMA_MIXED		(1U << 4)	/* of several regions */
+#define CHUNK_VMA_LOCKED	BIT(0)	/* mlocked */
+#define CHUNK_VMA_SEALED	BIT(1)	/* mseal() keeps its contents */
+#define CHUNK_VMA_CHANGED	BIT(2)	/* not as ALLOC hands it out */
+#define CHUNK_VMA_EXEC		BIT(3)	/* executable, too */
+#define CHUNK_VMA_MIXED		BIT(4)	/* of several regions */
 
 /**
  * struct chunk_vmas - the mappings of a range, as chunk_check_vmas() found them
@@ -265,7 +266,7 @@ struct chunk_context {
 struct chunk_vmas {
 	struct vm_area_struct *only;
 	unsigned long base;
-	unsigned int traits;
+	unsigned long traits;
 };
 
 /* The most extents that one call of chunk_alloc() or the like deals with. */

@@ -415,9 +415,10 @@ size_t chunk_track_ranges(struct chunk_track *track, bool whole)
 	bool before = false;
 	size_t count = track->extents;
 
-	for (at = 0; (leaf = xa_find(&track->leaves, &at, UINTPTR_MAX,
-						     XA_PRESENT));
-	     next = ++at) {
+	for (at = 0;; next = ++at) {
+		leaf = xa_find(&track->leaves, &at, UINTPTR_MAX, XA_PRESENT);
+		if (!leaf)
+			break;
 		before = before && at == next;
 		if (!whole) {
 			count += leaf_ranges(leaf, &before);

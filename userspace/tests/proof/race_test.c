@@ -690,10 +690,10 @@ static void *map_over_given_back(void *arg)
 
 static void *commit_all(void *arg)
 {
-	char *_Atomic *all = arg;
+	atomic_uintptr_t *all = arg;
 
 	while (!atomic_load(&stop))
-		device_commit(fd, atomic_load(all), 4096 * GIB);
+		device_commit(fd, (char *)atomic_load(all), 4096 * GIB);
 	return NULL;
 }
 
@@ -756,9 +756,10 @@ static void expect_owned_once(void)
 static unsigned int unmap_against_mmap(bool limited)
 {
 	unsigned int delay = 2000, rounds = 0, holes = 0;
-	char *_Atomic all = NULL;
 	pthread_t threads[2];
+	atomic_uintptr_t all;
 
+	atomic_init(&all, 0);
 	expect(pthread_barrier_init(&at_once, NULL, 2) == 0);
 	fd = device_open();
 	threads[0] = begin(map_over_given_back, &delay);
@@ -768,7 +769,7 @@ static unsigned int unmap_against_mmap(bool limited)
 
 		fd = device_open();
 		device_limit(fd, 0);
-		atomic_store(&all, device_mmap(fd, 4096 * GIB, 0));
+		atomic_store(&all, (uintptr_t)device_mmap(fd, 4096 * GIB, 0));
 		given_back = alloc_lowest();
 		if (given_back) {
 			if (limited)
@@ -783,7 +784,7 @@ static unsigned int unmap_against_mmap(bool limited)
 			expect_owned_once();
 			expect(munmap(given_back - MIB, 64 * MIB) == 0);
 		}
-		expect(munmap(all, 4096 * GIB) == 0);
+		expect(munmap((char *)atomic_load(&all), 4096 * GIB) == 0);
 		close(before);
 	}
 	atomic_store(&stop, true);
