@@ -39,7 +39,7 @@
  * drops context->lock keeps mmap_lock until the extent is back: while mmap_lock is
  * held nobody unmaps or replaces a mapping, so nobody has an extent to forget.
  * chunk_unmap() cannot hold mmap_lock, which is why context->unmapping exists.
- * chunk_verify.c checks the invariant.
+ * chunk_verify.c checks the invariant; docs/ownership.md lists who relies on it.
  *
  * Locks, outermost first
  *
