@@ -150,14 +150,15 @@ static void *alloc_base(size_t size, size_t alignment)
  * @size:      bytes
  * @alignment: bytes
  */
-void chunk_check_alloc(const char *call, size_t size, size_t alignment)
+void chunk_check_alloc(const struct chunk_call *call, size_t size,
+		       size_t alignment)
 {
 	if (!size || size % UNIT)
-		chunk_die(call, (void *)alignment, size,
-			  "the size is no multiple of 1 MiB");
+		chunk_die_numbers(call, size, alignment,
+				  "the size is no multiple of 1 MiB");
 	if (!is_power_of_2(alignment) || alignment % UNIT)
-		chunk_die(call, (void *)alignment, size,
-			  "the alignment is no power of two from 1 MiB");
+		chunk_die_numbers(call, size, alignment,
+				  "the alignment is no power of two from 1 MiB");
 }
 
 /**
@@ -173,7 +174,7 @@ void *chunk_alloc(size_t size, size_t alignment, bool base)
 	int saved = errno;
 	void *addr;
 
-	chunk_check_alloc("chunk_alloc", size, alignment);
+	chunk_check_alloc(CHUNK_CALL("chunk_alloc"), size, alignment);
 	chunk_enter();
 	addr = base ? alloc_base(size, alignment) :
 		      chunk_alloc_live(size, alignment, false);
@@ -196,7 +197,8 @@ void *chunk_alloc_populated(size_t size, size_t alignment)
 	int saved = errno;
 	void *addr;
 
-	chunk_check_alloc("chunk_alloc_populated", size, alignment);
+	chunk_check_alloc(CHUNK_CALL("chunk_alloc_populated"), size,
+			  alignment);
 	chunk_enter();
 	addr = chunk_alloc_live(size, alignment, true);
 	errno = addr ? saved : ENOMEM;
@@ -210,8 +212,8 @@ void *chunk_alloc_populated(size_t size, size_t alignment)
  * @size:  bytes
  * @type:  what it held
  */
-void chunk_check_dealloc(const char *call, void *chunk, size_t size,
-			 enum chunk_type type)
+void chunk_check_dealloc(const struct chunk_call *call, void *chunk,
+			 size_t size, enum chunk_type type)
 {
 	if (!size || size % UNIT || (uintptr_t)chunk % UNIT)
 		chunk_die(call, chunk, size,
@@ -231,8 +233,8 @@ void chunk_check_dealloc(const char *call, void *chunk, size_t size,
  *
  * Context: chunk_lock() held.
  */
-void chunk_dealloc_begin(const char *call, void *chunk, size_t size,
-			 struct chunk_leaving *leaving)
+void chunk_dealloc_begin(const struct chunk_call *call, void *chunk,
+			 size_t size, struct chunk_leaving *leaving)
 {
 	leaving->extent = chunk_live_remove(call, chunk, size);
 	leaving->context = (uintptr_t)leaving->extent->owner;
@@ -289,15 +291,16 @@ void chunk_dealloc_end(const char *call, void *chunk, size_t size,
  */
 void chunk_dealloc(void *chunk, size_t size, enum chunk_type type)
 {
+	const struct chunk_call *call = CHUNK_CALL("chunk_dealloc");
 	struct chunk_leaving leaving;
 	int saved = errno;
 
-	chunk_check_dealloc("chunk_dealloc", chunk, size, type);
+	chunk_check_dealloc(call, chunk, size, type);
 	chunk_enter();
 	chunk_lock();
-	chunk_dealloc_begin("chunk_dealloc", chunk, size, &leaving);
+	chunk_dealloc_begin(call, chunk, size, &leaving);
 	chunk_unlock();
-	chunk_dealloc_end("chunk_dealloc", chunk, size, type, &leaving);
+	chunk_dealloc_end(call->name, chunk, size, type, &leaving);
 	errno = saved;
 }
 

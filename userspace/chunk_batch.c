@@ -13,6 +13,8 @@
 /* So many at a time; what a batch needs lies on the stack. */
 #define GROUP	CHUNK_BATCH_GROUP
 
+#define DEALLOC_BATCH	"chunk_dealloc_batch"
+
 static size_t group_of(size_t left)
 {
 	return left < GROUP ? left : GROUP;
@@ -101,9 +103,11 @@ size_t chunk_alloc_batch(struct chunk_op *ops, size_t count)
 	size_t good = 0, done, group, i;
 	int saved = errno;
 
-	for (i = 0; i < count; i++)
-		chunk_check_alloc("chunk_alloc_batch", ops[i].size,
-				  ops[i].alignment);
+	for (i = 0; i < count; i++) {
+		const struct chunk_call call = { "chunk_alloc_batch", i };
+
+		chunk_check_alloc(&call, ops[i].size, ops[i].alignment);
+	}
 	chunk_enter();
 	for (done = 0; done < count; done += group) {
 		group = group_of(count - done);
@@ -117,8 +121,7 @@ size_t chunk_alloc_batch(struct chunk_op *ops, size_t count)
 
 static void dealloc_one(struct chunk_op *op, struct chunk_leaving *leaving)
 {
-	chunk_dealloc_end("chunk_dealloc_batch", op->addr, op->size, op->type,
-			  leaving);
+	chunk_dealloc_end(DEALLOC_BATCH, op->addr, op->size, op->type, leaving);
 	op->error = 0;
 }
 
@@ -155,15 +158,19 @@ static size_t dealloc_run(struct chunk_op *ops, struct chunk_leaving *leaving,
 	return run;
 }
 
-static void dealloc_group(struct chunk_op *ops, size_t count)
+/* @first: the index of the first of them in the batch */
+static void dealloc_group(struct chunk_op *ops, size_t count, size_t first)
 {
 	struct chunk_leaving leaving[GROUP];
 	size_t i;
 
 	chunk_lock();
-	for (i = 0; i < count; i++)
-		chunk_dealloc_begin("chunk_dealloc_batch", ops[i].addr,
-				    ops[i].size, &leaving[i]);
+	for (i = 0; i < count; i++) {
+		const struct chunk_call call = { DEALLOC_BATCH, first + i };
+
+		chunk_dealloc_begin(&call, ops[i].addr, ops[i].size,
+				    &leaving[i]);
+	}
 	chunk_unlock();
 	for (i = 0; i < count;)
 		i += dealloc_run(ops + i, leaving + i, count - i);
@@ -180,13 +187,16 @@ void chunk_dealloc_batch(struct chunk_op *ops, size_t count)
 	size_t done, group, i;
 	int saved = errno;
 
-	for (i = 0; i < count; i++)
-		chunk_check_dealloc("chunk_dealloc_batch", ops[i].addr,
-				    ops[i].size, ops[i].type);
+	for (i = 0; i < count; i++) {
+		const struct chunk_call call = { DEALLOC_BATCH, i };
+
+		chunk_check_dealloc(&call, ops[i].addr, ops[i].size,
+				    ops[i].type);
+	}
 	chunk_enter();
 	for (done = 0; done < count; done += group) {
 		group = group_of(count - done);
-		dealloc_group(ops + done, group);
+		dealloc_group(ops + done, group, done);
 	}
 	errno = saved;
 }
@@ -255,13 +265,16 @@ static size_t range_batch(enum chunk_batch what, struct chunk_op *ops,
 	return count_good(ops, count);
 }
 
-static void check_ranges(const char *call, const struct chunk_op *ops,
+static void check_ranges(const char *name, const struct chunk_op *ops,
 			 size_t count)
 {
 	size_t i;
 
-	for (i = 0; i < count; i++)
-		chunk_check_range(call, ops[i].addr, ops[i].size, false);
+	for (i = 0; i < count; i++) {
+		const struct chunk_call call = { name, i };
+
+		chunk_check_range(&call, ops[i].addr, ops[i].size, false);
+	}
 }
 
 /**

@@ -100,15 +100,16 @@ static int configure(enum chunk_backing backing, size_t grow)
  */
 bool chunk_configure(enum chunk_backing backing, size_t grow)
 {
+	const struct chunk_call *call = CHUNK_CALL("chunk_configure");
 	int saved = errno;
 	int err;
 
 	if ((unsigned int)backing > HUGE_BACKING)
-		chunk_die("chunk_configure", NULL, grow,
-			  "there is no such backing");
+		chunk_die_numbers(call, backing, grow,
+				  "there is no such backing");
 	if (grow % CHUNK_TREE_UNIT || grow > PTRDIFF_MAX)
-		chunk_die("chunk_configure", NULL, grow,
-			  "the growth is no multiple of 1 MiB");
+		chunk_die_numbers(call, backing, grow,
+				  "the growth is no multiple of 1 MiB");
 	chunk_enter();
 	chunk_device_context();
 	chunk_lock();

@@ -7,13 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "chunk_report.h"
 #include "chunk_tree.h"
 
 /* chunk_live.c: the registry */
 bool chunk_live_add(void *addr, size_t size, uintptr_t owner);
 bool chunk_live_recycle(struct chunk_extent *extent);
-struct chunk_extent *chunk_live_remove(const char *call, void *chunk,
-				       size_t size);
+struct chunk_extent *chunk_live_remove(const struct chunk_call *call,
+				       void *chunk, size_t size);
 bool chunk_extent_of(const void *addr, void **start, size_t *size);
 
 /* chunk_recycle.c: reuse without the device */
@@ -34,12 +35,13 @@ struct chunk_leaving {
 };
 
 /* chunk.c: one chunk */
-void chunk_check_alloc(const char *call, size_t size, size_t alignment);
+void chunk_check_alloc(const struct chunk_call *call, size_t size,
+		       size_t alignment);
 void *chunk_alloc_live(size_t size, size_t alignment, bool populate);
-void chunk_check_dealloc(const char *call, void *chunk, size_t size,
-			 enum chunk_type type);
-void chunk_dealloc_begin(const char *call, void *chunk, size_t size,
-			 struct chunk_leaving *leaving);
+void chunk_check_dealloc(const struct chunk_call *call, void *chunk,
+			 size_t size, enum chunk_type type);
+void chunk_dealloc_begin(const struct chunk_call *call, void *chunk,
+			 size_t size, struct chunk_leaving *leaving);
 void chunk_dealloc_end(const char *call, void *chunk, size_t size,
 		       enum chunk_type type, struct chunk_leaving *leaving);
 
@@ -58,8 +60,8 @@ struct chunk_piece {
 };
 
 /* chunk_pages.c: pages */
-void chunk_check_range(const char *call, const void *addr, size_t size,
-		       bool anywhere);
+void chunk_check_range(const struct chunk_call *call, const void *addr,
+		       size_t size, bool anywhere);
 bool chunk_next_piece(struct chunk_piece *piece, uintptr_t end);
 bool chunk_commit_range(void *addr, size_t size, bool populate);
 void chunk_decommit_range(void *addr, size_t size);

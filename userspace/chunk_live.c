@@ -78,8 +78,8 @@ bool chunk_live_recycle(struct chunk_extent *extent)
  * Context: chunk_lock() held.
  * Return: the extent, in nobody's hands.
  */
-struct chunk_extent *chunk_live_remove(const char *call, void *chunk,
-				       size_t size)
+struct chunk_extent *chunk_live_remove(const struct chunk_call *call,
+				       void *chunk, size_t size)
 {
 	uintptr_t addr = (uintptr_t)chunk;
 	struct chunk_extent *extent;

@@ -167,7 +167,7 @@ void *pages_map(void *addr, size_t size)
 	void *out;
 	int err;
 
-	chunk_check_range("pages_map", addr, size, true);
+	chunk_check_range(CHUNK_CALL("pages_map"), addr, size, true);
 	err = chunk_os.map(addr, size, &out);
 	errno = err ? -err : saved;
 	return err ? NULL : out;
@@ -184,7 +184,7 @@ void pages_unmap(void *addr, size_t size)
 {
 	int saved = errno;
 
-	chunk_check_range("pages_unmap", addr, size, false);
+	chunk_check_range(CHUNK_CALL("pages_unmap"), addr, size, false);
 	chunk_unmap_or_report("pages_unmap", addr, size);
 	errno = saved;
 }

@@ -20,8 +20,8 @@
  * @size:     bytes
  * @anywhere: the address may be NULL
  */
-void chunk_check_range(const char *call, const void *addr, size_t size,
-		       bool anywhere)
+void chunk_check_range(const struct chunk_call *call, const void *addr,
+		       size_t size, bool anywhere)
 {
 	uintptr_t start = (uintptr_t)addr;
 	size_t page;
@@ -206,7 +206,7 @@ bool pages_commit(void *addr, size_t size)
 	int saved = errno;
 	bool good;
 
-	chunk_check_range("pages_commit", addr, size, false);
+	chunk_check_range(CHUNK_CALL("pages_commit"), addr, size, false);
 	good = chunk_commit_range(addr, size, false);
 	errno = good ? saved : ENOMEM;
 	return good;
@@ -227,7 +227,7 @@ bool pages_populate(void *addr, size_t size)
 	int saved = errno;
 	bool good;
 
-	chunk_check_range("pages_populate", addr, size, false);
+	chunk_check_range(CHUNK_CALL("pages_populate"), addr, size, false);
 	good = chunk_commit_range(addr, size, true);
 	errno = good ? saved : ENOMEM;
 	return good;
@@ -282,7 +282,7 @@ void pages_decommit(void *addr, size_t size)
 {
 	int saved = errno;
 
-	chunk_check_range("pages_decommit", addr, size, false);
+	chunk_check_range(CHUNK_CALL("pages_decommit"), addr, size, false);
 	chunk_decommit_range(addr, size);
 	errno = saved;
 }
@@ -300,7 +300,7 @@ bool pages_purge(void *addr, size_t length, bool force_zero)
 	int saved = errno;
 	bool zero;
 
-	chunk_check_range("pages_purge", addr, length, false);
+	chunk_check_range(CHUNK_CALL("pages_purge"), addr, length, false);
 	zero = !chunk_os.purge(addr, length);
 	if (!zero && force_zero) {
 		memset(addr, 0, length);
@@ -322,8 +322,8 @@ void chunk_assert_zero(const void *p, size_t size)
 
 	for (; size; at++, size--) {
 		if (*at)
-			chunk_die("chunk_assert_zero", at, size,
-				  "this byte is not zero");
+			chunk_die(CHUNK_CALL("chunk_assert_zero"), at,
+				  size, "this byte is not zero");
 	}
 #else
 	(void)p;

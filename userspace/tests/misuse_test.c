@@ -44,8 +44,14 @@ static void expect_death(const struct misuse *misuse)
 	values = outcome.text + strlen(start);
 	/* Or its sibling for many at once: see by_batch.h. */
 	if (!strncmp(values, "_batch", 6))
-		values += 6;
-	expect(!strncmp(values, "(0x", 3));
+		values += strlen("_batch(ops[0]: ");
+	else
+		values += strlen("(");
+	/* What is allocated has no address yet. */
+	if (!strcmp(misuse->call, "chunk_alloc"))
+		expect(*values >= '0' && *values <= '9' && values[1] != 'x');
+	else
+		expect(!strncmp(values, "0x", 2));
 }
 
 #define MISUSE(name, function, statement)				\
@@ -197,6 +203,7 @@ static void impossible_is_no_misuse(void)
 	expect_equal(outcome.lines, 0);
 }
 
+/* In the order in which they were given */
 static void message_shows_values(void)
 {
 	static const struct misuse misuse = { "chunk_alloc",
@@ -204,9 +211,98 @@ static void message_shows_values(void)
 	struct tap_outcome outcome;
 
 	tap_child(&outcome, commit, (void *)&misuse);
-	/* 3 MiB, in one notation or another. */
-	expect(strstr(outcome.text, "3145728") ||
-	       strstr(outcome.text, "300000"));
+	expect(strstr(outcome.text, "1048576, 3145728)"));
+}
+
+static struct chunk_op ops[100];
+
+static void fill_ops(char *first, size_t size)
+{
+	for (size_t i = 0; i < TAP_COUNT(ops); i++)
+		ops[i] = (struct chunk_op) {
+			.addr = first ? first + i * MIB : NULL,
+			.size = size, .alignment = MIB,
+		};
+}
+
+static void bad_alloc_batch(void *arg)
+{
+	(void)arg;
+	fill_ops(NULL, MIB);
+	ops[70].alignment = 3;
+	chunk_alloc_batch(ops, TAP_COUNT(ops));
+}
+
+static void bad_dealloc_batch(void *arg)
+{
+	(void)arg;
+	fill_ops(adjoining_chunks(TAP_COUNT(ops)), MIB);
+	ops[70].addr = ops[69].addr;
+	chunk_dealloc_batch(ops, TAP_COUNT(ops));
+}
+
+static void bad_type_batch(void *arg)
+{
+	(void)arg;
+	fill_ops(adjoining_chunks(TAP_COUNT(ops)), MIB);
+	ops[70].type = 77;
+	chunk_dealloc_batch(ops, TAP_COUNT(ops));
+}
+
+static void bad_commit_batch(void *arg)
+{
+	(void)arg;
+	fill_ops(alloc_mib(TAP_COUNT(ops)), MIB);
+	ops[70].size = 100;
+	pages_commit_batch(ops, TAP_COUNT(ops));
+}
+
+static void bad_decommit_batch(void *arg)
+{
+	(void)arg;
+	fill_ops(alloc_mib(TAP_COUNT(ops)), MIB);
+	ops[70].size = 100;
+	pages_decommit_batch(ops, TAP_COUNT(ops));
+}
+
+static void expect_element(void (*run)(void *), const char *start)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, run, NULL);
+	tap_note("%.*s", (int)strcspn(outcome.text, "\n"), outcome.text);
+	expect(tap_aborted(&outcome));
+	expect_equal(outcome.lines, 1);
+	expect(!strncmp(outcome.text, start, strlen(start)));
+}
+
+/* Behind the first group of them, as well */
+static void message_names_the_element(void)
+{
+	expect_element(bad_alloc_batch,
+		       "libchunk: chunk_alloc_batch(ops[70]: 1048576, 3): ");
+	expect_element(bad_dealloc_batch,
+		       "libchunk: chunk_dealloc_batch(ops[70]: 0x");
+	expect_element(bad_type_batch,
+		       "libchunk: chunk_dealloc_batch(ops[70]: 0x");
+	expect_element(bad_commit_batch,
+		       "libchunk: pages_commit_batch(ops[70]: 0x");
+	expect_element(bad_decommit_batch,
+		       "libchunk: pages_decommit_batch(ops[70]: 0x");
+}
+
+static void bad_backing(void *arg)
+{
+	(void)arg;
+	chunk_configure((enum chunk_backing)7, 3 * MIB);
+}
+
+static void configure_shows_values(void)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, bad_backing, NULL);
+	expect(strstr(outcome.text, "chunk_configure(7, 3145728): "));
 }
 
 static void commit_unheard(void *arg)
@@ -251,7 +347,8 @@ static const struct tap_case cases[] = {
 	CASE(purge_nothing), CASE(purge_odd_size), CASE(purge_odd_addr),
 	CASE(purge_null), CASE(purge_wraps),
 	CASE(no_stderr),
-	CASE(message_shows_values), CASE(impossible_is_no_misuse),
+	CASE(message_shows_values), CASE(message_names_the_element),
+	CASE(configure_shows_values), CASE(impossible_is_no_misuse),
 };
 
 const struct tap_suite tap_suite = {
