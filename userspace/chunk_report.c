@@ -38,7 +38,7 @@ void chunk_line_text(struct chunk_line *line, const char *text)
  * chunk_line_number() - append a number
  * @line:   the line
  * @number: the number
- * @base:   10, or 16, which puts 0x in front
+ * @base:   8, 10, or 16, which puts 0x in front
  */
 void chunk_line_number(struct chunk_line *line, uintptr_t number,
 		       unsigned int base)

@@ -13,7 +13,7 @@
  */
 struct chunk_line {
 	size_t length;
-	char text[240];
+	char text[320];
 };
 
 void chunk_line_add(struct chunk_line *line, const char *text, size_t length);

@@ -19,6 +19,7 @@
 #include "chunk.h"
 #include "chunk_base.h"
 #include "chunk_configure.h"
+#include "chunk_missing.h"
 #include "chunk_mutex.h"
 #include "chunk_report.h"
 #include "chunk_stall.h"
@@ -45,19 +46,6 @@ static struct process process_unwiped;
 /* Is chunk_state set up? Is somebody at work on it? Both are not wiped. */
 static atomic_bool started;
 static atomic_bool busy;
-
-static void die_without_device(int err)
-{
-	struct chunk_line line = { 0 };
-
-	chunk_line_text(&line,
-			"libchunk: CHUNK_OPTIONS says backend:device, but /dev/chunk: ");
-	chunk_line_error(&line, -err);
-	chunk_line_text(&line,
-			"; load the module (insmod chunk.ko), or say backend:auto");
-	chunk_line_write(&line);
-	chunk_os_abort();
-}
 
 /* Context: chunk_lock() held, or before anybody else can be here. */
 static int device_open(void)
@@ -106,7 +94,7 @@ static void state_start(void)
 	if (options->backend != BACKEND_MMAP) {
 		err = device_open();
 		if (err && options->backend == BACKEND_DEVICE)
-			die_without_device(err);
+			chunk_die_without_device(-err);
 	}
 	chunk_configure_start();
 }

@@ -113,6 +113,22 @@ struct chunk_device_stats {
 	uint64_t allocs_recycled;
 };
 
+/**
+ * struct chunk_device_access - who may open the device
+ * @mode:     its permission bits
+ * @user:     its owner
+ * @group:    its group
+ * @my_user:  as whom this process opens files
+ * @my_group: the same for groups, without the supplementary ones
+ */
+struct chunk_device_access {
+	unsigned int mode;
+	unsigned int user;
+	unsigned int group;
+	unsigned int my_user;
+	unsigned int my_group;
+};
+
 /* What to do with each element of a batch */
 enum chunk_batch { BATCH_ALLOC, BATCH_DEALLOC, BATCH_COMMIT, BATCH_DECOMMIT };
 
@@ -125,6 +141,7 @@ enum chunk_batch { BATCH_ALLOC, BATCH_DEALLOC, BATCH_COMMIT, BATCH_DECOMMIT };
 /**
  * struct chunk_device - a source of aligned chunks that recycles them itself
  * @open:     -ENOENT and other errors of open(2); -EPROTO: not one we know
+ * @access:   who may open it; false if that cannot be found out. May be NULL
  * @close:    forget it; what came from it stays mapped
  * @configure: before the first @alloc: what backs its memory, and how much address
  *            space to map at a time, 0 for as it likes. -EBUSY, -EOPNOTSUPP
@@ -151,6 +168,7 @@ enum chunk_batch { BATCH_ALLOC, BATCH_DEALLOC, BATCH_COMMIT, BATCH_DECOMMIT };
  */
 struct chunk_device {
 	int (*open)(void);
+	bool (*access)(struct chunk_device_access *access);
 	void (*close)(void);
 	int (*configure)(enum chunk_backing backing, size_t grow);
 	bool (*traps)(void);

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <linux/chunk.h>
 #include <linux/stat.h>
@@ -104,6 +105,23 @@ static int device_open(void)
 	atomic_store(&device_huge, false);
 	atomic_store(&device_fd, fd);
 	return 0;
+}
+
+static bool device_access(struct chunk_device_access *access)
+{
+	struct statx stat;
+
+	if (sys(SYS_statx, AT_FDCWD, CHUNK_DEVICE_PATH, 0,
+		STATX_MODE | STATX_UID | STATX_GID, &stat))
+		return false;
+	*access = (struct chunk_device_access) {
+		.mode = stat.stx_mode & 07777,
+		.user = stat.stx_uid,
+		.group = stat.stx_gid,
+		.my_user = geteuid(),
+		.my_group = getegid(),
+	};
+	return true;
 }
 
 /* Closes the descriptor only if it is still one of the device. */
@@ -365,6 +383,7 @@ static int commit_lost(void *addr, size_t size)
 
 const struct chunk_device chunk_device = {
 	.open = device_open,
+	.access = device_access,
 	.close = device_close,
 	.configure = device_configure,
 	.traps = device_traps,
