@@ -52,10 +52,14 @@ static inline int take(struct chunk_context *context, unsigned long size,
 
 /* A registered extent goes to the caller. */
 static void publish(struct chunk_context *context, struct chunk_extent *extent,
-		    bool recycled)
+		    bool recycled, bool decommitted)
 {
 	lockdep_assert_held(&context->lock);
-	chunk_region_open(extent->owner, extent->addr, extent->size);
+	/* What is free is decommitted already. */
+	if (unlikely(decommitted))
+		context->decommitted += extent->size / PAGE_SIZE;
+	else
+		chunk_region_open(extent->owner, extent->addr, extent->size);
 	extent->type = ZEROED_CHUNK;
 	extent->live = true;
 	context->live_bytes += extent->size;
@@ -105,7 +109,7 @@ static int alloc_one(struct chunk_context *context, struct chunk_job *job,
 		untake(context, extent, recycled, spares);
 		return -EAGAIN;
 	}
-	publish(context, extent, recycled);
+	publish(context, extent, recycled, job->decommitted);
 	job->addr = extent->addr;
 	job->recycled = recycled;
 	return 0;
@@ -179,7 +183,8 @@ static noinline unsigned int alloc_many(struct chunk_context *context,
 	}
 	done = register_jobs(context, jobs, taken);
 	for (i = 0; i < done; i++) {
-		publish(context, jobs[i].extent, jobs[i].recycled);
+		publish(context, jobs[i].extent, jobs[i].recycled,
+			jobs[i].decommitted);
 		jobs[i].addr = jobs[i].extent->addr;
 	}
 	if (done < taken)
@@ -254,7 +259,7 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 	if (err) {
 		untake(context, extent, recycled, &spares);
 	} else {
-		publish(context, extent, recycled);
+		publish(context, extent, recycled, job->decommitted);
 		job->addr = extent->addr;
 		job->recycled = recycled;
 	}
@@ -319,8 +324,8 @@ static int provide(struct chunk_context *context, struct file *file,
  * @file:    its file
  * @jobs:    size and alignment in bytes: a non-zero multiple of CHUNK_SIZE, and
  *           a power of two that is at least CHUNK_SIZE. @addr is set to the
- *           first byte of a live, committed, zero extent, or @err to -ENOMEM or
- *           -EINTR
+ *           first byte of a live extent, which is decommitted, or committed and
+ *           zero, as @decommitted says; or @err to -ENOMEM or -EINTR
  * @nr:      how many, up to CHUNK_JOBS
  *
  * Context: may sleep; no lock held.

@@ -191,6 +191,7 @@ struct chunk_context {
  * @addr:      first byte
  * @size:      bytes
  * @alignment: bytes, for chunk_alloc()
+ * @decommitted: for chunk_alloc(): as what the extent is handed out
  * @err:       what came of it: 0 or a negative error number
  * @extent:    for chunk_alloc() and chunk_dealloc() themselves: the extent, once
  *             taken or retired
@@ -203,6 +204,7 @@ struct chunk_job {
 	unsigned long addr;
 	unsigned long size;
 	unsigned long alignment;
+	bool decommitted;
 	int err;
 	struct chunk_extent *extent;
 	bool recycled;
