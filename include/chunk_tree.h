@@ -44,6 +44,7 @@ struct chunk_reach {
  *           of different owners never coalesce
  * @reach:   maximum alignment of the ends in this node's size subtree
  * @live:    for the caller: registered in full, so that it may be given back
+ * @sparse:  for the caller: handed out decommitted
  * @type:    what is known about the contents
  */
 struct chunk_extent {
@@ -57,6 +58,7 @@ struct chunk_extent {
 	void *owner;
 	struct chunk_reach reach;
 	bool live;
+	bool sparse;
 	enum chunk_type type;
 };
 

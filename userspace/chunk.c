@@ -7,7 +7,9 @@
 
 #include "chunk.h"
 #include "chunk_base.h"
+#include "chunk_check.h"
 #include "chunk_internal.h"
+#include "chunk_known.h"
 #include "chunk_report.h"
 #include "chunk_state.h"
 
@@ -33,12 +35,12 @@ void chunks_init(void)
 
 /* -ENODEV if the context is lost */
 static int alloc_context(uintptr_t context, size_t size, size_t alignment,
-			 bool populate, void **out)
+			 enum chunk_birth birth, void **out)
 {
 	bool listed;
 	int err;
 
-	err = chunk_device.alloc(size, alignment, populate, out);
+	err = chunk_device.alloc(size, alignment, birth, out);
 	if (err == -ENODEV)
 		chunk_device_lost(context);
 	if (err)
@@ -53,7 +55,7 @@ static int alloc_context(uintptr_t context, size_t size, size_t alignment,
 }
 
 /* -ENODEV if there is no device */
-static int alloc_device(size_t size, size_t alignment, bool populate,
+static int alloc_device(size_t size, size_t alignment, enum chunk_birth birth,
 			void **out)
 {
 	uintptr_t context;
@@ -65,7 +67,7 @@ static int alloc_device(size_t size, size_t alignment, bool populate,
 		context = chunk_device_context();
 		if (!context)
 			break;
-		err = alloc_context(context, size, alignment, populate, out);
+		err = alloc_context(context, size, alignment, birth, out);
 	}
 	return err;
 }
@@ -86,13 +88,49 @@ static void *alloc_fresh(size_t size, size_t alignment)
 	return NULL;
 }
 
-static void *alloc_mapped(size_t size, size_t alignment, bool populate)
+/* Where the system has nothing of the kind: committed, and then not */
+static void *alloc_and_decommit(size_t size, size_t alignment)
 {
-	void *addr = chunk_recycle_alloc(size, alignment);
+	void *addr = alloc_fresh(size, alignment);
 
+	if (addr)
+		chunk_decommit_range(addr, size);
+	return addr;
+}
+
+static void *alloc_reserved(size_t size, size_t alignment)
+{
+	void *addr;
+	bool listed;
+	int err = -ENODEV;
+
+	if (chunk_os.reserve)
+		err = chunk_os.reserve(size, alignment, &addr);
+	if (err == -ENODEV)
+		return alloc_and_decommit(size, alignment);
+	if (err)
+		return NULL;
+	chunk_lock();
+	listed = chunk_live_add(addr, size, 0);
+	if (listed)
+		chunk_live_sparse(addr);
+	chunk_unlock();
+	if (listed)
+		return addr;
+	chunk_unmap_or_report("chunk_alloc_decommitted", addr, size);
+	return NULL;
+}
+
+static void *alloc_mapped(size_t size, size_t alignment, enum chunk_birth birth)
+{
+	void *addr;
+
+	if (birth == BORN_DECOMMITTED)
+		return alloc_reserved(size, alignment);
+	addr = chunk_recycle_alloc(size, alignment);
 	if (!addr)
 		addr = alloc_fresh(size, alignment);
-	if (!addr || !populate || chunk_populate(addr, size))
+	if (!addr || birth != BORN_PRESENT || chunk_populate(addr, size))
 		return addr;
 	chunk_dealloc(addr, size, UNKNOWN_CHUNK);
 	return NULL;
@@ -108,25 +146,25 @@ static bool is_possible(size_t size, size_t alignment)
  * chunk_alloc_live() - get an extent, not for bookkeeping
  * @size:      bytes, checked
  * @alignment: bytes, checked
- * @populate:  all its pages are to be present
+ * @birth:     as what it is to be handed out
  *
  * Context: chunk_enter() done, lock not held.
- * Return: committed memory that reads as zero, or NULL.
+ * Return: memory that reads as zero once it is committed, or NULL.
  */
-void *chunk_alloc_live(size_t size, size_t alignment, bool populate)
+void *chunk_alloc_live(size_t size, size_t alignment, enum chunk_birth birth)
 {
 	void *addr;
 	int err;
 
 	if (!is_possible(size, alignment))
 		return NULL;
-	err = alloc_device(size, alignment, populate, &addr);
+	err = alloc_device(size, alignment, birth, &addr);
 	if (!err)
 		return addr;
 	if (err != -ENODEV ||
 	    chunk_state.options.backend == BACKEND_DEVICE)
 		return NULL;
-	return alloc_mapped(size, alignment, populate);
+	return alloc_mapped(size, alignment, birth);
 }
 
 static void *alloc_base(size_t size, size_t alignment)
@@ -137,6 +175,7 @@ static void *alloc_base(size_t size, size_t alignment)
 		addr = chunk_map_aligned(size, alignment);
 	if (!addr)
 		return NULL;
+	chunk_known_add(addr, size);
 	chunk_lock();
 	chunk_count_base(size);
 	chunk_state.counts.allocs++;
@@ -177,7 +216,7 @@ void *chunk_alloc(size_t size, size_t alignment, bool base)
 	chunk_check_alloc(CHUNK_CALL("chunk_alloc"), size, alignment);
 	chunk_enter();
 	addr = base ? alloc_base(size, alignment) :
-		      chunk_alloc_live(size, alignment, false);
+		      chunk_alloc_live(size, alignment, BORN_COMMITTED);
 	errno = addr ? saved : ENOMEM;
 	return addr;
 }
@@ -200,7 +239,29 @@ void *chunk_alloc_populated(size_t size, size_t alignment)
 	chunk_check_alloc(CHUNK_CALL("chunk_alloc_populated"), size,
 			  alignment);
 	chunk_enter();
-	addr = chunk_alloc_live(size, alignment, true);
+	addr = chunk_alloc_live(size, alignment, BORN_PRESENT);
+	errno = addr ? saved : ENOMEM;
+	return addr;
+}
+
+/**
+ * chunk_alloc_decommitted() - get an extent that holds no memory yet
+ * @size:      bytes, a non-zero multiple of the chunk size
+ * @alignment: bytes, a power of two, at least the chunk size
+ *
+ * For much address space of which little is used.
+ *
+ * Return: an extent that traps until it is committed, or NULL with errno ENOMEM.
+ */
+void *chunk_alloc_decommitted(size_t size, size_t alignment)
+{
+	int saved = errno;
+	void *addr;
+
+	chunk_check_alloc(CHUNK_CALL("chunk_alloc_decommitted"), size,
+			  alignment);
+	chunk_enter();
+	addr = chunk_alloc_live(size, alignment, BORN_DECOMMITTED);
 	errno = addr ? saved : ENOMEM;
 	return addr;
 }
@@ -220,6 +281,8 @@ void chunk_check_dealloc(const struct chunk_call *call, void *chunk,
 			  "address or size is no multiple of 1 MiB");
 	if ((unsigned int)type > RECYCLED_CHUNK)
 		chunk_die(call, chunk, size, "there is no such type of chunk");
+	chunk_enter();
+	chunk_check_zeroed(call, chunk, size, type);
 }
 
 /**
@@ -296,7 +359,6 @@ void chunk_dealloc(void *chunk, size_t size, enum chunk_type type)
 	int saved = errno;
 
 	chunk_check_dealloc(call, chunk, size, type);
-	chunk_enter();
 	chunk_lock();
 	chunk_dealloc_begin(call, chunk, size, &leaving);
 	chunk_unlock();

@@ -9,9 +9,11 @@
 
 #include "chunk_report.h"
 #include "chunk_tree.h"
+#include "os.h"
 
 /* chunk_live.c: the registry */
 bool chunk_live_add(void *addr, size_t size, uintptr_t owner);
+void chunk_live_sparse(void *addr);
 bool chunk_live_recycle(struct chunk_extent *extent);
 struct chunk_extent *chunk_live_remove(const struct chunk_call *call,
 				       void *chunk, size_t size);
@@ -37,7 +39,7 @@ struct chunk_leaving {
 /* chunk.c: one chunk */
 void chunk_check_alloc(const struct chunk_call *call, size_t size,
 		       size_t alignment);
-void *chunk_alloc_live(size_t size, size_t alignment, bool populate);
+void *chunk_alloc_live(size_t size, size_t alignment, enum chunk_birth birth);
 void chunk_check_dealloc(const struct chunk_call *call, void *chunk,
 			 size_t size, enum chunk_type type);
 void chunk_dealloc_begin(const struct chunk_call *call, void *chunk,
@@ -60,12 +62,17 @@ struct chunk_piece {
 };
 
 /* chunk_pages.c: pages */
-void chunk_check_range(const struct chunk_call *call, const void *addr,
-		       size_t size, bool anywhere);
 bool chunk_next_piece(struct chunk_piece *piece, uintptr_t end);
+int chunk_commit_checked(const struct chunk_call *call, void *addr, size_t size,
+			 bool populate);
 bool chunk_commit_range(void *addr, size_t size, bool populate);
 void chunk_decommit_range(void *addr, size_t size);
 bool chunk_populate(void *addr, size_t size);
+
+/* The same as pages_...() for adapters, whose ranges may lie in several chunks */
+bool chunk_commit_several(void *addr, size_t size);
+void chunk_decommit_several(void *addr, size_t size);
+bool chunk_purge_several(void *addr, size_t size);
 
 void *chunk_map_aligned(size_t size, size_t alignment);
 void *chunk_map_fresh(size_t size, size_t alignment);

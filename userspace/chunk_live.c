@@ -40,6 +40,7 @@ bool chunk_live_add(void *addr, size_t size, uintptr_t owner)
 	node->size = size;
 	node->owner = (void *)owner;
 	node->type = ZEROED_CHUNK;
+	node->sparse = false;
 	if (chunk_radix_store(&chunk_state.live, node, 0)) {
 		chunk_spare_push(&chunk_state.spares, node);
 		return false;
@@ -52,6 +53,21 @@ bool chunk_live_add(void *addr, size_t size, uintptr_t owner)
 }
 
 /**
+ * chunk_live_sparse() - an extent of mmap just registered is decommitted
+ * @addr: its first byte; nobody else knows of it yet
+ *
+ * Context: chunk_lock() held.
+ */
+void chunk_live_sparse(void *addr)
+{
+	struct chunk_extent *extent = chunk_radix_lookup(&chunk_state.live,
+							 (uintptr_t)addr);
+
+	extent->sparse = true;
+	chunk_track_sparse(&chunk_state.pages, extent->size);
+}
+
+/**
  * chunk_live_recycle() - put an extent that was kept for reuse in the registry
  * @extent: the extent, in nobody's hands
  *
@@ -60,6 +76,7 @@ bool chunk_live_add(void *addr, size_t size, uintptr_t owner)
  */
 bool chunk_live_recycle(struct chunk_extent *extent)
 {
+	extent->sparse = false;
 	if (chunk_radix_store(&chunk_state.live, extent, 0))
 		return false;
 	count(extent);
@@ -97,7 +114,7 @@ struct chunk_extent *chunk_live_remove(const struct chunk_call *call,
 		chunk_die(call, chunk, size, why);
 	}
 	chunk_radix_erase(&chunk_state.live, addr, size);
-	chunk_track_drop(&chunk_state.pages, addr, size);
+	chunk_track_drop(&chunk_state.pages, addr, size, extent->sparse);
 	chunk_state.counts.live_bytes -= size;
 	chunk_state.counts.live_chunks--;
 	chunk_state.counts.deallocs++;

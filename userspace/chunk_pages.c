@@ -2,38 +2,18 @@
 /*
  * Pages: committing, decommitting, populating, purging.
  *
- * A range may lie in one live chunk, in several that adjoin, or in memory from
- * pages_map(). It is treated piece by piece, each by what it came from.
+ * A range of the API's lies in one live chunk, or in memory from pages_map(); one
+ * of an adapter's may lie in several chunks that adjoin. It is treated piece by
+ * piece, each by what it came from.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "chunk.h"
+#include "chunk_check.h"
 #include "chunk_internal.h"
 #include "chunk_report.h"
 #include "chunk_state.h"
-
-/**
- * chunk_check_range() - end the process if this is no range of pages
- * @call:     the function of the API that is asked
- * @addr:     first byte
- * @size:     bytes
- * @anywhere: the address may be NULL
- */
-void chunk_check_range(const struct chunk_call *call, const void *addr,
-		       size_t size, bool anywhere)
-{
-	uintptr_t start = (uintptr_t)addr;
-	size_t page;
-
-	chunk_enter();
-	page = chunk_os.caps.page_size;
-	if (!size || size % page || start % page)
-		chunk_die(call, addr, size,
-			  "address or size is no multiple of the page size");
-	if (addr ? start + size - 1 < start : !anywhere)
-		chunk_die(call, addr, size, "there is no such range");
-}
 
 /* Where the owner of @at ends; what is no live chunk counts as mmap's */
 static uintptr_t owner_at(uintptr_t at, uintptr_t *end)
@@ -76,6 +56,18 @@ bool chunk_next_piece(struct chunk_piece *piece, uintptr_t end)
 		to = end;
 	piece->size = to - at;
 	return true;
+}
+
+/* To note it later may take memory. */
+static bool can_note_commit(const struct chunk_piece *piece)
+{
+	bool ready;
+
+	chunk_lock();
+	ready = chunk_track_ready(&chunk_state.pages, (uintptr_t)piece->at,
+				  piece->size);
+	chunk_unlock();
+	return ready;
 }
 
 static void note(const struct chunk_piece *piece, bool decommitted)
@@ -148,6 +140,22 @@ static int commit_context(struct chunk_piece *piece, bool populate)
 	return err == -ENOENT ? -ENODEV : err;
 }
 
+/*
+ * In what a lost context of the device has left behind what was free still is: it
+ * is nobody's, and nothing but an access finds out. Free are whole chunks.
+ */
+static bool is_left_behind(const struct chunk_piece *piece)
+{
+	uintptr_t lost = chunk_state.contexts - !!chunk_state.device;
+	char *at = piece->at, *end = at + piece->size;
+
+	for (; lost && at < end; at += CHUNK_TREE_UNIT) {
+		if (chunk_device.traps_at(at))
+			return true;
+	}
+	return false;
+}
+
 static bool commit_piece(struct chunk_piece *piece, bool populate)
 {
 	int err;
@@ -158,7 +166,10 @@ static bool commit_piece(struct chunk_piece *piece, bool populate)
 			return !err;
 		err = chunk_device.commit_lost(piece->at, piece->size);
 	} else {
-		err = chunk_os.commit(piece->at, piece->size);
+		err = !can_note_commit(piece) ? -ENOMEM :
+			chunk_os.commit(piece->at, piece->size);
+		if (!err && is_left_behind(piece))
+			err = -ENOMEM;
 		if (!err && READ_ONCE(untrapped))
 			purge_untrapped(piece);
 	}
@@ -193,23 +204,43 @@ bool chunk_commit_range(void *addr, size_t size, bool populate)
 }
 
 /**
+ * chunk_commit_checked() - pages_commit() and its like
+ * @call:     the function of the API that is asked
+ * @addr:     first byte
+ * @size:     bytes
+ * @populate: and present
+ *
+ * Context: lock not held.
+ * Return: 0, ENOMEM, or EINVAL if the memory is not live.
+ */
+int chunk_commit_checked(const struct chunk_call *call, void *addr, size_t size,
+			 bool populate)
+{
+	chunk_check_range(call, addr, size, false);
+	if (!chunk_may_commit(call, addr, size))
+		return EINVAL;
+	return chunk_commit_range(addr, size, populate) ? 0 : ENOMEM;
+}
+
+/**
  * pages_commit() - make pages readable and writable again
  * @addr: first byte, page-aligned
  * @size: bytes, a non-zero multiple of the page size
  *
  * What was decommitted reads as zero, what was committed is as it was.
  *
- * Return: false when out of memory; then part of the range may be committed.
+ * Return: false when out of memory; then part of the range may be committed. Or
+ * with errno EINVAL if the memory is not live.
  */
 bool pages_commit(void *addr, size_t size)
 {
 	int saved = errno;
-	bool good;
+	int err;
 
-	chunk_check_range(CHUNK_CALL("pages_commit"), addr, size, false);
-	good = chunk_commit_range(addr, size, false);
-	errno = good ? saved : ENOMEM;
-	return good;
+	err = chunk_commit_checked(CHUNK_CALL("pages_commit"), addr, size,
+				   false);
+	errno = err ? err : saved;
+	return !err;
 }
 
 /**
@@ -219,17 +250,35 @@ bool pages_commit(void *addr, size_t size)
  *
  * As pages_commit(); moreover all pages are present.
  *
- * Return: false when out of memory; then part of the range may be committed,
- * and part of that present.
+ * Return: false as pages_commit(); when out of memory part of what is committed
+ * may be present.
  */
 bool pages_populate(void *addr, size_t size)
 {
 	int saved = errno;
+	int err;
+
+	err = chunk_commit_checked(CHUNK_CALL("pages_populate"), addr, size,
+				   true);
+	errno = err ? err : saved;
+	return !err;
+}
+
+/**
+ * chunk_commit_several() - pages_commit() for what may lie in several chunks
+ * @addr: first byte, page-aligned, in a live chunk
+ * @size: bytes, page-aligned, all in live chunks that adjoin
+ *
+ * Return: false when out of memory.
+ */
+bool chunk_commit_several(void *addr, size_t size)
+{
+	int saved = errno;
 	bool good;
 
-	chunk_check_range(CHUNK_CALL("pages_populate"), addr, size, false);
-	good = chunk_commit_range(addr, size, true);
-	errno = good ? saved : ENOMEM;
+	chunk_enter();
+	good = chunk_commit_range(addr, size, false);
+	errno = saved;
 	return good;
 }
 
@@ -280,9 +329,25 @@ void chunk_decommit_range(void *addr, size_t size)
  */
 void pages_decommit(void *addr, size_t size)
 {
+	const struct chunk_call *call = CHUNK_CALL("pages_decommit");
 	int saved = errno;
 
-	chunk_check_range(CHUNK_CALL("pages_decommit"), addr, size, false);
+	chunk_check_range(call, addr, size, false);
+	chunk_check_pages(call, addr, size);
+	chunk_decommit_range(addr, size);
+	errno = saved;
+}
+
+/**
+ * chunk_decommit_several() - pages_decommit() for what may lie in several chunks
+ * @addr: first byte, page-aligned, in a live chunk
+ * @size: bytes, page-aligned, all in live chunks that adjoin
+ */
+void chunk_decommit_several(void *addr, size_t size)
+{
+	int saved = errno;
+
+	chunk_enter();
 	chunk_decommit_range(addr, size);
 	errno = saved;
 }
@@ -297,15 +362,36 @@ void pages_decommit(void *addr, size_t size)
  */
 bool pages_purge(void *addr, size_t length, bool force_zero)
 {
+	const struct chunk_call *call = CHUNK_CALL("pages_purge");
 	int saved = errno;
 	bool zero;
 
-	chunk_check_range(CHUNK_CALL("pages_purge"), addr, length, false);
+	chunk_check_range(call, addr, length, false);
+	chunk_check_pages(call, addr, length);
+	chunk_check_committed(call, addr, length);
 	zero = !chunk_os.purge(addr, length);
 	if (!zero && force_zero) {
 		memset(addr, 0, length);
 		zero = true;
 	}
+	errno = saved;
+	return zero;
+}
+
+/**
+ * chunk_purge_several() - pages_purge() for memory from wherever
+ * @addr: first byte, page-aligned
+ * @size: bytes, page-aligned
+ *
+ * Return: whether they surely read as zero.
+ */
+bool chunk_purge_several(void *addr, size_t size)
+{
+	int saved = errno;
+	bool zero;
+
+	chunk_enter();
+	zero = !chunk_os.purge(addr, size);
 	errno = saved;
 	return zero;
 }

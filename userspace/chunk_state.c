@@ -19,6 +19,7 @@
 #include "chunk.h"
 #include "chunk_base.h"
 #include "chunk_configure.h"
+#include "chunk_known.h"
 #include "chunk_missing.h"
 #include "chunk_mutex.h"
 #include "chunk_report.h"
@@ -144,6 +145,7 @@ static void state_reset(void)
 	chunk_state.ahead.size = 0;
 	chunk_state.spares = NULL;
 	chunk_track_reset(&chunk_state.pages);
+	chunk_known_reset();
 	chunk_base_reset();
 }
 
@@ -259,6 +261,25 @@ void chunk_lock(void)
 	chunk_enter();
 	chunk_mutex_lock(&process_get()->lock);
 	busy_set(true);
+}
+
+/**
+ * chunk_lock_try() - take the lock over chunk_state if it is free
+ *
+ * Context: any, signal handlers too.
+ * Return: whether it was, and libchunk is set up in this process.
+ */
+bool chunk_lock_try(void)
+{
+	struct process *p = process_get();
+
+	/* A child may not have wiped that one yet. */
+	if (!p || (p == &process_unwiped && chunk_os.process) ||
+	    !atomic_load_explicit(&p->known, memory_order_acquire) ||
+	    !chunk_mutex_try(&p->lock))
+		return false;
+	busy_set(true);
+	return true;
 }
 
 /**

@@ -1,24 +1,30 @@
 // SPDX-License-Identifier: MIT
 /*
  * Which pages of live chunks are decommitted: a bitmap for each chunk of which
- * any are. Without memory for one the page is not counted, and nothing else is
- * amiss.
+ * any are. Without memory for one the pages count as committed.
+ *
+ * Of extents that were handed out decommitted most pages stay so: there a bit is
+ * set for what is committed, and without a bitmap nothing is. To commit takes
+ * memory for one, then.
  */
 #include <string.h>
 
 #include "chunk_base.h"
 #include "chunk_state.h"
 
+/* What is read without a lock has to be a word. */
+#define WORD_BITS	(8 * sizeof(uintptr_t))
+
 /* Enough for pages of 4 KiB, the smallest there are. */
-#define LEAF_WORDS	(CHUNK_TREE_UNIT / 4096 / 64)
+#define LEAF_WORDS	(CHUNK_TREE_UNIT / 4096 / WORD_BITS)
 
 /**
- * struct chunk_leaf - decommitted pages of one chunk
+ * struct chunk_leaf - decommitted pages of one chunk, or its committed ones
  * @bits: one for each page
  * @next: in the chain of bitmaps in nobody's use
  */
 struct chunk_leaf {
-	uint64_t bits[LEAF_WORDS];
+	uintptr_t bits[LEAF_WORDS];
 	struct chunk_leaf *next;
 };
 
@@ -61,7 +67,20 @@ static size_t page_of(uintptr_t addr)
 
 static bool is_set(const struct chunk_leaf *leaf, size_t page)
 {
-	return leaf->bits[page / 64] >> page % 64 & 1;
+	return READ_ONCE(leaf->bits[page / WORD_BITS]) >> page % WORD_BITS &
+	       1;
+}
+
+static struct chunk_extent *extent_at(uintptr_t addr)
+{
+	return chunk_radix_lookup(&chunk_state.live, addr);
+}
+
+static bool is_sparse(uintptr_t addr)
+{
+	struct chunk_extent *extent = extent_at(addr);
+
+	return extent && extent->sparse;
 }
 
 /* Sets or clears bits; returns how many changed */
@@ -71,16 +90,16 @@ static size_t leaf_assign(struct chunk_leaf *leaf, size_t page, size_t count,
 	size_t changed = 0;
 
 	while (count) {
-		uint64_t *word = &leaf->bits[page / 64];
-		size_t n = 64 - page % 64;
-		uint64_t mask, new;
+		uintptr_t *word = &leaf->bits[page / WORD_BITS];
+		size_t n = WORD_BITS - page % WORD_BITS;
+		uintptr_t mask, new;
 
 		if (n > count)
 			n = count;
-		mask = ~0ULL >> (64 - n) << page % 64;
+		mask = UINTPTR_MAX >> (WORD_BITS - n) << page % WORD_BITS;
 		new = value ? *word | mask : *word & ~mask;
 		changed += __builtin_popcountll(new ^ *word);
-		*word = new;
+		WRITE_ONCE(*word, new);
 		page += n;
 		count -= n;
 	}
@@ -123,26 +142,78 @@ void chunk_track_reset(struct chunk_track *track)
 void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
 		     bool decommitted)
 {
+	struct chunk_extent *extent = extent_at(addr);
 	uintptr_t end = addr + size;
 	size_t part, changed;
+	bool value;
 
 	for (; addr < end; addr += part) {
 		struct chunk_leaf *leaf = leaf_of(track, addr);
 
 		part = chunk_part(addr, end);
-		if (!leaf && decommitted &&
-		    chunk_radix_lookup(&chunk_state.live, addr))
+		if (addr % CHUNK_TREE_UNIT == 0)
+			extent = extent_at(addr);
+		value = decommitted ^ (extent && extent->sparse);
+		if (!leaf && value && extent)
 			leaf = leaf_new(track, addr);
 		if (!leaf)
 			continue;
 		changed = leaf_assign(leaf, page_of(addr),
-				      part / chunk_os.caps.page_size, decommitted) *
+				      part / chunk_os.caps.page_size, value) *
 			  chunk_os.caps.page_size;
 		if (decommitted)
 			track->bytes += changed;
 		else
 			track->bytes -= changed;
 	}
+}
+
+/**
+ * chunk_track_ready() - see to it that a commit can be noted
+ * @track: what is known
+ * @addr:  first byte, page-aligned
+ * @size:  bytes, page-aligned
+ *
+ * Context: chunk_lock() held.
+ * Return: false without memory.
+ */
+bool chunk_track_ready(struct chunk_track *track, uintptr_t addr, size_t size)
+{
+	uintptr_t end = addr + size;
+
+	for (; addr < end; addr += chunk_part(addr, end)) {
+		if (is_sparse(addr) && !leaf_of(track, addr) &&
+		    !leaf_new(track, addr))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * chunk_track_sparse() - count the pages of an extent handed out decommitted
+ * @track: what is known
+ * @size:  bytes of the extent, which is registered as sparse
+ *
+ * Context: chunk_lock() held.
+ */
+void chunk_track_sparse(struct chunk_track *track, size_t size)
+{
+	track->bytes += size;
+}
+
+/**
+ * chunk_track_get() - is a page of a live extent decommitted?
+ * @track:  what is known
+ * @addr:   any address
+ * @sparse: its extent was handed out decommitted
+ *
+ * Context: any, lock-free: good for as long as nobody commits or decommits it.
+ */
+bool chunk_track_get(struct chunk_track *track, uintptr_t addr, bool sparse)
+{
+	struct chunk_leaf *leaf = leaf_of(track, addr);
+
+	return sparse ^ (leaf && is_set(leaf, page_of(addr)));
 }
 
 /**
@@ -162,18 +233,18 @@ size_t chunk_track_run(struct chunk_track *track, uintptr_t *addr,
 	uintptr_t at, to;
 
 	for (at = *addr; at < end; at += chunk_part(at, end)) {
-		struct chunk_leaf *leaf = leaf_of(track, at);
 		uintptr_t stop = at + chunk_part(at, end);
+		bool sparse = is_sparse(at);
 
-		if (!leaf)
+		if (!sparse && !leaf_of(track, at))
 			continue;
-		while (at < stop && !is_set(leaf, page_of(at)))
+		while (at < stop && !chunk_track_get(track, at, sparse))
 			at += page;
 		if (at == stop) {
 			at -= page;
 			continue;
 		}
-		for (to = at; to < stop && is_set(leaf, page_of(to));)
+		for (to = at; to < stop && chunk_track_get(track, to, sparse);)
 			to += page;
 		*addr = at;
 		return to - at;
@@ -181,26 +252,41 @@ size_t chunk_track_run(struct chunk_track *track, uintptr_t *addr,
 	return 0;
 }
 
+static size_t leaf_count(const struct chunk_leaf *leaf)
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < LEAF_WORDS; i++)
+		count += __builtin_popcountll(leaf->bits[i]);
+	return count;
+}
+
 /**
  * chunk_track_drop() - forget the pages of an extent that is given back
- * @track: what is known
- * @addr:  first byte, chunk-aligned
- * @size:  bytes, chunk-aligned
+ * @track:  what is known
+ * @addr:   first byte, chunk-aligned
+ * @size:   bytes, chunk-aligned
+ * @sparse: it was handed out decommitted
  *
  * Context: chunk_lock() held.
  */
-void chunk_track_drop(struct chunk_track *track, uintptr_t addr, size_t size)
+void chunk_track_drop(struct chunk_track *track, uintptr_t addr, size_t size,
+		      bool sparse)
 {
 	uintptr_t end = addr + size;
 
+	if (sparse)
+		track->bytes -= size;
 	if (!READ_ONCE(track->leaves.head))
 		return;
 	for (; addr < end; addr += CHUNK_TREE_UNIT) {
 		struct chunk_leaf *leaf = leaf_of(track, addr);
+		size_t bytes;
 
 		if (!leaf)
 			continue;
-		chunk_track_set(track, addr, CHUNK_TREE_UNIT, false);
+		bytes = leaf_count(leaf) * chunk_os.caps.page_size;
+		track->bytes += sparse ? bytes : -bytes;
 		xa_store(&track->leaves, addr >> CHUNK_TREE_SHIFT, NULL, 0);
 		leaf->next = track->spares;
 		track->spares = leaf;

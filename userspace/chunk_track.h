@@ -27,8 +27,12 @@ void chunk_track_init(struct chunk_track *track);
 void chunk_track_reset(struct chunk_track *track);
 void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
 		     bool decommitted);
+bool chunk_track_ready(struct chunk_track *track, uintptr_t addr, size_t size);
+void chunk_track_sparse(struct chunk_track *track, size_t size);
+bool chunk_track_get(struct chunk_track *track, uintptr_t addr, bool sparse);
 size_t chunk_track_run(struct chunk_track *track, uintptr_t *addr,
 		       uintptr_t end);
-void chunk_track_drop(struct chunk_track *track, uintptr_t addr, size_t size);
+void chunk_track_drop(struct chunk_track *track, uintptr_t addr, size_t size,
+		      bool sparse);
 
 #endif /* CHUNK_TRACK_H */

@@ -150,7 +150,7 @@ static void destroy_foreign(void *addr, size_t size)
 {
 	counts.foreign++;
 	if (is_heap(addr))
-		pages_purge(addr, size, false);
+		chunk_purge_several(addr, size);
 	else
 		chunk_unmap_or_report("extent_destroy", addr, size);
 }
@@ -169,7 +169,7 @@ static void hook_destroy(extent_hooks_t *hooks, void *addr, size_t size,
 	}
 	counts.extent_bytes -= size;
 	if (committed)
-		pages_decommit(addr, size);
+		chunk_decommit_several(addr, size);
 	while (at < end) {
 		size_t piece = end - at, length;
 		void *start;
@@ -199,7 +199,7 @@ static bool hook_commit(extent_hooks_t *hooks, void *addr, size_t size,
 	(void)arena;
 	if (!chunk_is_live(addr))
 		return commit_foreign((char *)addr + offset, length);
-	if (!pages_commit((char *)addr + offset, length))
+	if (!chunk_commit_several((char *)addr + offset, length))
 		return true;
 	counts.commits++;
 	return false;
@@ -215,7 +215,7 @@ static bool hook_decommit(extent_hooks_t *hooks, void *addr, size_t size,
 		counts.foreign++;
 		return true;
 	}
-	pages_decommit((char *)addr + offset, length);
+	chunk_decommit_several((char *)addr + offset, length);
 	counts.decommits++;
 	return false;
 }
@@ -229,7 +229,7 @@ static bool hook_purge(extent_hooks_t *hooks, void *addr, size_t size,
 	(void)arena;
 	if (!chunk_is_live(addr))
 		counts.foreign++;
-	return !pages_purge((char *)addr + offset, length, false);
+	return !chunk_purge_several((char *)addr + offset, length);
 }
 
 static bool hook_split(extent_hooks_t *hooks, void *addr, size_t size,

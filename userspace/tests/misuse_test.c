@@ -3,8 +3,10 @@
  * Misuse ends the process, as abort() does, with one line that names the call; it
  * never corrupts and is never ignored.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,7 +48,7 @@ static void expect_death(const struct misuse *misuse)
 	if (!strncmp(values, "_batch", 6))
 		values += strlen("_batch(ops[0]: ");
 	else
-		values += strlen("(");
+		values = strchr(values, '(') + 1;
 	/* What is allocated has no address yet. */
 	if (!strcmp(misuse->call, "chunk_alloc"))
 		expect(*values >= '0' && *values <= '9' && values[1] != 'x');
@@ -75,6 +77,10 @@ MISUSE(alloc_page_aligned, "chunk_alloc", chunk_alloc(MIB, 4096, false))
 MISUSE(alloc_three_aligned, "chunk_alloc", chunk_alloc(MIB, 3 * MIB, false))
 MISUSE(alloc_odd_aligned, "chunk_alloc", chunk_alloc(MIB, MIB + 1, false))
 MISUSE(alloc_base_nothing, "chunk_alloc", chunk_alloc(0, MIB, true))
+
+MISUSE(alloc_decommitted_odd, "chunk_alloc", chunk_alloc_decommitted(100, MIB))
+MISUSE(alloc_decommitted_unaligned, "chunk_alloc",
+       chunk_alloc_decommitted(MIB, 3 * MIB))
 
 MISUSE(dealloc_null, "chunk_dealloc", dealloc_mib(NULL, 1))
 MISUSE(dealloc_part, "chunk_dealloc", dealloc_mib(chunk, 2))
@@ -175,6 +181,243 @@ MISUSE(purge_odd_size, "pages_purge", pages_purge(chunk, 100, true))
 MISUSE(purge_odd_addr, "pages_purge", pages_purge(chunk + 8, MIB, true))
 MISUSE(purge_null, "pages_purge", pages_purge(NULL, MIB, true))
 MISUSE(purge_wraps, "pages_purge", pages_purge(chunk, WRAP, true))
+
+/* Memory that its owner has given back: kept for reuse, or unmapped */
+static char *dead(size_t limit)
+{
+	char *dying = alloc_mib(4);
+
+	chunk_set_recycle_limit(limit);
+	fill(dying, 4 * MIB, 1);
+	dealloc_mib(dying, 4);
+	return dying;
+}
+
+static void expect_not_committed(char *at, size_t size)
+{
+	struct chunk_stats before = stats_now();
+
+	errno = 0;
+	expect(!pages_commit(at, size));
+	/* A batch says so of its element. */
+	expect(errno == EINVAL || errno == ENOMEM);
+	expect_trap(at);
+	errno = 0;
+	expect(!pages_populate(at, size));
+	expect_equal(errno, EINVAL);
+	expect_trap(at);
+	expect_equal(stats_now().commits, before.commits);
+	expect_equal(stats_now().decommitted_bytes, before.decommitted_bytes);
+}
+
+/* Refused, and not done: the caller sees it by the result. */
+static void commit_dead(void)
+{
+	static const size_t limits[] = { 128 * MIB, 0 };
+	size_t page = page_size();
+
+	chunk = alloc_mib(4);
+	fill(chunk, 4 * MIB, 1);
+	for (size_t i = 0; i < TAP_COUNT(limits); i++) {
+		char *gone = dead(limits[i]);
+
+		expect_not_committed(gone, 4 * MIB);
+		expect_not_committed(gone, page);
+		expect_not_committed(gone + 3 * MIB + page, MIB - page);
+		expect_equal((uintptr_t)chunk_is_live(gone), false);
+	}
+	expect(is_filled(chunk, 4 * MIB, 1));
+	expect_stats_consistent();
+}
+
+static void commit_dead_in_batch(void)
+{
+	char *gone = dead(128 * MIB);
+	struct chunk_op some[3] = {
+		{ .addr = alloc_mib(1), .size = MIB },
+		{ .addr = gone + MIB, .size = MIB },
+		{ .addr = alloc_mib(1), .size = MIB },
+	};
+
+	/* One of those may have got it again. */
+	some[1].addr = dead(128 * MIB);
+	pages_decommit(some[0].addr, MIB);
+	pages_decommit(some[2].addr, MIB);
+	expect_equal(pages_commit_batch(some, 3), 2);
+	expect_equal(some[0].error, 0);
+	expect_equal(some[1].error, EINVAL);
+	expect_equal(some[2].error, 0);
+	expect(is_zero(some[0].addr, MIB) && is_zero(some[2].addr, MIB));
+	expect_trap(some[1].addr);
+}
+
+static void commit_unmapped(void)
+{
+	size_t page = page_size();
+	char *mapped = pages_map(NULL, 9 * page);
+
+	expect(mapped);
+	pages_unmap(mapped, 9 * page);
+	errno = 0;
+	expect(!pages_commit(mapped, 9 * page));
+	expect(errno);
+	expect_trap(mapped);
+}
+
+MISUSE(decommit_dead, "pages_decommit", pages_decommit(dead(128 * MIB), MIB))
+MISUSE(decommit_released, "pages_decommit", pages_decommit(dead(0), 4 * MIB))
+MISUSE(decommit_dead_tail, "pages_decommit",
+       pages_decommit(dead(128 * MIB) + 4 * MIB - page_size(), page_size()))
+MISUSE(purge_dead, "pages_purge", pages_purge(dead(128 * MIB), MIB, true))
+MISUSE(purge_released, "pages_purge", pages_purge(dead(0), MIB, true))
+MISUSE(unmap_dead, "pages_unmap", pages_unmap(dead(128 * MIB), MIB))
+MISUSE(unmap_live, "pages_unmap", pages_unmap(chunk, 4 * MIB))
+MISUSE(unmap_live_part, "pages_unmap", pages_unmap(chunk + MIB, MIB))
+
+/* Out of its chunk, whatever is there: nothing, what was given back, another's */
+MISUSE(commit_leaves, "pages_commit",
+       (void)!pages_commit(chunk + 3 * MIB, MIB + page_size()))
+MISUSE(populate_leaves, "pages_populate",
+       (void)!pages_populate(chunk + 3 * MIB, MIB + page_size()))
+MISUSE(decommit_leaves, "pages_decommit",
+       pages_decommit(chunk, 4 * MIB + page_size()))
+MISUSE(purge_leaves, "pages_purge",
+       pages_purge(chunk + 4 * MIB - page_size(), 2 * page_size(), true))
+MISUSE(unmap_leaves, "pages_unmap", pages_unmap(chunk, 5 * MIB))
+MISUSE(decommit_neighbour, "pages_decommit",
+       pages_decommit(adjoining_chunks(2) + MIB / 2, MIB))
+MISUSE(commit_neighbour, "pages_commit",
+       (void)!pages_commit(adjoining_chunks(2), 2 * MIB))
+
+/* The second of two, and the end of what was the first */
+static char *half_dead(void)
+{
+	char *row = adjoining_chunks(2);
+
+	dealloc_mib(row, 1);
+	return row + MIB / 2;
+}
+
+MISUSE(commit_runs_into, "pages_commit",
+       (void)!pages_commit(half_dead(), MIB))
+MISUSE(decommit_runs_into, "pages_decommit", pages_decommit(half_dead(), MIB))
+MISUSE(purge_runs_into, "pages_purge", pages_purge(half_dead(), MIB, false))
+MISUSE(unmap_runs_into, "pages_unmap", pages_unmap(half_dead(), MIB))
+
+/* With CHUNK_OPTIONS="check:on", from the start */
+static void use_checks(void)
+{
+	const char *now = getenv("CHUNK_OPTIONS");
+	char options[256];
+
+	snprintf(options, sizeof(options), "%s%scheck:on", now ? now : "",
+		 now ? "," : "");
+	tap_setenv("CHUNK_OPTIONS", options);
+}
+
+/* Foreign to libchunk, and its own: only with check:on is it told apart. */
+static void use_foreign(void *arg)
+{
+	char *foreign = foreign_mapping(MIB);
+
+	(void)arg;
+	fill(foreign, MIB, 1);
+	expect(pages_purge(foreign, MIB, true));
+	expect(is_zero(foreign, MIB));
+}
+
+static void checks_commit(void *arg)
+{
+	const struct misuse *misuse = arg;
+
+	use_checks();
+	chunk = alloc_mib(4);
+	misuse->commit();
+}
+
+static void expect_checked_death(const struct misuse *misuse)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, checks_commit, (void *)misuse);
+	tap_note("%.*s", (int)strcspn(outcome.text, "\n"), outcome.text);
+	expect(tap_aborted(&outcome));
+	expect_equal(outcome.lines, 1);
+	expect(strstr(outcome.text, misuse->call));
+}
+
+#define CHECKED(name, function, statement)				\
+static void name##_commit(void)						\
+{									\
+	statement;							\
+}									\
+									\
+static void name(void)							\
+{									\
+	static const struct misuse misuse = { function, name##_commit };\
+									\
+	expect_checked_death(&misuse);					\
+}
+
+static char *foreign_pages(void)
+{
+	return foreign_mapping(MIB);
+}
+
+CHECKED(commit_foreign, "pages_commit",
+	(void)!pages_commit(foreign_pages(), MIB))
+CHECKED(decommit_foreign, "pages_decommit",
+	pages_decommit(foreign_pages(), MIB))
+CHECKED(purge_foreign, "pages_purge", pages_purge(foreign_pages(), MIB, true))
+CHECKED(unmap_foreign, "pages_unmap", pages_unmap(foreign_pages(), MIB))
+CHECKED(purge_decommitted, "pages_purge",
+	(pages_decommit(chunk + MIB, page_size()),
+	 pages_purge(chunk, 4 * MIB, false)))
+CHECKED(dealloc_not_zero, "chunk_dealloc",
+	(chunk[3 * MIB + 5] = 1,
+	 pages_decommit(chunk + MIB, MIB),
+	 chunk_dealloc(chunk, 4 * MIB, ZEROED_CHUNK)))
+
+static void use_everything(void *arg)
+{
+	size_t page = page_size();
+	char *mapped, *base;
+
+	(void)arg;
+	use_checks();
+	chunk = alloc_mib(4);
+	mapped = pages_map(NULL, 16 * page);
+	base = chunk_alloc(2 * MIB, MIB, true);
+	expect(mapped && base);
+	for (int i = 0; i < 3; i++) {
+		pages_decommit(mapped + 4 * page, 8 * page);
+		expect(pages_commit(mapped, 16 * page));
+		pages_purge(mapped, 16 * page, true);
+		pages_decommit(base + MIB, MIB);
+		expect(pages_commit(base, 2 * MIB));
+		pages_decommit(chunk + MIB, 2 * MIB);
+		expect(pages_commit(chunk, 3 * MIB));
+		pages_purge(chunk, 4 * MIB, true);
+		pages_decommit(chunk + 2 * MIB, MIB);
+		chunk_dealloc(chunk, 4 * MIB, ZEROED_CHUNK);
+		chunk = alloc_mib(4);
+	}
+	pages_unmap(mapped, 16 * page);
+	expect_stats_consistent();
+}
+
+/* What is right stays right, with all checks on. */
+static void checks_hold_their_peace(void)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, use_everything, NULL);
+	tap_note("%.*s", (int)strcspn(outcome.text, "\n"), outcome.text);
+	expect_equal(outcome.status, 0);
+	expect_equal(outcome.lines, 0);
+	tap_child(&outcome, use_foreign, NULL);
+	expect_equal(outcome.status, 0);
+}
 
 /* As large as all of the address space, or half of it */
 #define NOWHERE	((size_t)1 << (sizeof(size_t) > 4 ? 47 : 31))
@@ -329,7 +572,8 @@ static const struct tap_case cases[] = {
 	CASE(alloc_nothing), CASE(alloc_odd_size), CASE(alloc_huge_odd_size),
 	CASE(alloc_unaligned), CASE(alloc_page_aligned),
 	CASE(alloc_three_aligned), CASE(alloc_odd_aligned),
-	CASE(alloc_base_nothing),
+	CASE(alloc_base_nothing), CASE(alloc_decommitted_odd),
+	CASE(alloc_decommitted_unaligned),
 	CASE(dealloc_null), CASE(dealloc_part), CASE(dealloc_tail),
 	CASE(dealloc_inner), CASE(dealloc_more), CASE(dealloc_nothing),
 	CASE(dealloc_page), CASE(dealloc_unaligned), CASE(dealloc_wraps),
@@ -346,6 +590,18 @@ static const struct tap_case cases[] = {
 	CASE(decommit_odd_addr), CASE(decommit_null), CASE(decommit_wraps),
 	CASE(purge_nothing), CASE(purge_odd_size), CASE(purge_odd_addr),
 	CASE(purge_null), CASE(purge_wraps),
+	CASE(commit_dead), CASE(commit_dead_in_batch), CASE(commit_unmapped),
+	CASE(decommit_dead), CASE(decommit_released), CASE(decommit_dead_tail),
+	CASE(purge_dead), CASE(purge_released), CASE(unmap_dead),
+	CASE(unmap_live), CASE(unmap_live_part),
+	CASE(commit_leaves), CASE(populate_leaves), CASE(decommit_leaves),
+	CASE(purge_leaves), CASE(unmap_leaves), CASE(decommit_neighbour),
+	CASE(commit_neighbour),
+	CASE(commit_runs_into), CASE(decommit_runs_into),
+	CASE(purge_runs_into), CASE(unmap_runs_into),
+	CASE(commit_foreign), CASE(decommit_foreign), CASE(purge_foreign),
+	CASE(unmap_foreign), CASE(purge_decommitted), CASE(dealloc_not_zero),
+	CASE(checks_hold_their_peace),
 	CASE(no_stderr),
 	CASE(message_shows_values), CASE(message_names_the_element),
 	CASE(configure_shows_values), CASE(impossible_is_no_misuse),
