@@ -282,6 +282,25 @@ static int alloc_checked(struct chunk_context *context, struct chunk_job *job)
 	return err;
 }
 
+/*
+ * Map more. What is kept must not be why there is none: if the system refuses, what
+ * it can have back without splitting a mapping goes first, then the rest.
+ */
+static int grow_or_trim(struct chunk_context *context, struct file *file,
+			unsigned long size, unsigned long alignment)
+{
+	int err = chunk_map_grow(context, file, size, alignment);
+
+	/* Nobody has room for that, whatever is kept. */
+	if (size > TASK_SIZE / 2 || alignment > TASK_SIZE / 2)
+		return err;
+	if (err == -ENOSPC && chunk_free_trim(context, false))
+		err = chunk_map_grow(context, file, size, alignment);
+	if (err == -ENOSPC && chunk_free_trim(context, true))
+		err = chunk_map_grow(context, file, size, alignment);
+	return err;
+}
+
 /* Map more, unless somebody did since @grown was read. */
 static int grow(struct chunk_context *context, struct file *file,
 		unsigned long size, unsigned long alignment,
@@ -292,9 +311,9 @@ static int grow(struct chunk_context *context, struct file *file,
 	if (mutex_lock_killable(&context->map_lock))
 		return -EINTR;
 	if (context->grown == grown)
-		err = chunk_map_grow(context, file, size, alignment);
+		err = grow_or_trim(context, file, size, alignment);
 	mutex_unlock(&context->map_lock);
-	return err;
+	return err == -ENOSPC ? -ENOMEM : err;
 }
 
 /* Get what an allocation lacked; 0: try again, unless @err is 0: it is done */

@@ -5,10 +5,13 @@
  * The recycle limit bounds what is kept for reuse. What is given back beyond it
  * is unmapped where that splits no mapping, that is at the edge of one; in the
  * middle it goes in reserve, which holds address space but no memory, until its
- * neighbours have gone too. So freeing never costs a mapping.
+ * neighbours have gone too. So freeing never costs a mapping. But where the system
+ * refuses address space, all of it is unmapped: nobody is to go without because of
+ * what is merely kept.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 
 #include "chunk_module.h"
 
@@ -67,11 +70,12 @@ void chunk_free_reserve(struct chunk_context *context,
 
 /*
  * Take the reserved extent at an address out if it is to be unmapped, with a
- * reference to its region. Where something else has come to lie in the region
- * the extent is forgotten instead, and whatever lies there left alone.
+ * reference to its region; where that splits a mapping, only with @split. Where
+ * something else has come to lie in the region the extent is forgotten instead,
+ * and whatever lies there left alone.
  */
 static struct chunk_extent *take_edge(struct chunk_context *context,
-				      unsigned long addr)
+				      unsigned long addr, bool split)
 {
 	struct chunk_region *region = NULL;
 	struct vm_area_struct *vma = NULL;
@@ -81,7 +85,7 @@ static struct chunk_extent *take_edge(struct chunk_context *context,
 	lockdep_assert_held(&context->mm->mmap_lock);
 	spin_lock(&context->lock);
 	extent = chunk_tree_find(&context->reserve, addr);
-	if (extent && chunk_at_edge(extent->addr, extent->size)) {
+	if (extent && (split || chunk_at_edge(extent->addr, extent->size))) {
 		chunk_tree_remove(&context->reserve, extent);
 		region = extent->owner;
 		chunk_region_get(region);
@@ -98,28 +102,21 @@ static struct chunk_extent *take_edge(struct chunk_context *context,
 	return NULL;
 }
 
-/**
- * chunk_free_unmap() - unmap a reserved extent if that splits no mapping
- * @context: the context, of current->mm
- * @addr:    an address in the extent; nothing is done if it is in none
- *
- * Context: may sleep; no lock held.
- */
-void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
+/* Unmap the reserved extent at an address, if any; returns whether it went */
+static bool unmap_reserved(struct chunk_context *context, unsigned long addr,
+			   bool split)
 {
 	struct chunk_extent *spares = NULL;
 	struct chunk_extent *extent;
 	struct chunk_region *region;
 	bool gone;
 
-	/* On a fatal signal the whole address space is about to go. */
-	if (mutex_lock_killable(&context->map_lock))
-		return;
+	lockdep_assert_held(&context->map_lock);
 	mmap_read_lock(context->mm);
-	extent = take_edge(context, addr);
+	extent = take_edge(context, addr, split);
 	mmap_read_unlock(context->mm);
 	if (!extent)
-		goto unlock;
+		return false;
 	region = extent->owner;
 
 	gone = chunk_unmap(context, extent->addr, extent->size);
@@ -134,8 +131,93 @@ void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
 	spin_unlock(&context->lock);
 	chunk_nodes_free(spares);
 	chunk_region_put(region);
-unlock:
+	return gone;
+}
+
+/**
+ * chunk_free_unmap() - unmap a reserved extent if that splits no mapping
+ * @context: the context, of current->mm
+ * @addr:    an address in the extent; nothing is done if it is in none
+ *
+ * Context: may sleep; no lock held.
+ */
+void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
+{
+	/* On a fatal signal the whole address space is about to go. */
+	if (mutex_lock_killable(&context->map_lock))
+		return;
+	unmap_reserved(context, addr, false);
 	mutex_unlock(&context->map_lock);
+}
+
+/* How many extents change trees before others get the lock. */
+#define CHUNK_TRIM_BATCH	256
+
+/* What is kept for reuse joins what is in reserve. */
+static void recycled_to_reserve(struct chunk_context *context)
+{
+	struct chunk_extent *spares = NULL;
+	struct chunk_extent *extent;
+	int i;
+
+	do {
+		spin_lock(&context->lock);
+		for (i = 0; i < CHUNK_TRIM_BATCH; i++) {
+			extent = chunk_tree_first(&context->recycled);
+			if (!extent)
+				break;
+			chunk_tree_remove(&context->recycled, extent);
+			chunk_free_reserve(context, extent, &spares);
+		}
+		spin_unlock(&context->lock);
+		chunk_nodes_free(spares);
+		spares = NULL;
+		cond_resched();
+	} while (extent && !fatal_signal_pending(current));
+}
+
+/* The first reserved extent at or after an address: where it begins and ends */
+static bool next_reserved(struct chunk_context *context, unsigned long *addr,
+			  unsigned long *end)
+{
+	struct chunk_extent *extent;
+
+	spin_lock(&context->lock);
+	extent = chunk_tree_seek(&context->reserve, *addr);
+	if (extent) {
+		*addr = extent->addr;
+		*end = extent->addr + extent->size;
+	}
+	spin_unlock(&context->lock);
+	return extent;
+}
+
+/**
+ * chunk_free_trim() - return what is free to the system, for it refuses more
+ * @context: the context, of current->mm
+ * @split:   also where that splits a mapping; done only while the process has
+ *           few, of which there may be %DEFAULT_MAX_MAP_COUNT unless the
+ *           administrator says otherwise
+ *
+ * Context: may sleep; map_lock held.
+ * Return: whether any address space went.
+ */
+bool chunk_free_trim(struct chunk_context *context, bool split)
+{
+	unsigned long addr = 0, end;
+	bool any = false;
+
+	recycled_to_reserve(context);
+	while (!fatal_signal_pending(current) &&
+	       next_reserved(context, &addr, &end)) {
+		if (split &&
+		    READ_ONCE(context->mm->map_count) > DEFAULT_MAX_MAP_COUNT / 2)
+			break;
+		any |= unmap_reserved(context, addr, split);
+		addr = end;
+		cond_resched();
+	}
+	return any;
 }
 
 /**

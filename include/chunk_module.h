@@ -135,6 +135,7 @@ struct chunk_counts {
  * @mm:          the opener's address space, pinned by mmgrab() (invariant)
  * @map_lock:    serialises our own vm_mmap and vm_munmap
  * @mapper:      the task inside one of them; written under @map_lock
+ * @refused:     its vm_mmap has not come as far as .mmap; @map_lock
  * @grown:       how often we mapped ahead; written under @map_lock
  * @charge_max:  the most bytes to map ahead where that is charged; @map_lock
  * @lock:        see above
@@ -161,6 +162,7 @@ struct chunk_context {
 	/* outermost */
 	struct mutex map_lock;
 	struct task_struct *mapper;
+	bool refused;
 	unsigned long grown;
 	unsigned long charge_max;
 	/* innermost */
@@ -252,6 +254,7 @@ void chunk_free_reserve(struct chunk_context *context,
 			struct chunk_extent *extent,
 			struct chunk_extent **spares);
 void chunk_free_unmap(struct chunk_context *context, unsigned long addr);
+bool chunk_free_trim(struct chunk_context *context, bool split);
 unsigned long chunk_recycle_limit(struct chunk_context *context);
 int chunk_set_limit(struct chunk_context *context, unsigned long limit);
 

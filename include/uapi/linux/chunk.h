@@ -23,7 +23,8 @@
  * else the call fails with E2BIG. Pads and unknown flags must be zero.
  *
  * Errors. A call that fails has changed nothing, except as said for ESTALE; but
- * address space mapped for it may stay in reserve or be kept for reuse.
+ * address space mapped for it may stay in reserve or be kept for reuse, and before
+ * ENOMEM is returned what was in reserve or kept for reuse goes back to the system.
  *
  * EFAULT      the argument, or part of it, is not accessible
  * E2BIG       the structure is longer than known here, and not zero there
