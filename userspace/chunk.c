@@ -8,6 +8,7 @@
 #include "chunk.h"
 #include "chunk_base.h"
 #include "chunk_check.h"
+#include "chunk_configure.h"
 #include "chunk_internal.h"
 #include "chunk_known.h"
 #include "chunk_report.h"
@@ -33,6 +34,14 @@ void chunks_init(void)
 	errno = saved;
 }
 
+/* So much nobody has room for, whatever is kept. */
+static bool is_hopeless(size_t size, size_t alignment)
+{
+	const size_t most = PTRDIFF_MAX >> (sizeof(size_t) > 4 ? 17 : 0);
+
+	return size > most || alignment > most;
+}
+
 /* -ENODEV if the context is lost */
 static int alloc_context(uintptr_t context, size_t size, size_t alignment,
 			 enum chunk_birth birth, void **out)
@@ -43,6 +52,8 @@ static int alloc_context(uintptr_t context, size_t size, size_t alignment,
 	err = chunk_device.alloc(size, alignment, birth, out);
 	if (err == -ENODEV)
 		chunk_device_lost(context);
+	else if (err == -ENOMEM && !is_hopeless(size, alignment))
+		chunk_configure_charged();
 	if (err)
 		return err;
 	chunk_lock();
@@ -70,6 +81,12 @@ static int alloc_device(size_t size, size_t alignment, enum chunk_birth birth,
 		err = alloc_context(context, size, alignment, birth, out);
 	}
 	return err;
+}
+
+/* Can what is kept have been in the way of so much? Then it is not any more. */
+static bool make_room(size_t size, size_t alignment)
+{
+	return !is_hopeless(size, alignment) && chunk_recycle_release();
 }
 
 static void *alloc_fresh(size_t size, size_t alignment)
@@ -106,6 +123,8 @@ static void *alloc_reserved(size_t size, size_t alignment)
 
 	if (chunk_os.reserve)
 		err = chunk_os.reserve(size, alignment, &addr);
+	if (err == -ENOMEM && make_room(size, alignment))
+		err = chunk_os.reserve(size, alignment, &addr);
 	if (err == -ENODEV)
 		return alloc_and_decommit(size, alignment);
 	if (err)
@@ -124,11 +143,15 @@ static void *alloc_reserved(size_t size, size_t alignment)
 static void *alloc_mapped(size_t size, size_t alignment, enum chunk_birth birth)
 {
 	void *addr;
+	bool none;
 
 	if (birth == BORN_DECOMMITTED)
 		return alloc_reserved(size, alignment);
-	addr = chunk_recycle_alloc(size, alignment);
+	addr = chunk_recycle_alloc(size, alignment, &none);
 	if (!addr)
+		addr = alloc_fresh(size, alignment);
+	/* Where one fits, room is not what is short. */
+	if (!addr && none && make_room(size, alignment))
 		addr = alloc_fresh(size, alignment);
 	if (!addr || birth != BORN_PRESENT || chunk_populate(addr, size))
 		return addr;
@@ -172,6 +195,8 @@ static void *alloc_base(size_t size, size_t alignment)
 	void *addr = NULL;
 
 	if (is_possible(size, alignment))
+		addr = chunk_map_aligned(size, alignment);
+	if (!addr && make_room(size, alignment))
 		addr = chunk_map_aligned(size, alignment);
 	if (!addr)
 		return NULL;

@@ -213,8 +213,8 @@ static void range_one(enum chunk_batch what, struct chunk_op *op, size_t index)
 	if (what == BATCH_DECOMMIT)
 		chunk_decommit_range(op->addr, op->size);
 	else
-		op->error = chunk_commit_checked(&call, op->addr, op->size,
-						 false);
+		op->error = -chunk_commit_checked(&call, op->addr, op->size,
+						  false);
 }
 
 /* Is all of it from the context in use? */

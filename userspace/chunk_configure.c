@@ -64,6 +64,25 @@ void chunk_configure_start(void)
 	say("this system has none for chunks; they have small pages");
 }
 
+/**
+ * chunk_configure_charged() - say once why the device's memory may be short
+ *
+ * Context: lock not held; the device has refused memory.
+ */
+void chunk_configure_charged(void)
+{
+	static atomic_bool said;
+	struct chunk_device_stats stats;
+	struct chunk_line line = { 0 };
+
+	if (!chunk_os.caps.charges || chunk_device.stats(&stats) ||
+	    !stats.decommitted_bytes || atomic_exchange(&said, true))
+		return;
+	chunk_line_text(&line,
+			"libchunk: out of memory, and under vm.overcommit_memory=2 what is decommitted counts; backend:mmap gives it back");
+	chunk_line_write(&line);
+}
+
 /* Context: chunk_lock() held. Returns 0 or a negative error number. */
 static int configure(enum chunk_backing backing, size_t grow)
 {

@@ -20,8 +20,9 @@ struct chunk_extent *chunk_live_remove(const struct chunk_call *call,
 bool chunk_extent_of(const void *addr, void **start, size_t *size);
 
 /* chunk_recycle.c: reuse without the device */
-void *chunk_recycle_alloc(size_t size, size_t alignment);
+void *chunk_recycle_alloc(size_t size, size_t alignment, bool *none);
 size_t chunk_recycle_reserve(size_t size);
+bool chunk_recycle_release(void);
 void chunk_recycle_dealloc(struct chunk_extent *extent, size_t room);
 
 /**

@@ -13,7 +13,7 @@ static const char *advice_on(int err)
 	case EACCES:
 		return "this process lacks permission to read and write it";
 	case EPERM:
-		return "a filter of system calls or the device rules of a control group forbid it to this process";
+		return "a filter of system calls or a control group's device rules forbid it";
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
@@ -25,7 +25,7 @@ static const char *advice_on(int err)
 	case ENOMEM:
 		return "the system has no memory for another context";
 	case EPROTO:
-		return "it is no device that this version knows; use the module of the same version";
+		return "this version does not know it; use the module of the same version";
 	default:
 		return "it cannot be opened";
 	}

@@ -211,15 +211,15 @@ bool chunk_commit_range(void *addr, size_t size, bool populate)
  * @populate: and present
  *
  * Context: lock not held.
- * Return: 0, ENOMEM, or EINVAL if the memory is not live.
+ * Return: 0, -ENOMEM, or -EINVAL if the memory is not live.
  */
 int chunk_commit_checked(const struct chunk_call *call, void *addr, size_t size,
 			 bool populate)
 {
 	chunk_check_range(call, addr, size, false);
 	if (!chunk_may_commit(call, addr, size))
-		return EINVAL;
-	return chunk_commit_range(addr, size, populate) ? 0 : ENOMEM;
+		return -EINVAL;
+	return chunk_commit_range(addr, size, populate) ? 0 : -ENOMEM;
 }
 
 /**
@@ -239,7 +239,7 @@ bool pages_commit(void *addr, size_t size)
 
 	err = chunk_commit_checked(CHUNK_CALL("pages_commit"), addr, size,
 				   false);
-	errno = err ? err : saved;
+	errno = err ? -err : saved;
 	return !err;
 }
 
@@ -260,7 +260,7 @@ bool pages_populate(void *addr, size_t size)
 
 	err = chunk_commit_checked(CHUNK_CALL("pages_populate"), addr, size,
 				   true);
-	errno = err ? err : saved;
+	errno = err ? -err : saved;
 	return !err;
 }
 

@@ -77,8 +77,8 @@ static enum chunk_type retire(void *addr, size_t size)
 	return with(addr, size) ? UNKNOWN_CHUNK : ZEROED_CHUNK;
 }
 
-/* The best fit among recycled extents, or NULL */
-static struct chunk_extent *take(size_t size, size_t alignment)
+/* The best fit among recycled extents, or NULL; @none: and there is none */
+static struct chunk_extent *take(size_t size, size_t alignment, bool *none)
 {
 	struct chunk_extent *extent;
 	int err;
@@ -89,6 +89,7 @@ static struct chunk_extent *take(size_t size, size_t alignment)
 		err = chunk_tree_take(&chunk_state.recycled, size, alignment,
 				      &chunk_state.spares, &extent);
 	chunk_unlock();
+	*none = err == -ENOENT;
 	if (err)
 		return NULL;
 	extent->owner = NULL;
@@ -109,12 +110,13 @@ static bool enlist(struct chunk_extent *extent)
  * chunk_recycle_alloc() - reuse an extent
  * @size:      bytes, a multiple of the chunk size
  * @alignment: bytes, a power of two, at least the chunk size
+ * @none:      set: none fits
  *
  * Return: a live extent that reads as zero; NULL if none fits, or without memory.
  */
-void *chunk_recycle_alloc(size_t size, size_t alignment)
+void *chunk_recycle_alloc(size_t size, size_t alignment, bool *none)
 {
-	struct chunk_extent *extent = take(size, alignment);
+	struct chunk_extent *extent = take(size, alignment, none);
 	void *addr;
 
 	if (!extent)
@@ -220,6 +222,58 @@ static void evict(void)
 		chunk_unmap_or_report("chunk_set_recycle_limit", (void *)addr,
 				      size);
 	}
+}
+
+/* The same for whatever is kept; false if there is nothing. */
+static bool release_one(void)
+{
+	struct chunk_extent *extent;
+	uintptr_t addr = 0;
+	size_t size = 0;
+
+	chunk_lock();
+	extent = chunk_tree_first(&chunk_state.recycled);
+	if (extent) {
+		addr = extent->addr;
+		size = extent->size;
+		chunk_tree_remove(&chunk_state.recycled, extent);
+		chunk_spare_push(&chunk_state.spares, extent);
+		chunk_state.counts.mapped_bytes -= size;
+	}
+	chunk_unlock();
+	return extent &&
+	       chunk_unmap_or_report("chunk_alloc", (void *)addr, size);
+}
+
+/* What the device keeps goes when the limit does, which is as before then. */
+static bool release_device(void)
+{
+	struct chunk_device_stats stats;
+
+	if (!atomic_load_explicit(&chunk_state.device, memory_order_relaxed) ||
+	    chunk_device.stats(&stats) || !stats.recycled_bytes ||
+	    chunk_device.limit(0))
+		return false;
+	chunk_device.limit(READ_ONCE(chunk_state.limit));
+	return true;
+}
+
+/**
+ * chunk_recycle_release() - return what is kept for reuse to the system
+ *
+ * Where that refuses something: nobody is to go without because of what is merely
+ * kept.
+ *
+ * Context: lock not held.
+ * Return: whether there was anything.
+ */
+bool chunk_recycle_release(void)
+{
+	bool any = release_device();
+
+	while (release_one())
+		any = true;
+	return any;
 }
 
 /* Several threads may set it, and the device hears of it in any order. */

@@ -77,6 +77,17 @@ static void options_start(struct chunk_options *options)
 		chunk_set_child(true);
 }
 
+/*
+ * The device cannot give back what the system charges for its mappings. Where it
+ * does so whatever they hold, mmap is the better choice.
+ */
+static bool wants_device(const struct chunk_options *options)
+{
+	if (options->backend == BACKEND_AUTO)
+		return !chunk_os.caps.charges;
+	return options->backend == BACKEND_DEVICE;
+}
+
 static void state_start(void)
 {
 	struct chunk_options *options = &chunk_state.options;
@@ -92,7 +103,7 @@ static void state_start(void)
 	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
 	chunk_radix_init(&chunk_state.live);
 	chunk_track_init(&chunk_state.pages);
-	if (options->backend != BACKEND_MMAP) {
+	if (wants_device(options)) {
 		err = device_open();
 		if (err && options->backend == BACKEND_DEVICE)
 			chunk_die_without_device(-err);

@@ -32,6 +32,8 @@
  * @zero_on_commit: what was decommitted reads as zero when it is committed,
  *                  unless @decommit failed
  * @huge_pages:     where memory can be in huge pages, the system sees to it
+ * @charges:        memory is charged against a limit when it is mapped, and stays
+ *                  so while it is decommitted, unless it was @decommit that did it
  * @stalls:         what is refused for lack of memory may be granted a little
  *                  later; @map and @commit wait for it
  */
@@ -40,6 +42,7 @@ struct chunk_caps {
 	bool partial_unmap;
 	bool zero_on_commit;
 	bool huge_pages;
+	bool charges;
 	bool stalls;
 };
 

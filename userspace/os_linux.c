@@ -491,6 +491,7 @@ static void linux_start(bool guards)
 		.partial_unmap = true,
 		.zero_on_commit = true,
 		.huge_pages = true,
+		.charges = strict,
 	};
 	probe(guards);
 }
