@@ -56,7 +56,7 @@ static void expect_death(const struct misuse *misuse)
 		expect(!strncmp(values, "0x", 2));
 }
 
-#define MISUSE(name, function, statement)				\
+#define MISUSED(name, function, statement)				\
 static void name##_commit(void)						\
 {									\
 	statement;							\
@@ -69,31 +69,31 @@ static void name(void)							\
 	expect_death(&misuse);						\
 }
 
-MISUSE(alloc_nothing, "chunk_alloc", chunk_alloc(0, MIB, false))
-MISUSE(alloc_odd_size, "chunk_alloc", chunk_alloc(MIB + 4096, MIB, false))
-MISUSE(alloc_huge_odd_size, "chunk_alloc", chunk_alloc(SIZE_MAX, MIB, false))
-MISUSE(alloc_unaligned, "chunk_alloc", chunk_alloc(MIB, 0, false))
-MISUSE(alloc_page_aligned, "chunk_alloc", chunk_alloc(MIB, 4096, false))
-MISUSE(alloc_three_aligned, "chunk_alloc", chunk_alloc(MIB, 3 * MIB, false))
-MISUSE(alloc_odd_aligned, "chunk_alloc", chunk_alloc(MIB, MIB + 1, false))
-MISUSE(alloc_base_nothing, "chunk_alloc", chunk_alloc(0, MIB, true))
+MISUSED(alloc_nothing, "chunk_alloc", chunk_alloc(0, MIB, false))
+MISUSED(alloc_odd_size, "chunk_alloc", chunk_alloc(MIB + 4096, MIB, false))
+MISUSED(alloc_huge_odd_size, "chunk_alloc", chunk_alloc(SIZE_MAX, MIB, false))
+MISUSED(alloc_unaligned, "chunk_alloc", chunk_alloc(MIB, 0, false))
+MISUSED(alloc_page_aligned, "chunk_alloc", chunk_alloc(MIB, 4096, false))
+MISUSED(alloc_three_aligned, "chunk_alloc", chunk_alloc(MIB, 3 * MIB, false))
+MISUSED(alloc_odd_aligned, "chunk_alloc", chunk_alloc(MIB, MIB + 1, false))
+MISUSED(alloc_base_nothing, "chunk_alloc", chunk_alloc(0, MIB, true))
 
-MISUSE(alloc_decommitted_odd, "chunk_alloc", chunk_alloc_decommitted(100, MIB))
-MISUSE(alloc_decommitted_unaligned, "chunk_alloc",
-       chunk_alloc_decommitted(MIB, 3 * MIB))
+MISUSED(alloc_decommitted_odd, "chunk_alloc", chunk_alloc_decommitted(100, MIB))
+MISUSED(alloc_decommitted_unaligned, "chunk_alloc",
+	chunk_alloc_decommitted(MIB, 3 * MIB))
 
-MISUSE(dealloc_null, "chunk_dealloc", dealloc_mib(NULL, 1))
-MISUSE(dealloc_part, "chunk_dealloc", dealloc_mib(chunk, 2))
-MISUSE(dealloc_tail, "chunk_dealloc", dealloc_mib(chunk + 2 * MIB, 2))
-MISUSE(dealloc_inner, "chunk_dealloc", dealloc_mib(chunk + MIB, 1))
-MISUSE(dealloc_more, "chunk_dealloc", dealloc_mib(chunk, 5))
-MISUSE(dealloc_nothing, "chunk_dealloc", dealloc_mib(chunk, 0))
-MISUSE(dealloc_page, "chunk_dealloc", chunk_dealloc(chunk, 4096,
-						    UNKNOWN_CHUNK))
-MISUSE(dealloc_unaligned, "chunk_dealloc", dealloc_mib(chunk + 4096, 1))
-MISUSE(dealloc_wraps, "chunk_dealloc", chunk_dealloc(chunk, -MIB,
+MISUSED(dealloc_null, "chunk_dealloc", dealloc_mib(NULL, 1))
+MISUSED(dealloc_part, "chunk_dealloc", dealloc_mib(chunk, 2))
+MISUSED(dealloc_tail, "chunk_dealloc", dealloc_mib(chunk + 2 * MIB, 2))
+MISUSED(dealloc_inner, "chunk_dealloc", dealloc_mib(chunk + MIB, 1))
+MISUSED(dealloc_more, "chunk_dealloc", dealloc_mib(chunk, 5))
+MISUSED(dealloc_nothing, "chunk_dealloc", dealloc_mib(chunk, 0))
+MISUSED(dealloc_page, "chunk_dealloc", chunk_dealloc(chunk, 4096,
 						     UNKNOWN_CHUNK))
-MISUSE(dealloc_odd_type, "chunk_dealloc", chunk_dealloc(chunk, 4 * MIB, 77))
+MISUSED(dealloc_unaligned, "chunk_dealloc", dealloc_mib(chunk + 4096, 1))
+MISUSED(dealloc_wraps, "chunk_dealloc", chunk_dealloc(chunk, -MIB,
+						      UNKNOWN_CHUNK))
+MISUSED(dealloc_odd_type, "chunk_dealloc", chunk_dealloc(chunk, 4 * MIB, 77))
 
 static void dealloc_twice_commit(void)
 {
@@ -157,30 +157,30 @@ static void dealloc_two(void)
 	expect_death(&misuse);
 }
 
-MISUSE(map_nothing, "pages_map", pages_map(NULL, 0))
-MISUSE(map_odd_size, "pages_map", pages_map(NULL, 100))
-MISUSE(map_odd_addr, "pages_map", pages_map((void *)100, 4096))
-MISUSE(map_wraps, "pages_map", pages_map((void *)-4096, 8192))
-MISUSE(unmap_nothing, "pages_unmap", pages_unmap(chunk, 0))
-MISUSE(unmap_odd_size, "pages_unmap", pages_unmap(chunk, 100))
-MISUSE(unmap_odd_addr, "pages_unmap", pages_unmap(chunk + 8, MIB))
-MISUSE(unmap_null, "pages_unmap", pages_unmap(NULL, MIB))
-MISUSE(unmap_wraps, "pages_unmap", pages_unmap(chunk, WRAP))
-MISUSE(commit_nothing, "pages_commit", (void)!pages_commit(chunk, 0))
-MISUSE(commit_odd_size, "pages_commit", (void)!pages_commit(chunk, 100))
-MISUSE(commit_odd_addr, "pages_commit", (void)!pages_commit(chunk + 8, MIB))
-MISUSE(commit_null, "pages_commit", (void)!pages_commit(NULL, MIB))
-MISUSE(commit_wraps, "pages_commit", (void)!pages_commit(chunk, WRAP))
-MISUSE(decommit_nothing, "pages_decommit", pages_decommit(chunk, 0))
-MISUSE(decommit_odd_size, "pages_decommit", pages_decommit(chunk, 100))
-MISUSE(decommit_odd_addr, "pages_decommit", pages_decommit(chunk + 8, MIB))
-MISUSE(decommit_null, "pages_decommit", pages_decommit(NULL, MIB))
-MISUSE(decommit_wraps, "pages_decommit", pages_decommit(chunk, WRAP))
-MISUSE(purge_nothing, "pages_purge", pages_purge(chunk, 0, true))
-MISUSE(purge_odd_size, "pages_purge", pages_purge(chunk, 100, true))
-MISUSE(purge_odd_addr, "pages_purge", pages_purge(chunk + 8, MIB, true))
-MISUSE(purge_null, "pages_purge", pages_purge(NULL, MIB, true))
-MISUSE(purge_wraps, "pages_purge", pages_purge(chunk, WRAP, true))
+MISUSED(map_nothing, "pages_map", pages_map(NULL, 0))
+MISUSED(map_odd_size, "pages_map", pages_map(NULL, 100))
+MISUSED(map_odd_addr, "pages_map", pages_map((void *)100, 4096))
+MISUSED(map_wraps, "pages_map", pages_map((void *)-4096, 8192))
+MISUSED(unmap_nothing, "pages_unmap", pages_unmap(chunk, 0))
+MISUSED(unmap_odd_size, "pages_unmap", pages_unmap(chunk, 100))
+MISUSED(unmap_odd_addr, "pages_unmap", pages_unmap(chunk + 8, MIB))
+MISUSED(unmap_null, "pages_unmap", pages_unmap(NULL, MIB))
+MISUSED(unmap_wraps, "pages_unmap", pages_unmap(chunk, WRAP))
+MISUSED(commit_nothing, "pages_commit", (void)!pages_commit(chunk, 0))
+MISUSED(commit_odd_size, "pages_commit", (void)!pages_commit(chunk, 100))
+MISUSED(commit_odd_addr, "pages_commit", (void)!pages_commit(chunk + 8, MIB))
+MISUSED(commit_null, "pages_commit", (void)!pages_commit(NULL, MIB))
+MISUSED(commit_wraps, "pages_commit", (void)!pages_commit(chunk, WRAP))
+MISUSED(decommit_nothing, "pages_decommit", pages_decommit(chunk, 0))
+MISUSED(decommit_odd_size, "pages_decommit", pages_decommit(chunk, 100))
+MISUSED(decommit_odd_addr, "pages_decommit", pages_decommit(chunk + 8, MIB))
+MISUSED(decommit_null, "pages_decommit", pages_decommit(NULL, MIB))
+MISUSED(decommit_wraps, "pages_decommit", pages_decommit(chunk, WRAP))
+MISUSED(purge_nothing, "pages_purge", pages_purge(chunk, 0, true))
+MISUSED(purge_odd_size, "pages_purge", pages_purge(chunk, 100, true))
+MISUSED(purge_odd_addr, "pages_purge", pages_purge(chunk + 8, MIB, true))
+MISUSED(purge_null, "pages_purge", pages_purge(NULL, MIB, true))
+MISUSED(purge_wraps, "pages_purge", pages_purge(chunk, WRAP, true))
 
 /* Memory that its owner has given back: kept for reuse, or unmapped */
 static char *dead(size_t limit)
@@ -264,30 +264,30 @@ static void commit_unmapped(void)
 	expect_trap(mapped);
 }
 
-MISUSE(decommit_dead, "pages_decommit", pages_decommit(dead(128 * MIB), MIB))
-MISUSE(decommit_released, "pages_decommit", pages_decommit(dead(0), 4 * MIB))
-MISUSE(decommit_dead_tail, "pages_decommit",
-       pages_decommit(dead(128 * MIB) + 4 * MIB - page_size(), page_size()))
-MISUSE(purge_dead, "pages_purge", pages_purge(dead(128 * MIB), MIB, true))
-MISUSE(purge_released, "pages_purge", pages_purge(dead(0), MIB, true))
-MISUSE(unmap_dead, "pages_unmap", pages_unmap(dead(128 * MIB), MIB))
-MISUSE(unmap_live, "pages_unmap", pages_unmap(chunk, 4 * MIB))
-MISUSE(unmap_live_part, "pages_unmap", pages_unmap(chunk + MIB, MIB))
+MISUSED(decommit_dead, "pages_decommit", pages_decommit(dead(128 * MIB), MIB))
+MISUSED(decommit_released, "pages_decommit", pages_decommit(dead(0), 4 * MIB))
+MISUSED(decommit_dead_tail, "pages_decommit",
+	pages_decommit(dead(128 * MIB) + 4 * MIB - page_size(), page_size()))
+MISUSED(purge_dead, "pages_purge", pages_purge(dead(128 * MIB), MIB, true))
+MISUSED(purge_released, "pages_purge", pages_purge(dead(0), MIB, true))
+MISUSED(unmap_dead, "pages_unmap", pages_unmap(dead(128 * MIB), MIB))
+MISUSED(unmap_live, "pages_unmap", pages_unmap(chunk, 4 * MIB))
+MISUSED(unmap_live_part, "pages_unmap", pages_unmap(chunk + MIB, MIB))
 
 /* Out of its chunk, whatever is there: nothing, what was given back, another's */
-MISUSE(commit_leaves, "pages_commit",
-       (void)!pages_commit(chunk + 3 * MIB, MIB + page_size()))
-MISUSE(populate_leaves, "pages_populate",
-       (void)!pages_populate(chunk + 3 * MIB, MIB + page_size()))
-MISUSE(decommit_leaves, "pages_decommit",
-       pages_decommit(chunk, 4 * MIB + page_size()))
-MISUSE(purge_leaves, "pages_purge",
-       pages_purge(chunk + 4 * MIB - page_size(), 2 * page_size(), true))
-MISUSE(unmap_leaves, "pages_unmap", pages_unmap(chunk, 5 * MIB))
-MISUSE(decommit_neighbour, "pages_decommit",
-       pages_decommit(adjoining_chunks(2) + MIB / 2, MIB))
-MISUSE(commit_neighbour, "pages_commit",
-       (void)!pages_commit(adjoining_chunks(2), 2 * MIB))
+MISUSED(commit_leaves, "pages_commit",
+	(void)!pages_commit(chunk + 3 * MIB, MIB + page_size()))
+MISUSED(populate_leaves, "pages_populate",
+	(void)!pages_populate(chunk + 3 * MIB, MIB + page_size()))
+MISUSED(decommit_leaves, "pages_decommit",
+	pages_decommit(chunk, 4 * MIB + page_size()))
+MISUSED(purge_leaves, "pages_purge",
+	pages_purge(chunk + 4 * MIB - page_size(), 2 * page_size(), true))
+MISUSED(unmap_leaves, "pages_unmap", pages_unmap(chunk, 5 * MIB))
+MISUSED(decommit_neighbour, "pages_decommit",
+	pages_decommit(adjoining_chunks(2) + MIB / 2, MIB))
+MISUSED(commit_neighbour, "pages_commit",
+	(void)!pages_commit(adjoining_chunks(2), 2 * MIB))
 
 /* The second of two, and the end of what was the first */
 static char *half_dead(void)
@@ -298,11 +298,11 @@ static char *half_dead(void)
 	return row + MIB / 2;
 }
 
-MISUSE(commit_runs_into, "pages_commit",
-       (void)!pages_commit(half_dead(), MIB))
-MISUSE(decommit_runs_into, "pages_decommit", pages_decommit(half_dead(), MIB))
-MISUSE(purge_runs_into, "pages_purge", pages_purge(half_dead(), MIB, false))
-MISUSE(unmap_runs_into, "pages_unmap", pages_unmap(half_dead(), MIB))
+MISUSED(commit_runs_into, "pages_commit",
+	(void)!pages_commit(half_dead(), MIB))
+MISUSED(decommit_runs_into, "pages_decommit", pages_decommit(half_dead(), MIB))
+MISUSED(purge_runs_into, "pages_purge", pages_purge(half_dead(), MIB, false))
+MISUSED(unmap_runs_into, "pages_unmap", pages_unmap(half_dead(), MIB))
 
 /* With CHUNK_OPTIONS="check:on", from the start */
 static void use_checks(void)
