@@ -91,15 +91,16 @@ static void as_accesses_find(void)
 
 static void given_back(void)
 {
-	char *chunk = alloc_mib(4);
+	char *chunk = alloc_mib(4), *single = alloc_mib(1);
 	struct chunk_info info;
 
+	dealloc_mib(single, 1);
+	expect_equal(look(single + 5).where, FREE_CHUNK);
+	expect(!look(single).committed);
 	dealloc_mib(chunk, 4);
 	info = look(chunk + MIB);
 	expect(info.where != LIVE_CHUNK && !info.committed && !info.start);
 	expect_equal(info.length, 0);
-	if (recyclable(4))
-		expect_equal(info.where, FREE_CHUNK);
 	chunk_set_recycle_limit(0);
 	expect_equal(look(chunk + MIB).committed, false);
 	expect(look(chunk + MIB).where != LIVE_CHUNK);
