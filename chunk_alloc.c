@@ -52,13 +52,18 @@ static inline int take(struct chunk_context *context, unsigned long size,
 
 /* A registered extent goes to the caller. */
 static void publish(struct chunk_context *context, struct chunk_extent *extent,
-		    bool recycled)
+		    bool recycled, bool decommitted)
 {
 	lockdep_assert_held(&context->lock);
-	chunk_region_open(extent->owner, extent->addr, extent->size);
 	extent->type = ZEROED_CHUNK;
 	extent->live = true;
 	extent->decommitted = 0;
+	/* What is free is decommitted already. */
+	if (unlikely(decommitted))
+		extent->decommitted = extent->size / PAGE_SIZE;
+	else
+		chunk_region_open(extent->owner, extent->addr, extent->size);
+	context->decommitted += extent->decommitted;
 	context->live_bytes += extent->size;
 	context->live_extents++;
 	context->counts.allocs++;
@@ -109,7 +114,7 @@ static int alloc_one(struct chunk_context *context, struct chunk_job *job,
 		untake(context, extent, recycled, spares);
 		return -EAGAIN;
 	}
-	publish(context, extent, recycled);
+	publish(context, extent, recycled, job->decommitted);
 	job->addr = extent->addr;
 	job->recycled = recycled;
 	return 0;
@@ -183,7 +188,8 @@ static noinline unsigned int alloc_many(struct chunk_context *context,
 	}
 	done = register_jobs(context, jobs, taken);
 	for (i = 0; i < done; i++) {
-		publish(context, jobs[i].extent, jobs[i].recycled);
+		publish(context, jobs[i].extent, jobs[i].recycled,
+			jobs[i].decommitted);
 		jobs[i].addr = jobs[i].extent->addr;
 	}
 	if (done < taken)
@@ -268,7 +274,7 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 	if (err) {
 		untake(context, extent, recycled, &spares);
 	} else {
-		publish(context, extent, recycled);
+		publish(context, extent, recycled, job->decommitted);
 		job->addr = extent->addr;
 		job->recycled = recycled;
 	}
@@ -293,6 +299,25 @@ static int alloc_checked(struct chunk_context *context, struct chunk_job *job)
 	return err;
 }
 
+/*
+ * Map more. What is kept must not be why there is none: if the system refuses, what
+ * it can have back without splitting a mapping goes first, then the rest.
+ */
+static int grow_or_trim(struct chunk_context *context, struct file *file,
+			unsigned long size, unsigned long alignment)
+{
+	int err = chunk_map_grow(context, file, size, alignment);
+
+	/* Nobody has room for that, whatever is kept. */
+	if (size > TASK_SIZE / 2 || alignment > TASK_SIZE / 2)
+		return err;
+	if (err == -ENOSPC && chunk_free_trim(context, false))
+		err = chunk_map_grow(context, file, size, alignment);
+	if (err == -ENOSPC && chunk_free_trim(context, true))
+		err = chunk_map_grow(context, file, size, alignment);
+	return err;
+}
+
 /* Map more, unless somebody did since @grown was read. */
 static int grow(struct chunk_context *context, struct file *file,
 		unsigned long size, unsigned long alignment,
@@ -303,9 +328,9 @@ static int grow(struct chunk_context *context, struct file *file,
 	if (mutex_lock_killable(&context->map_lock))
 		return -EINTR;
 	if (context->grown == grown)
-		err = chunk_map_grow(context, file, size, alignment);
+		err = grow_or_trim(context, file, size, alignment);
 	mutex_unlock(&context->map_lock);
-	return err;
+	return err == -ENOSPC ? -ENOMEM : err;
 }
 
 /* Get what an allocation lacked; 0: try again, unless @err is 0: it is done */
@@ -335,8 +360,8 @@ static int provide(struct chunk_context *context, struct file *file,
  * @file:    its file
  * @jobs:    size and alignment in bytes: a non-zero multiple of CHUNK_SIZE, and
  *           a power of two that is at least CHUNK_SIZE. @addr is set to the
- *           first byte of a live, committed, zero extent, or @err to -ENOMEM or
- *           -EINTR
+ *           first byte of a live extent, which is decommitted, or committed and
+ *           zero, as @decommitted says; or @err to -ENOMEM or -EINTR
  * @nr:      how many, up to CHUNK_JOBS
  *
  * Context: may sleep; no lock held.

@@ -247,10 +247,48 @@ void chunk_context_forget(struct chunk_context *context, unsigned long start,
 	}
 }
 
+/* How far a lookup goes on, in bytes: it looks at all bitmaps under the lock. */
+#define CHUNK_LOOKUP_MAX	(128 * CHUNK_SIZE)
+
+/*
+ * Where the first extent begins behind an address that is none's, or ~0. One that
+ * is about to become live may be registered there already: then where the chunk
+ * ends.
+ */
+static unsigned long next_extent(struct chunk_context *context,
+				 unsigned long addr)
+{
+	const struct chunk_extent *found[] = {
+		chunk_radix_next(&context->live, addr, ULONG_MAX),
+		chunk_tree_seek(&context->recycled, addr),
+		chunk_tree_seek(&context->reserve, addr),
+	};
+	unsigned long least = round_down(addr, CHUNK_SIZE) + CHUNK_SIZE;
+	unsigned long next = ULONG_MAX;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(found); i++) {
+		if (found[i])
+			next = min(next, max(found[i]->addr, least));
+	}
+	return next;
+}
+
+/* Where the state of the page at an address of an extent ends */
+static unsigned long end_of_run(const struct chunk_extent *extent,
+				unsigned long addr, bool decommitted)
+{
+	unsigned long page = addr & PAGE_MASK;
+	unsigned long end = min(extent->addr + extent->size,
+				page + CHUNK_LOOKUP_MAX);
+
+	return chunk_region_find(extent->owner, page, end, !decommitted);
+}
+
 /**
  * chunk_context_lookup() - what is at an address?
  * @context: the context
- * @lookup:  addr in; addr, length, state and type out
+ * @lookup:  addr in; addr, length, state, type and end out
  *
  * Context: takes context->lock.
  */
@@ -259,10 +297,12 @@ void chunk_context_lookup(struct chunk_context *context,
 {
 	unsigned long addr = lookup->addr;
 	struct chunk_extent *extent;
+	bool decommitted;
 
 	lookup->length = 0;
 	lookup->state = 0;
 	lookup->type = CHUNK_TYPE_UNKNOWN;
+	lookup->end = U64_MAX;
 	if (addr != lookup->addr)
 		return;
 	spin_lock(&context->lock);
@@ -276,8 +316,14 @@ void chunk_context_lookup(struct chunk_context *context,
 		else
 			extent = chunk_tree_find(&context->reserve, addr);
 	}
-	if (extent && chunk_region_decommitted(extent->owner, addr))
-		lookup->state |= CHUNK_STATE_DECOMMITTED;
+	if (extent) {
+		decommitted = chunk_region_decommitted(extent->owner, addr);
+		if (decommitted)
+			lookup->state |= CHUNK_STATE_DECOMMITTED;
+		lookup->end = end_of_run(extent, addr, decommitted);
+	} else {
+		lookup->end = next_extent(context, addr);
+	}
 	if (lookup->state & (CHUNK_STATE_LIVE | CHUNK_STATE_RECYCLED)) {
 		lookup->addr = extent->addr;
 		lookup->length = extent->size;

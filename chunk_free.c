@@ -5,7 +5,9 @@
  * The recycle limit bounds what is kept for reuse. What is given back beyond it
  * is unmapped where that splits no mapping, that is at the edge of one; in the
  * middle it goes in reserve, which holds address space but no memory, until its
- * neighbours have gone too. So freeing never costs a mapping.
+ * neighbours have gone too. So freeing never costs a mapping. But where the system
+ * refuses address space, all of it is unmapped: nobody is to go without because of
+ * what is merely kept.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -69,8 +71,9 @@ void chunk_free_reserve(struct chunk_context *context,
 /*
  * The end of context->unmapping: it is nobody's any more, or in reserve again,
  * unless it was forgotten meanwhile since something was mapped in its place.
+ * Returns whether its address space went.
  */
-static void end_unmapping(struct chunk_context *context, bool gone)
+static bool end_unmapping(struct chunk_context *context, bool gone)
 {
 	struct chunk_extent *spares = NULL;
 	struct chunk_extent *extent;
@@ -86,15 +89,18 @@ static void end_unmapping(struct chunk_context *context, bool gone)
 	}
 	spin_unlock(&context->lock);
 	chunk_nodes_free(context, spares);
+	return gone;
 }
 
 /*
  * Make the reserved extent at an address context->unmapping, and tell its range,
- * if it can be unmapped. Where something else has come to lie in the region the
- * extent is forgotten instead, and whatever lies there left alone.
+ * if it can be unmapped; where that splits a mapping, only with @split. Where
+ * something else has come to lie in the region the extent is forgotten instead,
+ * and whatever lies there left alone.
  */
 static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
-			    unsigned long *start, unsigned long *size)
+			    bool split, unsigned long *start,
+			    unsigned long *size)
 {
 	struct chunk_region *region = NULL;
 	struct chunk_vmas vmas = { NULL };
@@ -105,7 +111,7 @@ static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
 	lockdep_assert_held(&context->mm->mmap_lock);
 	spin_lock(&context->lock);
 	extent = chunk_tree_find(&context->reserve, addr);
-	if (extent && chunk_at_edge(extent->addr, extent->size)) {
+	if (extent && (split || chunk_at_edge(extent->addr, extent->size))) {
 		chunk_tree_remove(&context->reserve, extent);
 		context->unmapping = extent;
 		*start = extent->addr;
@@ -125,6 +131,21 @@ static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
 	return !lost;
 }
 
+/* Unmap the reserved extent at an address, if any; returns whether it went */
+static bool unmap_reserved(struct chunk_context *context, unsigned long addr,
+			   bool split)
+{
+	unsigned long start, size;
+	bool begun;
+
+	lockdep_assert_held(&context->map_lock);
+	mmap_read_lock(context->mm);
+	begun = begin_unmapping(context, addr, split, &start, &size);
+	mmap_read_unlock(context->mm);
+	return begun && end_unmapping(context,
+				      chunk_unmap(context, start, size));
+}
+
 /**
  * chunk_free_unmap() - unmap a reserved extent if that adds no mapping
  * @context: the context, of current->mm
@@ -134,18 +155,81 @@ static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
  */
 void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
 {
-	unsigned long start, size;
-	bool edge;
-
 	/* On a fatal signal the whole address space is about to go. */
 	if (mutex_lock_killable(&context->map_lock))
 		return;
-	mmap_read_lock(context->mm);
-	edge = begin_unmapping(context, addr, &start, &size);
-	mmap_read_unlock(context->mm);
-	if (edge)
-		end_unmapping(context, chunk_unmap(context, start, size));
+	unmap_reserved(context, addr, false);
 	mutex_unlock(&context->map_lock);
+}
+
+/* How many extents change trees before others get the lock. */
+#define CHUNK_TRIM_BATCH	256
+
+/* What is kept for reuse joins what is in reserve. */
+static void recycled_to_reserve(struct chunk_context *context)
+{
+	struct chunk_extent *spares = NULL;
+	struct chunk_extent *extent;
+	int i;
+
+	do {
+		spin_lock(&context->lock);
+		for (i = 0; i < CHUNK_TRIM_BATCH; i++) {
+			extent = chunk_tree_first(&context->recycled);
+			if (!extent)
+				break;
+			chunk_tree_remove(&context->recycled, extent);
+			chunk_free_reserve(context, extent, &spares);
+		}
+		spin_unlock(&context->lock);
+		chunk_nodes_free(context, spares);
+		spares = NULL;
+		cond_resched();
+	} while (extent && !fatal_signal_pending(current));
+}
+
+/* The first reserved extent at or after an address: where it begins and ends */
+static bool next_reserved(struct chunk_context *context, unsigned long *addr,
+			  unsigned long *end)
+{
+	struct chunk_extent *extent;
+
+	spin_lock(&context->lock);
+	extent = chunk_tree_seek(&context->reserve, *addr);
+	if (extent) {
+		*addr = extent->addr;
+		*end = extent->addr + extent->size;
+	}
+	spin_unlock(&context->lock);
+	return extent;
+}
+
+/**
+ * chunk_free_trim() - return what is free to the system, for it refuses more
+ * @context: the context, of current->mm
+ * @split:   also where that splits a mapping; done only while the process has
+ *           few, of which there may be %DEFAULT_MAX_MAP_COUNT unless the
+ *           administrator says otherwise
+ *
+ * Context: may sleep; map_lock held.
+ * Return: whether any address space went.
+ */
+bool chunk_free_trim(struct chunk_context *context, bool split)
+{
+	unsigned long addr = 0, end;
+	bool any = false;
+
+	recycled_to_reserve(context);
+	while (!fatal_signal_pending(current) &&
+	       next_reserved(context, &addr, &end)) {
+		if (split &&
+		    READ_ONCE(context->mm->map_count) > DEFAULT_MAX_MAP_COUNT / 2)
+			break;
+		any |= unmap_reserved(context, addr, split);
+		addr = end;
+		cond_resched();
+	}
+	return any;
 }
 
 /**

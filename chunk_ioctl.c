@@ -55,6 +55,22 @@ static __always_inline int get_args(void *args, size_t size,
 	return copy_struct_from_user(args, size, from, user_size);
 }
 
+/*
+ * The same for a structure that was @least bytes long at first. @user_size is set
+ * to how many of its bytes the caller knows.
+ */
+static int get_grown_args(void *args, size_t size, size_t least,
+			  const void __user *from, u32 *user_size)
+{
+	if (get_user(*user_size, (const u32 __user *)from))
+		return -EFAULT;
+	if (*user_size < least)
+		return -EINVAL;
+	if (*user_size > PAGE_SIZE)
+		return -E2BIG;
+	return copy_struct_from_user(args, size, from, *user_size);
+}
+
 static int put_args(void __user *to, const void *args, size_t size)
 {
 	return copy_to_user(to, args, size) ? -EFAULT : 0;
@@ -115,7 +131,7 @@ static int ioctl_configure(struct file *file, void __user *arg)
 
 /* Check what is asked for and make a job of it. */
 static __always_inline int alloc_job(struct chunk_job *job, u64 length,
-				     u64 alignment)
+				     u64 alignment, u32 flags)
 {
 	if (!length || !IS_ALIGNED(length, CHUNK_SIZE) ||
 	    !is_power_of_2(alignment) || alignment < CHUNK_SIZE ||
@@ -126,6 +142,7 @@ static __always_inline int alloc_job(struct chunk_job *job, u64 length,
 		return -ENOMEM;
 	job->size = length;
 	job->alignment = alignment;
+	job->decommitted = flags & CHUNK_ALLOC_DECOMMITTED;
 	return 0;
 }
 
@@ -144,6 +161,14 @@ static int dealloc_job(struct chunk_job *job, u64 addr, u64 length, u32 type)
 	if (type > CHUNK_TYPE_RECYCLED)
 		return -EINVAL;
 	return range_job(job, addr, length, CHUNK_SIZE);
+}
+
+#define ALLOC_FLAGS	(CHUNK_ALLOC_POPULATE | CHUNK_ALLOC_DECOMMITTED)
+
+/* What is decommitted has no pages. */
+static bool alloc_flags_ok(u32 flags)
+{
+	return !(flags & ~ALLOC_FLAGS) && flags != ALLOC_FLAGS;
 }
 
 /* Take back what could not be made present. */
@@ -168,7 +193,7 @@ static void do_alloc(struct file *file, struct chunk_job *jobs, unsigned int nr,
 {
 	unsigned int i;
 
-	if (likely(!flags)) {
+	if (likely(!(flags & CHUNK_ALLOC_POPULATE))) {
 		chunk_alloc(file->private_data, file, jobs, nr);
 		return;
 	}
@@ -187,9 +212,9 @@ static int ioctl_alloc(struct file *file, void __user *arg)
 
 	if (err)
 		return err;
-	if (args.flags & ~CHUNK_ALLOC_POPULATE)
+	if (!alloc_flags_ok(args.flags))
 		return -EINVAL;
-	err = alloc_job(&job, args.length, args.alignment);
+	err = alloc_job(&job, args.length, args.alignment, args.flags);
 	if (err)
 		return err;
 	/* So that a caller who cannot be told the address changes nothing. */
@@ -267,14 +292,21 @@ struct batch {
 };
 
 static const u32 batch_flags[] = {
-	[CHUNK_BATCH_ALLOC] = CHUNK_ALLOC_POPULATE,
+	[CHUNK_BATCH_ALLOC] = ALLOC_FLAGS,
 	[CHUNK_BATCH_DEALLOC] = 0,
 	[CHUNK_BATCH_COMMIT] = CHUNK_COMMIT_POPULATE,
 	[CHUNK_BATCH_DECOMMIT] = CHUNK_DECOMMIT_LOCKED,
 };
 
+static bool batch_flags_ok(u32 what, u32 flags)
+{
+	if (what == CHUNK_BATCH_ALLOC)
+		return alloc_flags_ok(flags);
+	return !(flags & ~batch_flags[what]);
+}
+
 static int batch_job(struct chunk_job *job, const struct chunk_ioc_op *op,
-		     u32 what)
+		     u32 what, u32 flags)
 {
 	if (what != CHUNK_BATCH_ALLOC && op->alignment)
 		return -EINVAL;
@@ -282,7 +314,7 @@ static int batch_job(struct chunk_job *job, const struct chunk_ioc_op *op,
 		return -EINVAL;
 	switch (what) {
 	case CHUNK_BATCH_ALLOC:
-		return alloc_job(job, op->length, op->alignment);
+		return alloc_job(job, op->length, op->alignment, flags);
 	case CHUNK_BATCH_DEALLOC:
 		return dealloc_job(job, op->addr, op->length, op->type);
 	default:
@@ -344,7 +376,8 @@ static int batch_part(struct file *file, struct batch *batch,
 
 		if (args->what == CHUNK_BATCH_ALLOC)
 			op->addr = 0;
-		op->error = -batch_job(&batch->jobs[jobs], op, args->what);
+		op->error = -batch_job(&batch->jobs[jobs], op, args->what,
+				       args->flags);
 		if (!op->error)
 			batch->of[jobs++] = i;
 	}
@@ -380,7 +413,7 @@ static int ioctl_batch(struct file *file, void __user *arg)
 	    args.count > CHUNK_BATCH_MAX)
 		return -EINVAL;
 	args.what = array_index_nospec(args.what, ARRAY_SIZE(batch_flags));
-	if (args.flags & ~batch_flags[args.what])
+	if (!batch_flags_ok(args.what, args.flags))
 		return -EINVAL;
 	if (put_user(0U, &uargs->done))
 		return -EFAULT;
@@ -406,14 +439,18 @@ static int ioctl_batch(struct file *file, void __user *arg)
 static int ioctl_lookup(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_lookup args;
-	int err = get_args(&args, sizeof(args), arg);
+	u32 size;
+	int err = get_grown_args(&args, sizeof(args), CHUNK_LOOKUP_SIZE_1, arg,
+				 &size);
 
 	if (err)
 		return err;
+	BUILD_BUG_ON(offsetof(struct chunk_ioc_lookup, end) !=
+		     CHUNK_LOOKUP_SIZE_1);
 	if (args.flags)
 		return -EINVAL;
 	chunk_context_lookup(file->private_data, &args);
-	return put_args(arg, &args, sizeof(args));
+	return put_args(arg, &args, min_t(size_t, size, sizeof(args)));
 }
 
 static int ioctl_limit(struct file *file, void __user *arg)

@@ -307,6 +307,8 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 
 	if (current->mm != context->mm || vma->vm_mm != context->mm)
 		return -EPERM;
+	if (mapping_ourselves(context))
+		context->refused = false;
 	/* A file open for reading only makes the core clear VM_SHARED. */
 	if (vma->vm_flags & (VM_SHARED | VM_MAYSHARE))
 		return -EINVAL;
@@ -361,11 +363,14 @@ free_region:
 	return err;
 }
 
+/* -ENOSPC: refused by the system, before the module had a say */
 static int map_reserved(struct file *file, unsigned long size,
 			unsigned long alignment)
 {
+	struct chunk_context *context = file->private_data;
 	unsigned long addr;
 
+	context->refused = true;
 	/*
 	 * MAP_NORESERVE because private writable mappings are charged in full
 	 * before .mmap runs: what is mapped ahead must cost nothing.
@@ -373,7 +378,11 @@ static int map_reserved(struct file *file, unsigned long size,
 	addr = vm_mmap(file, 0, size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_NORESERVE,
 		       (unsigned long)ilog2(alignment) << PAGE_SHIFT);
-	return IS_ERR_VALUE(addr) ? (int)addr : 0;
+	if (!IS_ERR_VALUE(addr))
+		return 0;
+	if ((int)addr == -EINTR)
+		return -EINTR;
+	return context->refused ? -ENOSPC : -ENOMEM;
 }
 
 /**
@@ -389,7 +398,9 @@ static int map_reserved(struct file *file, unsigned long size,
  * is needed where a limit forbids it.
  *
  * Context: may sleep; takes mmap_lock for writing. map_lock held.
- * Return: 0, -ENOMEM, or -EINTR after a fatal signal.
+ * Return: 0; -ENOSPC if the system refuses address space: a limit, overcommit,
+ * too many mappings, no room; -ENOMEM if there is no memory for the module; -EINTR
+ * after a fatal signal.
  */
 int chunk_map_grow(struct chunk_context *context, struct file *file,
 		   unsigned long size, unsigned long alignment)
@@ -414,8 +425,6 @@ int chunk_map_grow(struct chunk_context *context, struct file *file,
 	WRITE_ONCE(context->mapper, NULL);
 	if (!err)
 		WRITE_ONCE(context->grown, context->grown + 1);
-	else if (err != -EINTR)
-		err = -ENOMEM;
 	return err;
 }
 

@@ -90,7 +90,7 @@ enum chunk_backing { GUARDED_BACKING, HUGE_BACKING };
  * @size:      bytes
  * @alignment: bytes; allocation only
  * @type:      what it held; deallocation only
- * @error:     filled in: 0, or ENOMEM
+ * @error:     filled in: 0, ENOMEM, or for pages_commit_batch() EINVAL: not live
  */
 struct chunk_op {
 	void *addr;
@@ -127,6 +127,13 @@ void *chunk_alloc(size_t size, size_t alignment, bool base);
 void *chunk_alloc_populated(size_t size, size_t alignment);
 
 /*
+ * As chunk_alloc(), not for bookkeeping, decommitted: an access traps until
+ * pages_commit(). For much address space of which little will be used: it may be
+ * far more than there is memory. As large as the system has room for.
+ */
+void *chunk_alloc_decommitted(size_t size, size_t alignment);
+
+/*
  * Gives back an extent exactly as chunk_alloc() returned it. Never fails: what the
  * system does not take back, for lack of mappings, is kept for reuse.
  */
@@ -138,10 +145,18 @@ void chunk_dealloc(void *chunk, size_t size, enum chunk_type type);
  */
 void *pages_map(void *addr, size_t size);
 
-/* Returns address space. A failure is reported on stderr and not fatal. */
+/*
+ * Returns address space from pages_map(). A failure is reported on stderr and not
+ * fatal.
+ */
 void pages_unmap(void *addr, size_t size);
 
 /*
+ * The following act on pages of one live chunk, or on memory from pages_map().
+ * What leaves the chunk that it begins in, or runs into another, is misuse, and so
+ * is memory that is not live; but pages_commit() and pages_populate() say false
+ * to that, with errno EINVAL.
+ *
  * Makes pages readable and writable again; what was decommitted reads as zero,
  * what was committed is as it was. Returns false when out of memory.
  */
@@ -179,6 +194,44 @@ void chunk_assert_zero(const void *p, size_t size);
 
 /* Whether @addr lies in a live chunk. Lock-free, async-signal-safe. */
 bool chunk_is_live(const void *addr);
+
+/**
+ * enum chunk_where - whose an address is
+ * @NO_CHUNK:   none of libchunk's chunks is there
+ * @LIVE_CHUNK: in a live chunk
+ * @FREE_CHUNK: in address space that libchunk keeps for chunks to come
+ */
+enum chunk_where { NO_CHUNK, LIVE_CHUNK, FREE_CHUNK };
+
+/**
+ * struct chunk_info - what is at an address
+ * @size:      to be set before: sizeof(struct chunk_info). Later versions have
+ *             more members; what the library does not know becomes zero
+ * @where:     whose it is
+ * @committed: of a live chunk, and readable. What is not committed traps, or reads
+ *             as zero where nothing traps: see enum chunk_backing
+ * @start:     first byte of the live chunk; NULL if there is none
+ * @length:    its size in bytes
+ * @end:       from the address up to here @where and @committed are the same;
+ *             beyond they may be, too
+ */
+struct chunk_info {
+	size_t size;
+	enum chunk_where where;
+	bool committed;
+	void *start;
+	size_t length;
+	void *end;
+};
+
+/*
+ * What is at @addr, and how far. Returns whether it lies in a live chunk. Waits for
+ * no lock, async-signal-safe: for those who scan memory, also while all other
+ * threads are stopped. What they may read is where @where is NO_CHUNK, as far as it
+ * is theirs, and where @committed is true. Then they go on at @end. Memory from
+ * pages_map() counts as NO_CHUNK.
+ */
+bool chunk_lookup(const void *addr, struct chunk_info *info);
 
 /* Bytes kept for reuse. Takes no lock. */
 size_t chunk_recycled_bytes(void);

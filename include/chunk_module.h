@@ -194,6 +194,7 @@ struct chunk_counts {
  *               @mm held for writing
  * @map_lock:    serialises our own vm_mmap and vm_munmap
  * @mapper:      the task inside one of them; written under @map_lock
+ * @refused:     its vm_mmap has not come as far as .mmap; @map_lock
  * @grown:       how often we mapped ahead; written under @map_lock
  * @charge_max:  the most bytes to map ahead where that is charged; @map_lock
  * @lock:        see above
@@ -225,6 +226,7 @@ struct chunk_context {
 	/* outermost */
 	struct mutex map_lock;
 	struct task_struct *mapper;
+	bool refused;
 	unsigned long grown;
 	unsigned long charge_max;
 	/* innermost */
@@ -277,6 +279,7 @@ struct chunk_vmas {
  * @addr:      first byte
  * @size:      bytes
  * @alignment: bytes, for chunk_alloc()
+ * @decommitted: for chunk_alloc(): as what the extent is handed out
  * @err:       what came of it: 0 or a negative error number
  * @extent:    for chunk_alloc() and chunk_dealloc() themselves: the extent, once
  *             taken or retired
@@ -291,6 +294,7 @@ struct chunk_job {
 	unsigned long addr;
 	unsigned long size;
 	unsigned long alignment;
+	bool decommitted;
 	int err;
 	struct chunk_extent *extent;
 	bool recycled;
@@ -346,6 +350,7 @@ void chunk_free_reserve(struct chunk_context *context,
 			struct chunk_extent *extent,
 			struct chunk_extent **spares);
 void chunk_free_unmap(struct chunk_context *context, unsigned long addr);
+bool chunk_free_trim(struct chunk_context *context, bool split);
 unsigned long chunk_recycle_limit(struct chunk_context *context);
 int chunk_set_limit(struct chunk_context *context, unsigned long limit);
 

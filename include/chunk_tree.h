@@ -46,7 +46,8 @@ struct chunk_reach {
  *           of different owners never coalesce
  * @reach:   maximum alignment of the ends in this node's size subtree
  * @live:    for the caller: registered in full, so that it may be given back
- * @all_decommitted: for the caller: while it is not free, all of it is
+ * @sparse:  for the caller: while it is not free, parts of it that the caller has no
+ *           note of are decommitted
  * @type:    what is known about the contents
  */
 struct chunk_extent {
@@ -63,7 +64,7 @@ struct chunk_extent {
 	void *owner;
 	struct chunk_reach reach;
 	bool live;
-	bool all_decommitted;
+	bool sparse;
 	enum chunk_type type;
 };
 

@@ -453,10 +453,11 @@ static void misuse(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (long)-ENOENT, dealloc(d, addr, 2 * CHUNK_SIZE));
 }
 
-/* Every call, and the size of its argument */
+/* Every call, the size of its argument, and what that was at first, if less */
 static const struct {
 	unsigned int cmd;
 	u32 size;
+	u32 least;
 } calls[] = {
 	{ CHUNK_IOC_INFO, sizeof(struct chunk_ioc_info) },
 	{ CHUNK_IOC_CONFIGURE, sizeof(struct chunk_ioc_configure) },
@@ -464,7 +465,8 @@ static const struct {
 	{ CHUNK_IOC_DEALLOC, sizeof(struct chunk_ioc_dealloc) },
 	{ CHUNK_IOC_COMMIT, sizeof(struct chunk_ioc_range) },
 	{ CHUNK_IOC_DECOMMIT, sizeof(struct chunk_ioc_range) },
-	{ CHUNK_IOC_LOOKUP, sizeof(struct chunk_ioc_lookup) },
+	{ CHUNK_IOC_LOOKUP, sizeof(struct chunk_ioc_lookup),
+	  CHUNK_LOOKUP_SIZE_1 },
 	{ CHUNK_IOC_LIMIT, sizeof(struct chunk_ioc_limit) },
 	{ CHUNK_IOC_STATS, sizeof(struct chunk_ioc_stats) },
 	{ CHUNK_IOC_BATCH, sizeof(struct chunk_ioc_batch) },
@@ -494,7 +496,8 @@ static void argument_sizes(struct kunit *test)
 		size = calls[i].size;
 		KUNIT_EXPECT_EQ(test, -EINVAL, call_sized(d, cmd, 0, 4000));
 		KUNIT_EXPECT_EQ(test, -EINVAL,
-				call_sized(d, cmd, size - 1, 4000));
+				call_sized(d, cmd, (calls[i].least ?: size) - 1,
+					   4000));
 		KUNIT_EXPECT_EQ(test, -E2BIG,
 				call_sized(d, cmd, size + 8, size + 7));
 		KUNIT_EXPECT_EQ(test, -E2BIG,
@@ -546,7 +549,7 @@ static void unknown_flags(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, -EINVAL,
 				call_word(d, CHUNK_IOC_ALLOC, CHUNK_SIZE,
 					  CHUNK_SIZE,
-					  bit | 2 * CHUNK_ALLOC_POPULATE, 4));
+					  bit | 2 * CHUNK_ALLOC_DECOMMITTED, 4));
 		KUNIT_EXPECT_EQ(test, bit == CHUNK_COMMIT_POPULATE ? 0 :
 				-EINVAL,
 				call_word(d, CHUNK_IOC_COMMIT, addr, PAGE_SIZE,
@@ -625,6 +628,11 @@ static void lookup(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, found.addr, addr);
 	KUNIT_EXPECT_EQ(test, found.length, (u64)3 * CHUNK_SIZE);
 	KUNIT_EXPECT_EQ(test, found.state, (u32)CHUNK_STATE_LIVE);
+	KUNIT_EXPECT_EQ(test, found.end, addr + 3 * CHUNK_SIZE);
+	KUNIT_EXPECT_EQ(test, 0L, decommit(d, addr + CHUNK_SIZE, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, lookup_of(d, addr + 5).end, addr + CHUNK_SIZE);
+	KUNIT_EXPECT_EQ(test, lookup_of(d, addr + CHUNK_SIZE).end,
+			addr + CHUNK_SIZE + PAGE_SIZE);
 	/* Mapped ahead is neither live nor recycled, but traps. */
 	found = lookup_of(d, addr + 3 * CHUNK_SIZE);
 	KUNIT_EXPECT_EQ(test, found.addr, addr + 3 * CHUNK_SIZE);

@@ -7,7 +7,11 @@
 
 #include "chunk.h"
 #include "chunk_base.h"
+#include "chunk_check.h"
+#include "chunk_configure.h"
+#include "chunk_guard.h"
 #include "chunk_internal.h"
+#include "chunk_known.h"
 #include "chunk_report.h"
 #include "chunk_state.h"
 
@@ -31,16 +35,26 @@ void chunks_init(void)
 	errno = saved;
 }
 
+/* So much nobody has room for, whatever is kept. */
+static bool is_hopeless(size_t size, size_t alignment)
+{
+	const size_t most = PTRDIFF_MAX >> (sizeof(size_t) > 4 ? 17 : 0);
+
+	return size > most || alignment > most;
+}
+
 /* -ENODEV if the context is lost */
 static int alloc_context(uintptr_t context, size_t size, size_t alignment,
-			 bool populate, void **out)
+			 enum chunk_birth birth, void **out)
 {
 	bool listed;
 	int err;
 
-	err = chunk_device.alloc(size, alignment, populate, out);
+	err = chunk_device.alloc(size, alignment, birth, out);
 	if (err == -ENODEV)
 		chunk_device_lost(context);
+	else if (err == -ENOMEM && !is_hopeless(size, alignment))
+		chunk_configure_charged();
 	if (err)
 		return err;
 	chunk_lock();
@@ -53,7 +67,7 @@ static int alloc_context(uintptr_t context, size_t size, size_t alignment,
 }
 
 /* -ENODEV if there is no device */
-static int alloc_device(size_t size, size_t alignment, bool populate,
+static int alloc_device(size_t size, size_t alignment, enum chunk_birth birth,
 			void **out)
 {
 	uintptr_t context;
@@ -65,9 +79,15 @@ static int alloc_device(size_t size, size_t alignment, bool populate,
 		context = chunk_device_context();
 		if (!context)
 			break;
-		err = alloc_context(context, size, alignment, populate, out);
+		err = alloc_context(context, size, alignment, birth, out);
 	}
 	return err;
+}
+
+/* Can what is kept have been in the way of so much? Then it is not any more. */
+static bool make_room(size_t size, size_t alignment)
+{
+	return !is_hopeless(size, alignment) && chunk_recycle_release();
 }
 
 static void *alloc_fresh(size_t size, size_t alignment)
@@ -86,13 +106,56 @@ static void *alloc_fresh(size_t size, size_t alignment)
 	return NULL;
 }
 
-static void *alloc_mapped(size_t size, size_t alignment, bool populate)
+/* Where the system has nothing of the kind: committed, and then not */
+static void *alloc_and_decommit(size_t size, size_t alignment)
 {
-	void *addr = chunk_recycle_alloc(size, alignment);
+	void *addr = alloc_fresh(size, alignment);
 
+	if (addr)
+		chunk_decommit_range(addr, size);
+	return addr;
+}
+
+static void *alloc_reserved(size_t size, size_t alignment)
+{
+	void *addr;
+	bool listed;
+	int err = -ENODEV;
+
+	if (chunk_os.reserve)
+		err = chunk_os.reserve(size, alignment, &addr);
+	if (err == -ENOMEM && make_room(size, alignment))
+		err = chunk_os.reserve(size, alignment, &addr);
+	if (err == -ENODEV)
+		return alloc_and_decommit(size, alignment);
+	if (err)
+		return NULL;
+	chunk_guard_split();
+	chunk_lock();
+	listed = chunk_live_add(addr, size, 0);
+	if (listed)
+		chunk_live_sparse(addr);
+	chunk_unlock();
+	if (listed)
+		return addr;
+	chunk_recycle_unmap("chunk_alloc_decommitted", addr, size);
+	return NULL;
+}
+
+static void *alloc_mapped(size_t size, size_t alignment, enum chunk_birth birth)
+{
+	void *addr;
+	bool none;
+
+	if (birth == BORN_DECOMMITTED)
+		return alloc_reserved(size, alignment);
+	addr = chunk_recycle_alloc(size, alignment, &none);
 	if (!addr)
 		addr = alloc_fresh(size, alignment);
-	if (!addr || !populate || chunk_populate(addr, size))
+	/* Where one fits, room is not what is short. */
+	if (!addr && none && make_room(size, alignment))
+		addr = alloc_fresh(size, alignment);
+	if (!addr || birth != BORN_PRESENT || chunk_populate(addr, size))
 		return addr;
 	chunk_dealloc(addr, size, UNKNOWN_CHUNK);
 	return NULL;
@@ -108,25 +171,25 @@ static bool is_possible(size_t size, size_t alignment)
  * chunk_alloc_live() - get an extent, not for bookkeeping
  * @size:      bytes, checked
  * @alignment: bytes, checked
- * @populate:  all its pages are to be present
+ * @birth:     as what it is to be handed out
  *
  * Context: chunk_enter() done, lock not held.
- * Return: committed memory that reads as zero, or NULL.
+ * Return: memory that reads as zero once it is committed, or NULL.
  */
-void *chunk_alloc_live(size_t size, size_t alignment, bool populate)
+void *chunk_alloc_live(size_t size, size_t alignment, enum chunk_birth birth)
 {
 	void *addr;
 	int err;
 
 	if (!is_possible(size, alignment))
 		return NULL;
-	err = alloc_device(size, alignment, populate, &addr);
+	err = alloc_device(size, alignment, birth, &addr);
 	if (!err)
 		return addr;
 	if (err != -ENODEV ||
 	    chunk_state.options.backend == BACKEND_DEVICE)
 		return NULL;
-	return alloc_mapped(size, alignment, populate);
+	return alloc_mapped(size, alignment, birth);
 }
 
 static void *alloc_base(size_t size, size_t alignment)
@@ -135,8 +198,11 @@ static void *alloc_base(size_t size, size_t alignment)
 
 	if (is_possible(size, alignment))
 		addr = chunk_map_aligned(size, alignment);
+	if (!addr && make_room(size, alignment))
+		addr = chunk_map_aligned(size, alignment);
 	if (!addr)
 		return NULL;
+	chunk_known_add(addr, size);
 	chunk_lock();
 	chunk_count_base(size);
 	chunk_state.counts.allocs++;
@@ -150,14 +216,15 @@ static void *alloc_base(size_t size, size_t alignment)
  * @size:      bytes
  * @alignment: bytes
  */
-void chunk_check_alloc(const char *call, size_t size, size_t alignment)
+void chunk_check_alloc(const struct chunk_call *call, size_t size,
+		       size_t alignment)
 {
 	if (!size || size % UNIT)
-		chunk_die(call, (void *)alignment, size,
-			  "the size is no multiple of 1 MiB");
+		chunk_die_numbers(call, size, alignment,
+				  "the size is no multiple of 1 MiB");
 	if (!is_power_of_2(alignment) || alignment % UNIT)
-		chunk_die(call, (void *)alignment, size,
-			  "the alignment is no power of two from 1 MiB");
+		chunk_die_numbers(call, size, alignment,
+				  "the alignment is no power of two from 1 MiB");
 }
 
 /**
@@ -173,10 +240,10 @@ void *chunk_alloc(size_t size, size_t alignment, bool base)
 	int saved = errno;
 	void *addr;
 
-	chunk_check_alloc("chunk_alloc", size, alignment);
+	chunk_check_alloc(CHUNK_CALL("chunk_alloc"), size, alignment);
 	chunk_enter();
 	addr = base ? alloc_base(size, alignment) :
-		      chunk_alloc_live(size, alignment, false);
+		      chunk_alloc_live(size, alignment, BORN_COMMITTED);
 	errno = addr ? saved : ENOMEM;
 	return addr;
 }
@@ -196,9 +263,32 @@ void *chunk_alloc_populated(size_t size, size_t alignment)
 	int saved = errno;
 	void *addr;
 
-	chunk_check_alloc("chunk_alloc_populated", size, alignment);
+	chunk_check_alloc(CHUNK_CALL("chunk_alloc_populated"), size,
+			  alignment);
 	chunk_enter();
-	addr = chunk_alloc_live(size, alignment, true);
+	addr = chunk_alloc_live(size, alignment, BORN_PRESENT);
+	errno = addr ? saved : ENOMEM;
+	return addr;
+}
+
+/**
+ * chunk_alloc_decommitted() - get an extent that holds no memory yet
+ * @size:      bytes, a non-zero multiple of the chunk size
+ * @alignment: bytes, a power of two, at least the chunk size
+ *
+ * For much address space of which little is used.
+ *
+ * Return: an extent that traps until it is committed, or NULL with errno ENOMEM.
+ */
+void *chunk_alloc_decommitted(size_t size, size_t alignment)
+{
+	int saved = errno;
+	void *addr;
+
+	chunk_check_alloc(CHUNK_CALL("chunk_alloc_decommitted"), size,
+			  alignment);
+	chunk_enter();
+	addr = chunk_alloc_live(size, alignment, BORN_DECOMMITTED);
 	errno = addr ? saved : ENOMEM;
 	return addr;
 }
@@ -210,14 +300,16 @@ void *chunk_alloc_populated(size_t size, size_t alignment)
  * @size:  bytes
  * @type:  what it held
  */
-void chunk_check_dealloc(const char *call, void *chunk, size_t size,
-			 enum chunk_type type)
+void chunk_check_dealloc(const struct chunk_call *call, void *chunk,
+			 size_t size, enum chunk_type type)
 {
 	if (!size || size % UNIT || (uintptr_t)chunk % UNIT)
 		chunk_die(call, chunk, size,
 			  "address or size is no multiple of 1 MiB");
 	if ((unsigned int)type > RECYCLED_CHUNK)
 		chunk_die(call, chunk, size, "there is no such type of chunk");
+	chunk_enter();
+	chunk_check_zeroed(call, chunk, size, type);
 }
 
 /**
@@ -231,8 +323,8 @@ void chunk_check_dealloc(const char *call, void *chunk, size_t size,
  *
  * Context: chunk_lock() held.
  */
-void chunk_dealloc_begin(const char *call, void *chunk, size_t size,
-			 struct chunk_leaving *leaving)
+void chunk_dealloc_begin(const struct chunk_call *call, void *chunk,
+			 size_t size, struct chunk_leaving *leaving)
 {
 	leaving->extent = chunk_live_remove(call, chunk, size);
 	leaving->context = (uintptr_t)leaving->extent->owner;
@@ -289,15 +381,15 @@ void chunk_dealloc_end(const char *call, void *chunk, size_t size,
  */
 void chunk_dealloc(void *chunk, size_t size, enum chunk_type type)
 {
+	const struct chunk_call *call = CHUNK_CALL("chunk_dealloc");
 	struct chunk_leaving leaving;
 	int saved = errno;
 
-	chunk_check_dealloc("chunk_dealloc", chunk, size, type);
-	chunk_enter();
+	chunk_check_dealloc(call, chunk, size, type);
 	chunk_lock();
-	chunk_dealloc_begin("chunk_dealloc", chunk, size, &leaving);
+	chunk_dealloc_begin(call, chunk, size, &leaving);
 	chunk_unlock();
-	chunk_dealloc_end("chunk_dealloc", chunk, size, type, &leaving);
+	chunk_dealloc_end(call->name, chunk, size, type, &leaving);
 	errno = saved;
 }
 

@@ -7,11 +7,16 @@
 #include <errno.h>
 
 #include "chunk.h"
+#include "chunk_check.h"
 #include "chunk_internal.h"
 #include "chunk_state.h"
 
 /* So many at a time; what a batch needs lies on the stack. */
 #define GROUP	CHUNK_BATCH_GROUP
+
+#define DEALLOC_BATCH	"chunk_dealloc_batch"
+#define COMMIT_BATCH	"pages_commit_batch"
+#define DECOMMIT_BATCH	"pages_decommit_batch"
 
 static size_t group_of(size_t left)
 {
@@ -33,7 +38,7 @@ static void alloc_each(struct chunk_op *ops, size_t count)
 
 	for (i = 0; i < count; i++) {
 		ops[i].addr = chunk_alloc_live(ops[i].size, ops[i].alignment,
-					       false);
+					       BORN_COMMITTED);
 		ops[i].error = ops[i].addr ? 0 : ENOMEM;
 	}
 }
@@ -101,9 +106,11 @@ size_t chunk_alloc_batch(struct chunk_op *ops, size_t count)
 	size_t good = 0, done, group, i;
 	int saved = errno;
 
-	for (i = 0; i < count; i++)
-		chunk_check_alloc("chunk_alloc_batch", ops[i].size,
-				  ops[i].alignment);
+	for (i = 0; i < count; i++) {
+		const struct chunk_call call = { "chunk_alloc_batch", i };
+
+		chunk_check_alloc(&call, ops[i].size, ops[i].alignment);
+	}
 	chunk_enter();
 	for (done = 0; done < count; done += group) {
 		group = group_of(count - done);
@@ -117,8 +124,7 @@ size_t chunk_alloc_batch(struct chunk_op *ops, size_t count)
 
 static void dealloc_one(struct chunk_op *op, struct chunk_leaving *leaving)
 {
-	chunk_dealloc_end("chunk_dealloc_batch", op->addr, op->size, op->type,
-			  leaving);
+	chunk_dealloc_end(DEALLOC_BATCH, op->addr, op->size, op->type, leaving);
 	op->error = 0;
 }
 
@@ -155,15 +161,19 @@ static size_t dealloc_run(struct chunk_op *ops, struct chunk_leaving *leaving,
 	return run;
 }
 
-static void dealloc_group(struct chunk_op *ops, size_t count)
+/* @first: the index of the first of them in the batch */
+static void dealloc_group(struct chunk_op *ops, size_t count, size_t first)
 {
 	struct chunk_leaving leaving[GROUP];
 	size_t i;
 
 	chunk_lock();
-	for (i = 0; i < count; i++)
-		chunk_dealloc_begin("chunk_dealloc_batch", ops[i].addr,
-				    ops[i].size, &leaving[i]);
+	for (i = 0; i < count; i++) {
+		const struct chunk_call call = { DEALLOC_BATCH, first + i };
+
+		chunk_dealloc_begin(&call, ops[i].addr, ops[i].size,
+				    &leaving[i]);
+	}
 	chunk_unlock();
 	for (i = 0; i < count;)
 		i += dealloc_run(ops + i, leaving + i, count - i);
@@ -180,24 +190,31 @@ void chunk_dealloc_batch(struct chunk_op *ops, size_t count)
 	size_t done, group, i;
 	int saved = errno;
 
-	for (i = 0; i < count; i++)
-		chunk_check_dealloc("chunk_dealloc_batch", ops[i].addr,
-				    ops[i].size, ops[i].type);
+	for (i = 0; i < count; i++) {
+		const struct chunk_call call = { DEALLOC_BATCH, i };
+
+		chunk_check_dealloc(&call, ops[i].addr, ops[i].size,
+				    ops[i].type);
+	}
 	chunk_enter();
 	for (done = 0; done < count; done += group) {
 		group = group_of(count - done);
-		dealloc_group(ops + done, group);
+		dealloc_group(ops + done, group, done);
 	}
 	errno = saved;
 }
 
-static void range_one(enum chunk_batch what, struct chunk_op *op)
+/* Checked are those of a decommit; of a commit each is when its turn comes. */
+static void range_one(enum chunk_batch what, struct chunk_op *op, size_t index)
 {
+	const struct chunk_call call = { COMMIT_BATCH, index };
+
 	op->error = 0;
 	if (what == BATCH_DECOMMIT)
 		chunk_decommit_range(op->addr, op->size);
-	else if (!chunk_commit_range(op->addr, op->size, false))
-		op->error = ENOMEM;
+	else
+		op->error = -chunk_commit_checked(&call, op->addr, op->size,
+						  false);
 }
 
 /* Is all of it from the context in use? */
@@ -220,9 +237,12 @@ static void count_ranges(enum chunk_batch what, size_t count)
 	chunk_unlock();
 }
 
-/* Returns how many are done, at least one. */
+/*
+ * @first: the index of the first of them in the batch. Returns how many are done,
+ * at least one.
+ */
 static size_t range_run(enum chunk_batch what, struct chunk_op *ops,
-			size_t count)
+			size_t count, size_t first)
 {
 	uintptr_t context = chunk_device_context();
 	int err = -EOPNOTSUPP;
@@ -240,7 +260,7 @@ static size_t range_run(enum chunk_batch what, struct chunk_op *ops,
 		count_ranges(what, count_good(ops, run));
 	for (i = 0; i < run; i++) {
 		if (err || ops[i].error)
-			range_one(what, &ops[i]);
+			range_one(what, &ops[i], first + i);
 	}
 	return run;
 }
@@ -251,23 +271,32 @@ static size_t range_batch(enum chunk_batch what, struct chunk_op *ops,
 	size_t done;
 
 	for (done = 0; done < count;)
-		done += range_run(what, ops + done, group_of(count - done));
+		done += range_run(what, ops + done, group_of(count - done),
+				  done);
 	return count_good(ops, count);
 }
 
-static void check_ranges(const char *call, const struct chunk_op *ops,
+/* All of them, before anything is done */
+static void check_ranges(enum chunk_batch what, const struct chunk_op *ops,
 			 size_t count)
 {
-	size_t i;
+	struct chunk_call call = {
+		.name = what == BATCH_COMMIT ? COMMIT_BATCH : DECOMMIT_BATCH,
+	};
 
-	for (i = 0; i < count; i++)
-		chunk_check_range(call, ops[i].addr, ops[i].size, false);
+	for (; call.index < count; call.index++, ops++) {
+		chunk_check_range(&call, ops->addr, ops->size, false);
+		if (what == BATCH_DECOMMIT)
+			chunk_check_pages(&call, ops->addr, ops->size);
+		else
+			chunk_may_commit(&call, ops->addr, ops->size);
+	}
 }
 
 /**
  * pages_commit_batch() - make many ranges readable and writable again
  * @ops:   of each @addr and @size are given, as to pages_commit(); @error is set
- *         to ENOMEM when out of memory, else to 0
+ *         to ENOMEM when out of memory, to EINVAL if it is not live, else to 0
  * @count: how many
  *
  * Return: how many of them were committed.
@@ -277,7 +306,7 @@ size_t pages_commit_batch(struct chunk_op *ops, size_t count)
 	int saved = errno;
 	size_t good;
 
-	check_ranges("pages_commit_batch", ops, count);
+	check_ranges(BATCH_COMMIT, ops, count);
 	good = range_batch(BATCH_COMMIT, ops, count);
 	errno = good == count ? saved : ENOMEM;
 	return good;
@@ -293,7 +322,7 @@ void pages_decommit_batch(struct chunk_op *ops, size_t count)
 {
 	int saved = errno;
 
-	check_ranges("pages_decommit_batch", ops, count);
+	check_ranges(BATCH_DECOMMIT, ops, count);
 	range_batch(BATCH_DECOMMIT, ops, count);
 	errno = saved;
 }

@@ -78,6 +78,25 @@ void chunk_want_huge(void *addr, size_t size)
 		chunk_os.want_huge(addr, size);
 }
 
+/**
+ * chunk_configure_charged() - say once why the device's memory may be short
+ *
+ * Context: lock not held; the device has refused memory.
+ */
+void chunk_configure_charged(void)
+{
+	static atomic_bool said;
+	struct chunk_device_stats stats;
+	struct chunk_line line = { 0 };
+
+	if (!chunk_os.caps.charges || chunk_device.stats(&stats) ||
+	    !stats.decommitted_bytes || atomic_exchange(&said, true))
+		return;
+	chunk_line_text(&line,
+			"libchunk: out of memory, and under vm.overcommit_memory=2 what is decommitted counts; backend:mmap gives it back");
+	chunk_line_write(&line);
+}
+
 /* Context: chunk_lock() held. Returns 0 or a negative error number. */
 static int configure(enum chunk_backing backing, size_t grow)
 {
@@ -114,15 +133,16 @@ static int configure(enum chunk_backing backing, size_t grow)
  */
 bool chunk_configure(enum chunk_backing backing, size_t grow)
 {
+	const struct chunk_call *call = CHUNK_CALL("chunk_configure");
 	int saved = errno;
 	int err;
 
 	if ((unsigned int)backing > HUGE_BACKING)
-		chunk_die("chunk_configure", NULL, grow,
-			  "there is no such backing");
+		chunk_die_numbers(call, backing, grow,
+				  "there is no such backing");
 	if (grow % CHUNK_TREE_UNIT || grow > PTRDIFF_MAX)
-		chunk_die("chunk_configure", NULL, grow,
-			  "the growth is no multiple of 1 MiB");
+		chunk_die_numbers(call, backing, grow,
+				  "the growth is no multiple of 1 MiB");
 	chunk_enter();
 	chunk_device_context();
 	chunk_lock();

@@ -4,5 +4,6 @@
 
 void chunk_configure_context(void);
 void chunk_configure_start(void);
+void chunk_configure_charged(void);
 
 #endif /* CHUNK_CONFIGURE_H */

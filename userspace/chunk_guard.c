@@ -160,8 +160,6 @@ int chunk_guard_widen(void *addr, size_t size)
 		return -ENOMEM;
 	chunk_lock();
 	extent = chunk_radix_lookup(&chunk_state.live, from);
-	if (extent)
-		chunk_track_spread(&chunk_state.pages, extent);
 	if (extent && to - extent->addr <= extent->size)
 		chunk_track_around(&chunk_state.pages, extent, &from, &to);
 	chunk_unlock();

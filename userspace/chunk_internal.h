@@ -7,18 +7,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "chunk_report.h"
 #include "chunk_tree.h"
+#include "os.h"
 
 /* chunk_live.c: the registry */
 bool chunk_live_add(void *addr, size_t size, uintptr_t owner);
+void chunk_live_sparse(void *addr);
 bool chunk_live_recycle(struct chunk_extent *extent);
-struct chunk_extent *chunk_live_remove(const char *call, void *chunk,
-				       size_t size);
+struct chunk_extent *chunk_live_remove(const struct chunk_call *call,
+				       void *chunk, size_t size);
 bool chunk_extent_of(const void *addr, void **start, size_t *size);
 
 /* chunk_recycle.c: reuse without the device */
-void *chunk_recycle_alloc(size_t size, size_t alignment);
+void *chunk_recycle_alloc(size_t size, size_t alignment, bool *none);
 size_t chunk_recycle_reserve(size_t size);
+bool chunk_recycle_release(void);
 void chunk_recycle_dealloc(struct chunk_extent *extent, size_t room);
 void chunk_recycle_refused(const char *call, void *addr, size_t size, int err);
 void chunk_recycle_unmap(const char *call, void *addr, size_t size);
@@ -36,12 +40,13 @@ struct chunk_leaving {
 };
 
 /* chunk.c: one chunk */
-void chunk_check_alloc(const char *call, size_t size, size_t alignment);
-void *chunk_alloc_live(size_t size, size_t alignment, bool populate);
-void chunk_check_dealloc(const char *call, void *chunk, size_t size,
-			 enum chunk_type type);
-void chunk_dealloc_begin(const char *call, void *chunk, size_t size,
-			 struct chunk_leaving *leaving);
+void chunk_check_alloc(const struct chunk_call *call, size_t size,
+		       size_t alignment);
+void *chunk_alloc_live(size_t size, size_t alignment, enum chunk_birth birth);
+void chunk_check_dealloc(const struct chunk_call *call, void *chunk,
+			 size_t size, enum chunk_type type);
+void chunk_dealloc_begin(const struct chunk_call *call, void *chunk,
+			 size_t size, struct chunk_leaving *leaving);
 void chunk_dealloc_end(const char *call, void *chunk, size_t size,
 		       enum chunk_type type, struct chunk_leaving *leaving);
 
@@ -60,9 +65,9 @@ struct chunk_piece {
 };
 
 /* chunk_pages.c: pages */
-void chunk_check_range(const char *call, const void *addr, size_t size,
-		       bool anywhere);
 bool chunk_next_piece(struct chunk_piece *piece, uintptr_t end);
+int chunk_commit_checked(const struct chunk_call *call, void *addr, size_t size,
+			 bool populate);
 bool chunk_commit_range(void *addr, size_t size, bool populate);
 void chunk_decommit_range(void *addr, size_t size);
 bool chunk_populate(void *addr, size_t size);

@@ -40,7 +40,7 @@ bool chunk_live_add(void *addr, size_t size, uintptr_t owner)
 	node->size = size;
 	node->owner = (void *)owner;
 	node->type = ZEROED_CHUNK;
-	node->all_decommitted = false;
+	node->sparse = false;
 	if (chunk_radix_store(&chunk_state.live, node, 0)) {
 		chunk_spare_push(&chunk_state.spares, node);
 		return false;
@@ -53,6 +53,20 @@ bool chunk_live_add(void *addr, size_t size, uintptr_t owner)
 }
 
 /**
+ * chunk_live_sparse() - an extent of mmap just registered is decommitted
+ * @addr: its first byte; nobody else knows of it yet
+ *
+ * Context: chunk_lock() held.
+ */
+void chunk_live_sparse(void *addr)
+{
+	struct chunk_extent *extent = chunk_radix_lookup(&chunk_state.live,
+							 (uintptr_t)addr);
+
+	chunk_track_sparse(&chunk_state.pages, extent);
+}
+
+/**
  * chunk_live_recycle() - put an extent that was kept for reuse in the registry
  * @extent: the extent, in nobody's hands
  *
@@ -61,9 +75,9 @@ bool chunk_live_add(void *addr, size_t size, uintptr_t owner)
  */
 bool chunk_live_recycle(struct chunk_extent *extent)
 {
+	extent->sparse = false;
 	if (chunk_radix_store(&chunk_state.live, extent, 0))
 		return false;
-	extent->all_decommitted = false;
 	count(extent);
 	chunk_state.counts.allocs_recycled++;
 	return true;
@@ -80,8 +94,8 @@ bool chunk_live_recycle(struct chunk_extent *extent)
  * Context: chunk_lock() held.
  * Return: the extent, in nobody's hands.
  */
-struct chunk_extent *chunk_live_remove(const char *call, void *chunk,
-				       size_t size)
+struct chunk_extent *chunk_live_remove(const struct chunk_call *call,
+				       void *chunk, size_t size)
 {
 	uintptr_t addr = (uintptr_t)chunk;
 	struct chunk_extent *extent;

@@ -3,7 +3,9 @@
 #include <errno.h>
 
 #include "chunk.h"
+#include "chunk_check.h"
 #include "chunk_internal.h"
+#include "chunk_known.h"
 #include "chunk_report.h"
 #include "chunk_state.h"
 
@@ -255,8 +257,10 @@ void *pages_map(void *addr, size_t size)
 	void *out;
 	int err;
 
-	chunk_check_range("pages_map", addr, size, true);
+	chunk_check_range(CHUNK_CALL("pages_map"), addr, size, true);
 	err = chunk_os.map(addr, size, &out);
+	if (!err)
+		chunk_known_add(out, size);
 	errno = err ? -err : saved;
 	return err ? NULL : out;
 }
@@ -270,9 +274,12 @@ void *pages_map(void *addr, size_t size)
  */
 void pages_unmap(void *addr, size_t size)
 {
+	const struct chunk_call *call = CHUNK_CALL("pages_unmap");
 	int saved = errno;
 
-	chunk_check_range("pages_unmap", addr, size, false);
+	chunk_check_range(call, addr, size, false);
+	chunk_check_unmap(call, addr, size);
+	chunk_known_remove(addr, size);
 	chunk_unmap_or_report("pages_unmap", addr, size);
 	errno = saved;
 }

@@ -12,7 +12,14 @@
 /* Looks at the lock before waiting: most holders are done in no time. */
 #define SPINS	64
 
-static bool try_lock(struct chunk_mutex *mutex)
+/**
+ * chunk_mutex_try() - take a lock if it is free
+ * @mutex: the lock
+ *
+ * Context: any, signal handlers too.
+ * Return: whether it was.
+ */
+bool chunk_mutex_try(struct chunk_mutex *mutex)
 {
 	unsigned int free = 0;
 
@@ -31,12 +38,12 @@ void chunk_mutex_lock(struct chunk_mutex *mutex)
 {
 	int spins;
 
-	if (try_lock(mutex))
+	if (chunk_mutex_try(mutex))
 		return;
 	for (spins = 0; spins < SPINS; spins++) {
 		if (!atomic_load_explicit(&mutex->state,
 					  memory_order_relaxed) &&
-		    try_lock(mutex))
+		    chunk_mutex_try(mutex))
 			return;
 	}
 	while (atomic_exchange_explicit(&mutex->state, 2,

@@ -4,6 +4,7 @@
 #define CHUNK_MUTEX_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 /**
  * struct chunk_mutex - a lock; zero bytes are a free one
@@ -13,6 +14,7 @@ struct chunk_mutex {
 	atomic_uint state;
 };
 
+bool chunk_mutex_try(struct chunk_mutex *mutex);
 void chunk_mutex_lock(struct chunk_mutex *mutex);
 void chunk_mutex_unlock(struct chunk_mutex *mutex);
 

@@ -157,6 +157,8 @@ static void parse_option(struct piece option, struct chunk_options *options)
 		good = parse_switch(value, &options->guards);
 	} else if (is(key, "child")) {
 		good = parse_switch(value, &options->child);
+	} else if (is(key, "check")) {
+		good = parse_switch(value, &options->check);
 	} else if (is(key, "stall_attempts")) {
 		good = parse_stall(value, &options->stall.attempts);
 	} else if (is(key, "stall_delay")) {

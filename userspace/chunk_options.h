@@ -20,6 +20,7 @@ enum chunk_backend_option {
  * @recycle_limit: recycle_limit:SIZE; bytes
  * @guards:        guard:on|off; guard decommitted pages without splitting
  *                 mappings, where the kernel can
+ * @check:         check:on|off; look for misuse also where that costs something
  * @child:         child:on|off; this is a child process, see chunk_set_child()
  * @stall:         stall_attempts:N, stall_delay:N in milliseconds; how memory is
  *                 waited for, see chunk_set_stall()
@@ -29,6 +30,7 @@ struct chunk_options {
 	enum chunk_backing backing;
 	size_t recycle_limit;
 	bool guards;
+	bool check;
 	bool child;
 	struct chunk_stall stall;
 };

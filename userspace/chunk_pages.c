@@ -2,39 +2,19 @@
 /*
  * Pages: committing, decommitting, populating, purging.
  *
- * A range may lie in one live chunk, in several that adjoin, or in memory from
- * pages_map(). It is treated piece by piece, each by what it came from.
+ * A range lies in one live chunk, or in memory from pages_map(), of which the ends
+ * may come from different sources. It is treated piece by piece, each by what it
+ * came from.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "chunk.h"
+#include "chunk_check.h"
 #include "chunk_guard.h"
 #include "chunk_internal.h"
 #include "chunk_report.h"
 #include "chunk_state.h"
-
-/**
- * chunk_check_range() - end the process if this is no range of pages
- * @call:     the function of the API that is asked
- * @addr:     first byte
- * @size:     bytes
- * @anywhere: the address may be NULL
- */
-void chunk_check_range(const char *call, const void *addr, size_t size,
-		       bool anywhere)
-{
-	uintptr_t start = (uintptr_t)addr;
-	size_t page;
-
-	chunk_enter();
-	page = chunk_os.caps.page_size;
-	if (!size || size % page || start % page)
-		chunk_die(call, addr, size,
-			  "address or size is no multiple of the page size");
-	if (addr ? start + size - 1 < start : !anywhere)
-		chunk_die(call, addr, size, "there is no such range");
-}
 
 /* Where the owner of @at ends; what is no live chunk counts as mmap's */
 static uintptr_t owner_at(uintptr_t at, uintptr_t *end)
@@ -79,29 +59,23 @@ bool chunk_next_piece(struct chunk_piece *piece, uintptr_t end)
 	return true;
 }
 
+/* To note it later may take memory. */
+static bool can_note_commit(const struct chunk_piece *piece)
+{
+	bool ready;
+
+	chunk_lock();
+	ready = chunk_track_ready(&chunk_state.pages, (uintptr_t)piece->at,
+				  piece->size);
+	chunk_unlock();
+	return ready;
+}
+
 static void note(const struct chunk_piece *piece, bool decommitted)
 {
 	chunk_lock();
 	chunk_track_set(&chunk_state.pages, (uintptr_t)piece->at, piece->size,
 			decommitted);
-	chunk_unlock();
-}
-
-/* What is known of extents as a whole is to be found in their bitmaps, too. */
-static void spread(uintptr_t at, uintptr_t end)
-{
-	struct chunk_extent *extent;
-
-	chunk_lock();
-	while (at != end) {
-		extent = chunk_radix_lookup(&chunk_state.live, at);
-		if (extent)
-			chunk_track_spread(&chunk_state.pages, extent);
-		at = extent ? extent->addr + extent->size :
-			      (at | (CHUNK_TREE_UNIT - 1)) + 1;
-		if (at - 1 >= end - 1)
-			break;
-	}
 	chunk_unlock();
 }
 
@@ -115,7 +89,6 @@ static void purge_untrapped(const struct chunk_piece *piece)
 	uintptr_t end = at + piece->size;
 	size_t run;
 
-	spread(at, end);
 	for (;;) {
 		chunk_lock();
 		run = chunk_track_run(&chunk_state.pages, &at, end);
@@ -179,6 +152,22 @@ static int commit_mapped(const struct chunk_piece *piece)
 	return 0;
 }
 
+/*
+ * In what a lost context of the device has left behind what was free still is: it
+ * is nobody's, and nothing but an access finds out. Free are whole chunks.
+ */
+static bool is_left_behind(const struct chunk_piece *piece)
+{
+	uintptr_t lost = chunk_state.contexts - !!chunk_state.device;
+	char *at = piece->at, *end = at + piece->size;
+
+	for (; lost && at < end; at += CHUNK_TREE_UNIT) {
+		if (chunk_device.traps_at(at))
+			return true;
+	}
+	return false;
+}
+
 static bool commit_piece(struct chunk_piece *piece, bool populate)
 {
 	int err;
@@ -189,11 +178,13 @@ static bool commit_piece(struct chunk_piece *piece, bool populate)
 			return !err;
 		err = chunk_device.commit_lost(piece->at, piece->size);
 	} else {
-		err = commit_mapped(piece);
+		err = can_note_commit(piece) ? commit_mapped(piece) : -ENOMEM;
 		/* It may lie within a larger range that traps. */
 		chunk_guard_split();
 		if (!err)
 			chunk_want_huge(piece->at, piece->size);
+		if (!err && is_left_behind(piece))
+			err = -ENOMEM;
 		if (!err && READ_ONCE(untrapped))
 			purge_untrapped(piece);
 	}
@@ -228,23 +219,43 @@ bool chunk_commit_range(void *addr, size_t size, bool populate)
 }
 
 /**
+ * chunk_commit_checked() - pages_commit() and its like
+ * @call:     the function of the API that is asked
+ * @addr:     first byte
+ * @size:     bytes
+ * @populate: and present
+ *
+ * Context: lock not held.
+ * Return: 0, -ENOMEM, or -EINVAL if the memory is not live.
+ */
+int chunk_commit_checked(const struct chunk_call *call, void *addr, size_t size,
+			 bool populate)
+{
+	chunk_check_range(call, addr, size, false);
+	if (!chunk_may_commit(call, addr, size))
+		return -EINVAL;
+	return chunk_commit_range(addr, size, populate) ? 0 : -ENOMEM;
+}
+
+/**
  * pages_commit() - make pages readable and writable again
  * @addr: first byte, page-aligned
  * @size: bytes, a non-zero multiple of the page size
  *
  * What was decommitted reads as zero, what was committed is as it was.
  *
- * Return: false when out of memory; then part of the range may be committed.
+ * Return: false when out of memory; then part of the range may be committed. Or
+ * with errno EINVAL if the memory is not live.
  */
 bool pages_commit(void *addr, size_t size)
 {
 	int saved = errno;
-	bool good;
+	int err;
 
-	chunk_check_range("pages_commit", addr, size, false);
-	good = chunk_commit_range(addr, size, false);
-	errno = good ? saved : ENOMEM;
-	return good;
+	err = chunk_commit_checked(CHUNK_CALL("pages_commit"), addr, size,
+				   false);
+	errno = err ? -err : saved;
+	return !err;
 }
 
 /**
@@ -254,18 +265,18 @@ bool pages_commit(void *addr, size_t size)
  *
  * As pages_commit(); moreover all pages are present.
  *
- * Return: false when out of memory; then part of the range may be committed,
- * and part of that present.
+ * Return: false as pages_commit(); when out of memory part of what is committed
+ * may be present.
  */
 bool pages_populate(void *addr, size_t size)
 {
 	int saved = errno;
-	bool good;
+	int err;
 
-	chunk_check_range("pages_populate", addr, size, false);
-	good = chunk_commit_range(addr, size, true);
-	errno = good ? saved : ENOMEM;
-	return good;
+	err = chunk_commit_checked(CHUNK_CALL("pages_populate"), addr, size,
+				   true);
+	errno = err ? -err : saved;
+	return !err;
 }
 
 static void decommit_piece(struct chunk_piece *piece)
@@ -315,9 +326,11 @@ void chunk_decommit_range(void *addr, size_t size)
  */
 void pages_decommit(void *addr, size_t size)
 {
+	const struct chunk_call *call = CHUNK_CALL("pages_decommit");
 	int saved = errno;
 
-	chunk_check_range("pages_decommit", addr, size, false);
+	chunk_check_range(call, addr, size, false);
+	chunk_check_pages(call, addr, size);
 	chunk_decommit_range(addr, size);
 	errno = saved;
 }
@@ -332,10 +345,13 @@ void pages_decommit(void *addr, size_t size)
  */
 bool pages_purge(void *addr, size_t length, bool force_zero)
 {
+	const struct chunk_call *call = CHUNK_CALL("pages_purge");
 	int saved = errno;
 	bool zero;
 
-	chunk_check_range("pages_purge", addr, length, false);
+	chunk_check_range(call, addr, length, false);
+	chunk_check_pages(call, addr, length);
+	chunk_check_committed(call, addr, length);
 	zero = !chunk_os.purge(addr, length);
 	if (!zero && force_zero) {
 		memset(addr, 0, length);
@@ -357,8 +373,8 @@ void chunk_assert_zero(const void *p, size_t size)
 
 	for (; size; at++, size--) {
 		if (*at)
-			chunk_die("chunk_assert_zero", at, size,
-				  "this byte is not zero");
+			chunk_die(CHUNK_CALL("chunk_assert_zero"), at,
+				  size, "this byte is not zero");
 	}
 #else
 	(void)p;

@@ -160,8 +160,8 @@ static bool refresh(struct chunk_extent *extent)
 	return true;
 }
 
-/* The best fit among recycled extents, or NULL */
-static struct chunk_extent *take(size_t size, size_t alignment)
+/* The best fit among recycled extents, or NULL; @none: and there is none */
+static struct chunk_extent *take(size_t size, size_t alignment, bool *none)
 {
 	struct chunk_extent *extent;
 	int err;
@@ -172,6 +172,7 @@ static struct chunk_extent *take(size_t size, size_t alignment)
 		err = chunk_tree_take(&chunk_state.recycled, size, alignment,
 				      &chunk_state.spares, &extent);
 	chunk_unlock();
+	*none = err == -ENOENT;
 	if (err)
 		return NULL;
 	extent->owner = NULL;
@@ -192,12 +193,13 @@ static bool enlist(struct chunk_extent *extent)
  * chunk_recycle_alloc() - reuse an extent
  * @size:      bytes, a multiple of the chunk size
  * @alignment: bytes, a power of two, at least the chunk size
+ * @none:      set: none fits
  *
  * Return: a live extent that reads as zero; NULL if none fits, or without memory.
  */
-void *chunk_recycle_alloc(size_t size, size_t alignment)
+void *chunk_recycle_alloc(size_t size, size_t alignment, bool *none)
 {
-	struct chunk_extent *extent = take(size, alignment);
+	struct chunk_extent *extent = take(size, alignment, none);
 	void *addr;
 
 	if (!extent)
@@ -261,22 +263,13 @@ static struct chunk_extent *take_excess(void)
 	return extent;
 }
 
-/* Unmap some of what is over the limit. Returns whether there may be more. */
-static bool evict_one(const char *call)
+/* Unmap what was taken out of the tree, or put it back; whether it went */
+static bool unmap_taken(const char *call, struct chunk_extent *extent)
 {
-	struct chunk_extent *extent;
-	void *addr;
-	size_t size;
-	int err;
+	void *addr = (void *)extent->addr;
+	size_t size = extent->size;
+	int err = chunk_unmap(addr, size);
 
-	chunk_lock();
-	extent = take_excess();
-	chunk_unlock();
-	if (!extent)
-		return false;
-	addr = (void *)extent->addr;
-	size = extent->size;
-	err = chunk_unmap(addr, size);
 	chunk_lock();
 	if (err) {
 		insert_anyway(extent);
@@ -289,6 +282,17 @@ static bool evict_one(const char *call)
 		chunk_report_unmap(call, addr, size, err,
 				   "; it is kept for reuse");
 	return !err;
+}
+
+/* Unmap some of what is over the limit. Returns whether there may be more. */
+static bool evict_one(const char *call)
+{
+	struct chunk_extent *extent;
+
+	chunk_lock();
+	extent = take_excess();
+	chunk_unlock();
+	return extent && unmap_taken(call, extent);
 }
 
 /* Unmap what is over the limit, as far as the system lets us. */
@@ -320,6 +324,50 @@ void chunk_recycle_dealloc(struct chunk_extent *extent, size_t room)
 		chunk_recycle_unmap("chunk_dealloc", addr + room, size - room);
 	/* What the system did not take before, it may take now. */
 	evict("chunk_dealloc");
+}
+
+/* Unmap some of what is kept, whatever the limit. Returns whether any went. */
+static bool release_one(void)
+{
+	struct chunk_extent *extent;
+
+	chunk_lock();
+	extent = chunk_tree_first(&chunk_state.recycled);
+	if (extent)
+		chunk_tree_remove(&chunk_state.recycled, extent);
+	chunk_unlock();
+	return extent && unmap_taken("chunk_alloc", extent);
+}
+
+/* What the device keeps goes when the limit does, which is as before then. */
+static bool release_device(void)
+{
+	struct chunk_device_stats stats;
+
+	if (!atomic_load_explicit(&chunk_state.device, memory_order_relaxed) ||
+	    chunk_device.stats(&stats) || !stats.recycled_bytes ||
+	    chunk_device.limit(0))
+		return false;
+	chunk_device.limit(READ_ONCE(chunk_state.limit));
+	return true;
+}
+
+/**
+ * chunk_recycle_release() - return what is kept for reuse to the system
+ *
+ * Where that refuses something: nobody is to go without because of what is merely
+ * kept.
+ *
+ * Context: lock not held.
+ * Return: whether there was anything.
+ */
+bool chunk_recycle_release(void)
+{
+	bool any = release_device();
+
+	while (release_one())
+		any = true;
+	return any;
 }
 
 /* Several threads may set it, and the device hears of it in any order. */

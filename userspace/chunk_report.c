@@ -38,7 +38,7 @@ void chunk_line_text(struct chunk_line *line, const char *text)
  * chunk_line_number() - append a number
  * @line:   the line
  * @number: the number
- * @base:   10, or 16, which puts 0x in front
+ * @base:   8, 10, or 16, which puts 0x in front
  */
 void chunk_line_number(struct chunk_line *line, uintptr_t number,
 		       unsigned int base)
@@ -91,26 +91,58 @@ void chunk_line_write(struct chunk_line *line)
 	errno = saved;
 }
 
+static void begin(struct chunk_line *line, const struct chunk_call *call)
+{
+	chunk_line_text(line, "libchunk: ");
+	chunk_line_text(line, call->name);
+	chunk_line_text(line, "(");
+	if (call->index == CHUNK_ALONE)
+		return;
+	chunk_line_text(line, "ops[");
+	chunk_line_number(line, call->index, 10);
+	chunk_line_text(line, "]: ");
+}
+
+static _Noreturn void end(struct chunk_line *line, size_t last, const char *why)
+{
+	chunk_line_text(line, ", ");
+	chunk_line_number(line, last, 10);
+	chunk_line_text(line, "): ");
+	chunk_line_text(line, why);
+	chunk_line_write(line);
+	chunk_os_abort();
+}
+
 /**
  * chunk_die() - end the process over a programming error
  * @call: the function that was called
- * @addr: its address argument, or its alignment
+ * @addr: its address argument
  * @size: its size argument
  * @why:  what is wrong with them
  */
-void chunk_die(const char *call, const void *addr, size_t size,
+void chunk_die(const struct chunk_call *call, const void *addr, size_t size,
 	       const char *why)
 {
 	struct chunk_line line = { 0 };
 
-	chunk_line_text(&line, "libchunk: ");
-	chunk_line_text(&line, call);
-	chunk_line_text(&line, "(");
+	begin(&line, call);
 	chunk_line_number(&line, (uintptr_t)addr, 16);
-	chunk_line_text(&line, ", ");
-	chunk_line_number(&line, size, 10);
-	chunk_line_text(&line, "): ");
-	chunk_line_text(&line, why);
-	chunk_line_write(&line);
-	chunk_os_abort();
+	end(&line, size, why);
+}
+
+/**
+ * chunk_die_numbers() - the same for a function that takes no address
+ * @call:   the function that was called
+ * @first:  its first argument
+ * @second: its second argument
+ * @why:    what is wrong with them
+ */
+void chunk_die_numbers(const struct chunk_call *call, size_t first,
+		       size_t second, const char *why)
+{
+	struct chunk_line line = { 0 };
+
+	begin(&line, call);
+	chunk_line_number(&line, first, 10);
+	end(&line, second, why);
 }

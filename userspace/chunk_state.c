@@ -19,6 +19,8 @@
 #include "chunk.h"
 #include "chunk_base.h"
 #include "chunk_configure.h"
+#include "chunk_known.h"
+#include "chunk_missing.h"
 #include "chunk_mutex.h"
 #include "chunk_report.h"
 #include "chunk_stall.h"
@@ -45,19 +47,6 @@ static struct process process_unwiped;
 /* Is chunk_state set up? Is somebody at work on it? Both are not wiped. */
 static atomic_bool started;
 static atomic_bool busy;
-
-static void die_without_device(int err)
-{
-	struct chunk_line line = { 0 };
-
-	chunk_line_text(&line,
-			"libchunk: CHUNK_OPTIONS says backend:device, but /dev/chunk: ");
-	chunk_line_error(&line, -err);
-	chunk_line_text(&line,
-			"; load the module (insmod chunk.ko), or say backend:auto");
-	chunk_line_write(&line);
-	chunk_os_abort();
-}
 
 /* Context: chunk_lock() held, or before anybody else can be here. */
 static int device_open(void)
@@ -88,6 +77,17 @@ static void options_start(struct chunk_options *options)
 		chunk_set_child(true);
 }
 
+/*
+ * The device cannot give back what the system charges for its mappings. Where it
+ * does so whatever they hold, mmap is the better choice.
+ */
+static bool wants_device(const struct chunk_options *options)
+{
+	if (options->backend == BACKEND_AUTO)
+		return !chunk_os.caps.charges;
+	return options->backend == BACKEND_DEVICE;
+}
+
 static void state_start(void)
 {
 	struct chunk_options *options = &chunk_state.options;
@@ -103,10 +103,10 @@ static void state_start(void)
 	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
 	chunk_radix_init(&chunk_state.live);
 	chunk_track_init(&chunk_state.pages);
-	if (options->backend != BACKEND_MMAP) {
+	if (wants_device(options)) {
 		err = device_open();
 		if (err && options->backend == BACKEND_DEVICE)
-			die_without_device(err);
+			chunk_die_without_device(-err);
 	}
 	chunk_configure_start();
 }
@@ -157,6 +157,7 @@ static void state_reset(void)
 	chunk_state.spares = NULL;
 	xa_recover(&chunk_state.live.chunks);
 	chunk_track_reset(&chunk_state.pages);
+	chunk_known_reset();
 	chunk_base_reset();
 }
 
@@ -272,6 +273,25 @@ void chunk_lock(void)
 	chunk_enter();
 	chunk_mutex_lock(&process_get()->lock);
 	busy_set(true);
+}
+
+/**
+ * chunk_lock_try() - take the lock over chunk_state if it is free
+ *
+ * Context: any, signal handlers too.
+ * Return: whether it was, and libchunk is set up in this process.
+ */
+bool chunk_lock_try(void)
+{
+	struct process *p = process_get();
+
+	/* A child may not have wiped that one yet. */
+	if (!p || (p == &process_unwiped && chunk_os.process) ||
+	    !atomic_load_explicit(&p->known, memory_order_acquire) ||
+	    !chunk_mutex_try(&p->lock))
+		return false;
+	busy_set(true);
+	return true;
 }
 
 /**

@@ -94,6 +94,7 @@ extern struct chunk_state chunk_state;
 
 void chunk_enter(void);
 void chunk_lock(void);
+bool chunk_lock_try(void);
 void chunk_unlock(void);
 
 struct chunk_extent *chunk_node_new(void);

@@ -1,17 +1,28 @@
 // SPDX-License-Identifier: MIT
 /*
  * Which pages of live chunks are decommitted: a bitmap for each chunk of which
- * any are, and one for all chunks that are decommitted as a whole. Extents of more
- * than one chunk that are have none: it is said in their nodes. Without memory for
- * a bitmap the page is not counted, and nothing else is amiss.
+ * some are and some are not. A chunk without a bitmap is committed, or in a sparse
+ * extent decommitted. So a large extent that is decommitted as a whole, or handed
+ * out so, takes up no bitmaps, and a commit in it as many as it touches chunks.
+ * Two bitmaps are shared by all chunks that differ as a whole from what their
+ * extent says.
+ *
+ * Without memory for a bitmap what is decommitted is not counted, and nothing else
+ * is amiss. A commit in a sparse extent gets its bitmaps first, or fails.
+ *
+ * Lookups take no lock. A change of some pages must at no time show other pages as
+ * what they are not: a bitmap is complete before it is stored.
  */
 #include <string.h>
 
 #include "chunk_base.h"
 #include "chunk_state.h"
 
+/* A lookup without a lock reads a word at a time. */
+#define WORD_BITS	(8 * sizeof(uintptr_t))
+
 /* Enough for pages of 4 KiB, the smallest there are. */
-#define LEAF_WORDS	(CHUNK_TREE_UNIT / 4096 / 64)
+#define LEAF_WORDS	(CHUNK_TREE_UNIT / 4096 / WORD_BITS)
 
 /**
  * struct chunk_leaf - decommitted pages of one chunk
@@ -19,22 +30,40 @@
  * @next: in the chain of bitmaps in nobody's use
  */
 struct chunk_leaf {
-	uint64_t bits[LEAF_WORDS];
+	uintptr_t bits[LEAF_WORDS];
 	struct chunk_leaf *next;
 };
 
 /* Of chunks that are decommitted as a whole; constant once it is set */
 static struct chunk_leaf all_set;
 
+/* Of committed chunks of sparse extents; constant */
+static struct chunk_leaf none_set;
+
 /* So many chunks have one walk: fewer than would be one slot of the array. */
 #define STRIDE	32
+
+static bool is_shared(const struct chunk_leaf *leaf)
+{
+	return leaf == &all_set || leaf == &none_set;
+}
 
 static struct chunk_leaf *leaf_of(struct chunk_track *track, uintptr_t addr)
 {
 	return xa_load(&track->leaves, addr >> CHUNK_TREE_SHIFT);
 }
 
-static struct chunk_leaf *leaf_new(struct chunk_track *track, uintptr_t addr)
+static void leaf_spare(struct chunk_track *track, struct chunk_leaf *leaf)
+{
+	if (is_shared(leaf))
+		return;
+	leaf->next = track->spares;
+	track->spares = leaf;
+}
+
+/* Give a chunk a bitmap of its own, with all bits as said; NULL without memory */
+static struct chunk_leaf *leaf_new(struct chunk_track *track, uintptr_t addr,
+				   bool value)
 {
 	struct chunk_leaf *leaf = track->spares;
 
@@ -44,13 +73,17 @@ static struct chunk_leaf *leaf_new(struct chunk_track *track, uintptr_t addr)
 		leaf = chunk_base_node(sizeof(*leaf));
 	if (!leaf)
 		return NULL;
-	memset(leaf, 0, sizeof(*leaf));
+	*leaf = value ? all_set : none_set;
 	if (!xa_err(xa_store(&track->leaves, addr >> CHUNK_TREE_SHIFT, leaf,
 			     0)))
 		return leaf;
-	leaf->next = track->spares;
-	track->spares = leaf;
+	leaf_spare(track, leaf);
 	return NULL;
+}
+
+static struct chunk_extent *extent_at(uintptr_t addr)
+{
+	return chunk_radix_lookup(&chunk_state.live, addr);
 }
 
 /* The bytes from @addr to the end of its chunk, or to @end if that is sooner */
@@ -73,7 +106,8 @@ static size_t page_of(uintptr_t addr)
 
 static bool is_set(const struct chunk_leaf *leaf, size_t page)
 {
-	return leaf->bits[page / 64] >> page % 64 & 1;
+	return READ_ONCE(leaf->bits[page / WORD_BITS]) >> page % WORD_BITS &
+	       1;
 }
 
 /* Sets or clears bits; returns how many changed */
@@ -83,30 +117,44 @@ static size_t leaf_assign(struct chunk_leaf *leaf, size_t page, size_t count,
 	size_t changed = 0;
 
 	while (count) {
-		uint64_t *word = &leaf->bits[page / 64];
-		size_t n = 64 - page % 64;
-		uint64_t mask, new;
+		uintptr_t *word = &leaf->bits[page / WORD_BITS];
+		size_t n = WORD_BITS - page % WORD_BITS;
+		uintptr_t mask, new;
 
 		if (n > count)
 			n = count;
-		mask = ~0ULL >> (64 - n) << page % 64;
+		mask = UINTPTR_MAX >> (WORD_BITS - n) << page % WORD_BITS;
 		new = value ? *word | mask : *word & ~mask;
 		changed += __builtin_popcountll(new ^ *word);
-		*word = new;
+		WRITE_ONCE(*word, new);
 		page += n;
 		count -= n;
 	}
 	return changed;
 }
 
+/* A word of a bitmap, inverted unless @value; bits beyond the last page are 0. */
+static uintptr_t word_of(const struct chunk_leaf *leaf, size_t i, bool value)
+{
+	uintptr_t word = value ? leaf->bits[i] : ~leaf->bits[i];
+
+	if (chunk_pages() < WORD_BITS)
+		word &= ((uintptr_t)1 << chunk_pages() % WORD_BITS) - 1;
+	return word;
+}
+
+static size_t leaf_words(void)
+{
+	return (chunk_pages() + WORD_BITS - 1) / WORD_BITS;
+}
+
+/* Decommitted bytes */
 static size_t leaf_bytes(const struct chunk_leaf *leaf)
 {
 	size_t count = 0, i;
 
-	if (leaf == &all_set)
-		return CHUNK_TREE_UNIT;
-	for (i = 0; i < LEAF_WORDS; i++)
-		count += __builtin_popcountll(leaf->bits[i]);
+	for (i = 0; i < leaf_words(); i++)
+		count += __builtin_popcountll(word_of(leaf, i, true));
 	return count * chunk_os.caps.page_size;
 }
 
@@ -131,64 +179,97 @@ static int store_all(struct chunk_track *track, uintptr_t addr, uintptr_t end,
 	return 0;
 }
 
-/* Know of no decommitted pages in whole chunks. */
-static void clear_whole(struct chunk_track *track, uintptr_t addr,
-			uintptr_t end)
+/* The first bitmap in whole chunks, or NULL; *@addr: its chunk, or @end */
+static struct chunk_leaf *leaf_next(struct chunk_track *track, uintptr_t *addr,
+				    uintptr_t end)
 {
-	uintptr_t at = addr >> CHUNK_TREE_SHIFT;
-	uintptr_t last = (end - 1) >> CHUNK_TREE_SHIFT;
-	struct chunk_leaf *leaf;
-	bool any = false;
+	uintptr_t at = *addr >> CHUNK_TREE_SHIFT;
+	struct chunk_leaf *leaf = NULL;
 
-	for (; at <= last && (leaf = xa_find(&track->leaves, &at, last,
-					     XA_PRESENT)); at++) {
-		any = true;
-		track->bytes -= leaf_bytes(leaf);
-		if (leaf == &all_set)
-			continue;
-		leaf->next = track->spares;
-		track->spares = leaf;
-	}
-	if (any)
-		store_all(track, addr, end, NULL);
-}
-
-/* Whole chunks of one live extent */
-static void set_whole(struct chunk_track *track, uintptr_t addr, uintptr_t end)
-{
-	clear_whole(track, addr, end);
-	if (store_all(track, addr, end, &all_set))
-		store_all(track, addr, end, NULL);
-	else
-		track->bytes += end - addr;
-}
-
-/* The bitmap of a chunk to write to; NULL: there is none to be had, or to do */
-static struct chunk_leaf *leaf_for(struct chunk_track *track, uintptr_t addr,
-				   bool decommitted)
-{
-	struct chunk_leaf *leaf = leaf_of(track, addr);
-
-	if (leaf == &all_set && !decommitted) {
-		leaf = leaf_new(track, addr);
-		if (leaf)
-			leaf_assign(leaf, 0, chunk_pages(), true);
-		else
-			clear_whole(track, addr & ~(CHUNK_TREE_UNIT - 1),
-				    (addr | (CHUNK_TREE_UNIT - 1)) + 1);
-	} else if (leaf == &all_set) {
-		leaf = NULL;
-	} else if (!leaf && decommitted) {
-		leaf = leaf_new(track, addr);
-	}
+	if (*addr != end)
+		leaf = xa_find(&track->leaves, &at,
+			       (end - 1) >> CHUNK_TREE_SHIFT, XA_PRESENT);
+	*addr = leaf ? at << CHUNK_TREE_SHIFT : end;
 	return leaf;
 }
 
-/* Pages of one chunk */
-static void set_part(struct chunk_track *track, uintptr_t addr, size_t size,
-		     bool decommitted)
+/* Whole chunks have no bitmaps: they are what their extent says by itself. */
+static void clear_whole(struct chunk_track *track, uintptr_t addr,
+			uintptr_t end, bool sparse)
 {
-	struct chunk_leaf *leaf = leaf_for(track, addr, decommitted);
+	struct chunk_leaf *leaf;
+	uintptr_t first, last;
+
+	leaf = leaf_next(track, &addr, end);
+	first = addr;
+	last = addr;
+	for (; leaf; leaf = leaf_next(track, &addr, end)) {
+		track->bytes += sparse ? CHUNK_TREE_UNIT : 0;
+		track->bytes -= leaf_bytes(leaf);
+		leaf_spare(track, leaf);
+		addr += CHUNK_TREE_UNIT;
+		last = addr;
+	}
+	store_all(track, first, last, NULL);
+}
+
+/* Chunks of a sparse extent that have no bitmap count as committed from now on. */
+static void unsparse(struct chunk_track *track, struct chunk_extent *extent)
+{
+	uintptr_t addr = extent->addr, end = addr + extent->size;
+
+	track->bytes -= extent->size;
+	for (; leaf_next(track, &addr, end); addr += CHUNK_TREE_UNIT)
+		track->bytes += CHUNK_TREE_UNIT;
+	track->extents -= !!track->extents;
+	extent->sparse = false;
+}
+
+/* Whole chunks of a live extent */
+static void set_whole(struct chunk_track *track, struct chunk_extent *extent,
+		      uintptr_t addr, uintptr_t end, bool decommitted)
+{
+	clear_whole(track, addr, end, extent->sparse);
+	if (decommitted == extent->sparse)
+		return;
+	if (!store_all(track, addr, end, decommitted ? &all_set : &none_set)) {
+		track->bytes += decommitted ? end - addr : addr - end;
+		return;
+	}
+	store_all(track, addr, end, NULL);
+	if (extent->sparse)
+		unsparse(track, extent);
+}
+
+/* The bitmap of a chunk to write to; NULL: there is none to be had, or to do */
+static struct chunk_leaf *leaf_for(struct chunk_track *track,
+				   struct chunk_extent *extent, uintptr_t addr,
+				   bool decommitted)
+{
+	struct chunk_leaf *leaf = leaf_of(track, addr);
+	uintptr_t start = addr & ~(CHUNK_TREE_UNIT - 1);
+	bool was;
+
+	if (leaf && !is_shared(leaf))
+		return leaf;
+	was = leaf ? leaf == &all_set : extent->sparse;
+	if (was == decommitted)
+		return NULL;
+	leaf = leaf_new(track, addr, was);
+	if (leaf || decommitted)
+		return leaf;
+	/* All of the chunk counts as committed. */
+	if (extent->sparse)
+		unsparse(track, extent);
+	clear_whole(track, start, start + CHUNK_TREE_UNIT, false);
+	return NULL;
+}
+
+/* Pages of one chunk */
+static void set_part(struct chunk_track *track, struct chunk_extent *extent,
+		     uintptr_t addr, size_t size, bool decommitted)
+{
+	struct chunk_leaf *leaf = leaf_for(track, extent, addr, decommitted);
 	size_t changed;
 
 	if (!leaf)
@@ -227,8 +308,8 @@ void chunk_track_reset(struct chunk_track *track)
 }
 
 /* Part of one live extent */
-static void set_range(struct chunk_track *track, uintptr_t addr, uintptr_t end,
-		      bool decommitted)
+static void set_range(struct chunk_track *track, struct chunk_extent *extent,
+		      uintptr_t addr, uintptr_t end, bool decommitted)
 {
 	uintptr_t last = end & ~(CHUNK_TREE_UNIT - 1);
 	size_t part;
@@ -236,75 +317,60 @@ static void set_range(struct chunk_track *track, uintptr_t addr, uintptr_t end,
 	for (; addr != end; addr += part) {
 		part = chunk_part(addr, end);
 		if (part < CHUNK_TREE_UNIT) {
-			set_part(track, addr, part, decommitted);
+			set_part(track, extent, addr, part, decommitted);
 			continue;
 		}
 		part = last - addr;
-		if (decommitted)
-			set_whole(track, addr, last);
-		else if (READ_ONCE(track->leaves.head))
-			clear_whole(track, addr, last);
+		set_whole(track, extent, addr, last, decommitted);
 	}
 }
 
-/* All of a live extent */
+/* All of an extent */
 static void set_extent(struct chunk_track *track, struct chunk_extent *extent,
 		       bool decommitted)
 {
-	if (extent->all_decommitted) {
+	if (READ_ONCE(track->leaves.head))
+		clear_whole(track, extent->addr, extent->addr + extent->size,
+			    extent->sparse);
+	if (extent->sparse) {
 		track->extents -= !!track->extents;
 		track->bytes -= extent->size;
-	} else if (READ_ONCE(track->leaves.head)) {
-		clear_whole(track, extent->addr, extent->addr + extent->size);
 	}
-	extent->all_decommitted = decommitted;
+	extent->sparse = decommitted;
 	if (decommitted) {
 		track->extents++;
 		track->bytes += extent->size;
 	}
 }
 
-/**
- * chunk_track_spread() - note what is known of an extent for each of its chunks
- * @track:  what is known
- * @extent: a live extent
- *
- * Context: chunk_lock() held.
+/*
+ * Is a range in an extent all of it, and noted without bitmaps? Single chunks are
+ * not: of those that adjoin a bitmap each tells how many ranges they make up.
  */
-void chunk_track_spread(struct chunk_track *track, struct chunk_extent *extent)
+static bool is_extent(const struct chunk_extent *extent, size_t size)
 {
-	if (!extent->all_decommitted)
-		return;
-	set_extent(track, extent, false);
-	set_whole(track, extent->addr, extent->addr + extent->size);
+	return size == extent->size &&
+	       (extent->sparse || size > CHUNK_TREE_UNIT);
 }
 
-/* A range that is in one extent, or in none */
-static void set_in_extent(struct chunk_track *track, uintptr_t addr,
+/* A range that is in one extent */
+static void set_in_extent(struct chunk_track *track,
+			  struct chunk_extent *extent, uintptr_t addr,
 			  size_t size, bool decommitted)
 {
-	struct chunk_extent *extent;
-
-	extent = chunk_radix_lookup(&chunk_state.live, addr);
-	if (!extent)
-		return;
-	if (size == extent->size && size > CHUNK_TREE_UNIT) {
+	if (is_extent(extent, size))
 		set_extent(track, extent, decommitted);
-		return;
-	}
-	if (extent->all_decommitted && decommitted)
-		return;
-	chunk_track_spread(track, extent);
-	set_range(track, addr, addr + size, decommitted);
+	else if (decommitted || extent->sparse ||
+		 READ_ONCE(track->leaves.head))
+		set_range(track, extent, addr, addr + size, decommitted);
 }
 
 /* How many bytes from @addr on belong to one extent, or to none */
-static size_t extent_part(uintptr_t addr, uintptr_t end)
+static size_t extent_part(const struct chunk_extent *extent, uintptr_t addr,
+			  uintptr_t end)
 {
-	struct chunk_extent *extent;
 	size_t part;
 
-	extent = chunk_radix_lookup(&chunk_state.live, addr);
 	if (!extent)
 		return chunk_part(addr, end);
 	part = extent->addr + extent->size - addr;
@@ -326,12 +392,127 @@ void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
 		     bool decommitted)
 {
 	uintptr_t end = addr + size;
+	struct chunk_extent *extent;
 	size_t part;
 
 	for (; addr != end; addr += part) {
-		part = extent_part(addr, end);
-		set_in_extent(track, addr, part, decommitted);
+		extent = extent_at(addr);
+		part = extent_part(extent, addr, end);
+		if (extent)
+			set_in_extent(track, extent, addr, part, decommitted);
 	}
+}
+
+/* Whole chunks of a sparse extent have a slot each, which changes nothing. */
+static bool ready_whole(struct chunk_track *track, uintptr_t addr,
+			uintptr_t end)
+{
+	struct chunk_leaf *leaf;
+	uintptr_t from;
+
+	do {
+		from = addr;
+		leaf = leaf_next(track, &addr, end);
+		if (store_all(track, from, addr, &all_set))
+			return false;
+		addr += CHUNK_TREE_UNIT;
+	} while (leaf);
+	return true;
+}
+
+/* A chunk of a sparse extent of which a part is to be committed */
+static bool ready_part(struct chunk_track *track, uintptr_t addr)
+{
+	struct chunk_leaf *leaf = leaf_of(track, addr);
+
+	return (leaf && leaf != &all_set) || leaf_new(track, addr, true);
+}
+
+/* Part of a sparse extent */
+static bool ready_range(struct chunk_track *track, uintptr_t addr,
+			uintptr_t end)
+{
+	uintptr_t last = end & ~(CHUNK_TREE_UNIT - 1);
+	bool ready = true;
+	size_t part;
+
+	for (; ready && addr != end; addr += part) {
+		part = chunk_part(addr, end);
+		if (part < CHUNK_TREE_UNIT) {
+			ready = ready_part(track, addr);
+			continue;
+		}
+		part = last - addr;
+		ready = ready_whole(track, addr, last);
+	}
+	return ready;
+}
+
+/**
+ * chunk_track_ready() - see to it that a commit can be noted
+ * @track: what is known
+ * @addr:  first byte, page-aligned
+ * @size:  bytes, page-aligned
+ *
+ * Context: chunk_lock() held.
+ * Return: false without memory.
+ */
+bool chunk_track_ready(struct chunk_track *track, uintptr_t addr, size_t size)
+{
+	uintptr_t end = addr + size;
+	struct chunk_extent *extent;
+	bool ready = true;
+	size_t part;
+
+	for (; ready && addr != end; addr += part) {
+		extent = extent_at(addr);
+		part = extent_part(extent, addr, end);
+		if (extent && extent->sparse && !is_extent(extent, part))
+			ready = ready_range(track, addr, addr + part);
+	}
+	return ready;
+}
+
+/**
+ * chunk_track_sparse() - note that an extent is decommitted as a whole
+ * @track:  what is known
+ * @extent: a live extent
+ *
+ * Takes no memory.
+ *
+ * Context: chunk_lock() held.
+ */
+void chunk_track_sparse(struct chunk_track *track, struct chunk_extent *extent)
+{
+	set_extent(track, extent, true);
+}
+
+/**
+ * chunk_track_get() - is a page of a live extent decommitted?
+ * @track:  what is known
+ * @addr:   any address
+ * @sparse: its extent is sparse
+ *
+ * Context: any, lock-free: good for as long as nobody commits or decommits it.
+ */
+bool chunk_track_get(struct chunk_track *track, uintptr_t addr, bool sparse)
+{
+	const struct chunk_leaf *leaf = leaf_of(track, addr);
+
+	return leaf ? is_set(leaf, page_of(addr)) : sparse;
+}
+
+/* The first page of one chunk, from @addr on, that is not as said, or @end */
+static uintptr_t skip(struct chunk_track *track, uintptr_t addr, uintptr_t end,
+		      bool sparse, bool decommitted)
+{
+	const struct chunk_leaf *leaf = leaf_of(track, addr);
+
+	if (!leaf)
+		return sparse == decommitted ? end : addr;
+	while (addr != end && is_set(leaf, page_of(addr)) == decommitted)
+		addr += chunk_os.caps.page_size;
+	return addr;
 }
 
 /**
@@ -340,8 +521,6 @@ void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
  * @addr:  first byte of the range, page-aligned; set to the first such page
  * @end:   byte after the last
  *
- * Does not see extents that are decommitted as a whole: see chunk_track_spread().
- *
  * Context: chunk_lock() held.
  * Return: how many bytes, within one chunk, are decommitted at @addr; 0 for
  * none in the range.
@@ -349,55 +528,46 @@ void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
 size_t chunk_track_run(struct chunk_track *track, uintptr_t *addr,
 		       uintptr_t end)
 {
-	size_t page = chunk_os.caps.page_size;
-	uintptr_t at, to;
+	uintptr_t at = *addr, from, stop;
 
-	for (at = *addr; at < end; at += chunk_part(at, end)) {
-		struct chunk_leaf *leaf = leaf_of(track, at);
-		uintptr_t stop = at + chunk_part(at, end);
+	for (; at != end; at = stop) {
+		const struct chunk_extent *extent = extent_at(at);
+		bool sparse = extent && extent->sparse;
 
-		if (!leaf)
+		stop = at + chunk_part(at, end);
+		from = skip(track, at, stop, sparse, false);
+		if (from == stop)
 			continue;
-		while (at < stop && !is_set(leaf, page_of(at)))
-			at += page;
-		if (at == stop) {
-			at -= page;
-			continue;
-		}
-		for (to = at; to < stop && is_set(leaf, page_of(to));)
-			to += page;
-		*addr = at;
-		return to - at;
+		*addr = from;
+		return skip(track, from, stop, sparse, true) - from;
 	}
 	return 0;
 }
 
-/* Beginnings of ranges in a bitmap; *@before: does one end in front of it? */
-static size_t leaf_ranges(const struct chunk_leaf *leaf, bool *before)
+/* Runs of bits as said in a bitmap; *@before: does one end in front of it? */
+static size_t leaf_runs(const struct chunk_leaf *leaf, bool value, bool *before)
 {
-	size_t words = (chunk_pages() + 63) / 64;
-	uint64_t last = *before, count = 0;
-	size_t i;
+	uintptr_t last = *before;
+	size_t count = 0, i;
 
-	for (i = 0; i < words; i++) {
-		uint64_t word = leaf->bits[i];
+	for (i = 0; i < leaf_words(); i++) {
+		uintptr_t word = word_of(leaf, i, value);
 
 		count += __builtin_popcountll(word & ~(word << 1 | last));
-		last = word >> 63;
+		last = word >> (WORD_BITS - 1);
 	}
-	*before = is_set(leaf, chunk_pages() - 1);
+	*before = is_set(leaf, chunk_pages() - 1) == value;
 	return count;
 }
 
-static bool is_whole(const struct chunk_leaf *leaf)
+/* The same where pages do not count unless their whole chunk is decommitted */
+static size_t whole_runs(const struct chunk_leaf *leaf, bool value, bool *before)
 {
-	size_t page;
+	bool is = (leaf_bytes(leaf) == CHUNK_TREE_UNIT) == value;
+	size_t count = is && !*before;
 
-	for (page = 0; page < chunk_pages(); page++) {
-		if (!is_set(leaf, page))
-			return false;
-	}
-	return true;
+	*before = is;
+	return count;
 }
 
 /**
@@ -405,37 +575,47 @@ static bool is_whole(const struct chunk_leaf *leaf)
  * @track: what is known
  * @whole: only those of whole chunks
  *
+ * A sparse extent is one range, and one more for each that is committed in it, if
+ * that is not at the edge of it: so there may be fewer.
+ *
  * Context: chunk_lock() held.
- * Return: how many there are.
+ * Return: how many there are at most.
  */
 size_t chunk_track_ranges(struct chunk_track *track, bool whole)
 {
+	bool before = false, sparse, was = false;
+	const struct chunk_extent *extent;
 	uintptr_t at, next = 0;
 	struct chunk_leaf *leaf;
-	bool before = false;
 	size_t count = track->extents;
 
 	for (at = 0;; next = ++at) {
 		leaf = xa_find(&track->leaves, &at, UINTPTR_MAX, XA_PRESENT);
 		if (!leaf)
 			break;
-		before = before && at == next;
-		if (!whole) {
-			count += leaf_ranges(leaf, &before);
-			continue;
-		}
-		count += !before && is_whole(leaf);
-		before = is_whole(leaf);
+		extent = extent_at(at << CHUNK_TREE_SHIFT);
+		sparse = extent && extent->sparse;
+		before = before && at == next && sparse == was;
+		was = sparse;
+		count += whole ? whole_runs(leaf, !sparse, &before) :
+				 leaf_runs(leaf, !sparse, &before);
 	}
 	return count;
 }
 
-/* Is the page at an address decommitted? */
-static bool is_decommitted(struct chunk_track *track, uintptr_t addr)
+/* Where the decommitted pages in front of an address of an extent begin */
+static uintptr_t skip_back(struct chunk_track *track,
+			   const struct chunk_extent *extent, uintptr_t addr)
 {
-	const struct chunk_leaf *leaf = leaf_of(track, addr);
+	while (addr != extent->addr) {
+		uintptr_t page = addr - chunk_os.caps.page_size;
+		const struct chunk_leaf *leaf = leaf_of(track, page);
 
-	return leaf && is_set(leaf, page_of(addr));
+		if (leaf ? !is_set(leaf, page_of(page)) : !extent->sparse)
+			break;
+		addr = leaf ? page : page & ~(CHUNK_TREE_UNIT - 1);
+	}
+	return addr;
 }
 
 /**
@@ -445,7 +625,7 @@ static bool is_decommitted(struct chunk_track *track, uintptr_t addr)
  * @from:   first byte of the range, page-aligned; set to where such pages begin
  * @to:     byte after it, page-aligned; set to where they end
  *
- * Time is linear in how many there are.
+ * Time is linear in how many there are, or chunks where all of one are.
  *
  * Context: chunk_lock() held.
  */
@@ -454,12 +634,13 @@ void chunk_track_around(struct chunk_track *track,
 			uintptr_t *to)
 {
 	uintptr_t end = extent->addr + extent->size;
-	size_t page = chunk_os.caps.page_size;
+	uintptr_t stop = *to;
 
-	while (*from != extent->addr && is_decommitted(track, *from - page))
-		*from -= page;
-	while (*to != end && is_decommitted(track, *to))
-		*to += page;
+	*from = skip_back(track, extent, *from);
+	while (*to == stop && stop != end) {
+		stop += chunk_part(stop, end);
+		*to = skip(track, *to, stop, extent->sparse, true);
+	}
 }
 
 /**

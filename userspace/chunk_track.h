@@ -14,9 +14,9 @@ struct chunk_leaf;
 
 /**
  * struct chunk_track - what is known of pages; chunk_lock()
- * @leaves: for each chunk that has decommitted pages, or had, its bitmap
+ * @leaves: bitmaps, of chunks that are, or were, not as their extent says
  * @spares: bitmaps in nobody's use
- * @extents: that are decommitted as a whole, and have no bitmaps
+ * @extents: number of sparse extents
  * @bytes:  decommitted
  */
 struct chunk_track {
@@ -30,13 +30,15 @@ void chunk_track_init(struct chunk_track *track);
 void chunk_track_reset(struct chunk_track *track);
 void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
 		     bool decommitted);
+bool chunk_track_ready(struct chunk_track *track, uintptr_t addr, size_t size);
+void chunk_track_sparse(struct chunk_track *track, struct chunk_extent *extent);
+bool chunk_track_get(struct chunk_track *track, uintptr_t addr, bool sparse);
 size_t chunk_track_run(struct chunk_track *track, uintptr_t *addr,
 		       uintptr_t end);
 size_t chunk_track_ranges(struct chunk_track *track, bool whole);
 void chunk_track_around(struct chunk_track *track,
 			const struct chunk_extent *extent, uintptr_t *from,
 			uintptr_t *to);
-void chunk_track_spread(struct chunk_track *track, struct chunk_extent *extent);
 void chunk_track_drop(struct chunk_track *track, struct chunk_extent *extent);
 
 #endif /* CHUNK_TRACK_H */

@@ -35,6 +35,8 @@
  * @most_mappings:  how many mappings @decommit and @retire may take up, at two for
  *                  each range; 0: as many as there are
  * @most_marked:    bytes up to which @guard is cheaper than @decommit
+ * @charges:        memory is charged against a limit when it is mapped, and stays
+ *                  so while it is decommitted, unless it was @decommit that did it
  * @stalls:         what is refused for lack of memory may be granted a little
  *                  later; @map and @commit wait for it
  */
@@ -45,6 +47,7 @@ struct chunk_caps {
 	bool huge_pages;
 	size_t most_mappings;
 	size_t most_marked;
+	bool charges;
 	bool stalls;
 };
 
@@ -64,6 +67,10 @@ struct chunk_caps {
  * @map_own:     as @map, anywhere, for bookkeeping: memory that is touched at once
  *               and for good. Apart from what @map returns, where it would cost
  *               something to be one mapping with it. NULL: @map does
+ * @reserve:     address space at a multiple of a power of two, not below the page
+ *               size, as @decommit leaves it. -ENOMEM; -ENODEV or NULL: only @map
+ *               can be had
+ * @mapped:      is every page of a range mapped? NULL: nobody knows
  * @unmap:       mappings. -ENOMEM if that would split one too many
  * @commit:      readable and writable again; what is so already keeps its
  *               contents. -ENOMEM
@@ -101,6 +108,8 @@ struct chunk_os {
 	int (*map)(void *addr, size_t size, void **out);
 	int (*map_aligned)(size_t size, size_t alignment, void **out);
 	int (*map_own)(size_t size, void **out);
+	int (*reserve)(size_t size, size_t alignment, void **out);
+	bool (*mapped)(void *addr, size_t size);
 	int (*unmap)(void *addr, size_t size);
 	int (*commit)(void *addr, size_t size);
 	int (*decommit)(void *addr, size_t size);
@@ -133,8 +142,41 @@ struct chunk_device_stats {
 	uint64_t allocs_recycled;
 };
 
+/**
+ * struct chunk_device_access - who may open the device
+ * @mode:     its permission bits
+ * @user:     its owner
+ * @group:    its group
+ * @my_user:  as whom this process opens files
+ * @my_group: the same for groups, without the supplementary ones
+ */
+struct chunk_device_access {
+	unsigned int mode;
+	unsigned int user;
+	unsigned int group;
+	unsigned int my_user;
+	unsigned int my_group;
+};
+
+/**
+ * struct chunk_device_run - what the device says of an address
+ * @held:      it is the present context's, live or free
+ * @live:      in a live extent
+ * @committed: of that, committed
+ * @end:       up to here that is so; beyond it may be, too
+ */
+struct chunk_device_run {
+	bool held;
+	bool live;
+	bool committed;
+	uintptr_t end;
+};
+
 /* What to do with each element of a batch */
 enum chunk_batch { BATCH_ALLOC, BATCH_DEALLOC, BATCH_COMMIT, BATCH_DECOMMIT };
+
+/* As what an extent is handed out; @BORN_PRESENT: committed, with all its pages */
+enum chunk_birth { BORN_COMMITTED, BORN_PRESENT, BORN_DECOMMITTED };
 
 /* The most elements at a time */
 #define CHUNK_BATCH_GROUP	64
@@ -145,11 +187,12 @@ enum chunk_batch { BATCH_ALLOC, BATCH_DEALLOC, BATCH_COMMIT, BATCH_DECOMMIT };
 /**
  * struct chunk_device - a source of aligned chunks that recycles them itself
  * @open:     -ENOENT and other errors of open(2); -EPROTO: not one we know
+ * @access:   who may open it; false if that cannot be found out. May be NULL
  * @close:    forget it; what came from it stays mapped
  * @configure: before the first @alloc: what backs its memory, and how much address
  *            space to map at a time, 0 for as it likes. -EBUSY, -EOPNOTSUPP
  * @traps:    does decommitted memory trap, as it is configured?
- * @alloc:    committed, zero; @populate: and present
+ * @alloc:    committed, zero; as @state says
  * @dealloc:  exactly what @alloc returned
  * @commit:   as in struct chunk_os; @populate: and present
  * @decommit: as in struct chunk_os; -ENOMEM: nothing was done
@@ -157,6 +200,9 @@ enum chunk_batch { BATCH_ALLOC, BATCH_DEALLOC, BATCH_COMMIT, BATCH_DECOMMIT };
  *            number, and each @addr what @alloc returns. -EOPNOTSUPP: nothing
  *            was done, and nothing can be but one by one
  * @limit:    bound what is kept
+ * @lookup:   what is at an address? Changes nothing, and may be called whenever
+ *            there is a context
+ * @keeps:    is any of a range free, and the present context's?
  * @stats:    counters
  *
  * -ENODEV from any of them: the context is not ours any more, since the process
@@ -166,21 +212,27 @@ enum chunk_batch { BATCH_ALLOC, BATCH_DEALLOC, BATCH_COMMIT, BATCH_DECOMMIT };
  *
  * -ESTALE from @dealloc: somebody has unmapped it already.
  *
+ * @traps_at:      does a page of it trap? Of any memory
  * @commit_lost:   as @commit
  * @decommit_lost: as @decommit of struct chunk_os
  */
 struct chunk_device {
 	int (*open)(void);
+	bool (*access)(struct chunk_device_access *access);
 	void (*close)(void);
 	int (*configure)(enum chunk_backing backing, size_t grow);
 	bool (*traps)(void);
-	int (*alloc)(size_t size, size_t alignment, bool populate, void **out);
+	int (*alloc)(size_t size, size_t alignment, enum chunk_birth birth,
+		     void **out);
 	int (*dealloc)(void *addr, size_t size, enum chunk_type type);
 	int (*commit)(void *addr, size_t size, bool populate);
 	int (*decommit)(void *addr, size_t size);
 	int (*batch)(enum chunk_batch what, struct chunk_op *ops, size_t count);
 	int (*limit)(size_t bytes);
 	int (*stats)(struct chunk_device_stats *stats);
+	int (*lookup)(void *addr, struct chunk_device_run *run);
+	bool (*keeps)(void *addr, size_t size);
+	bool (*traps_at)(void *page);
 	int (*commit_lost)(void *addr, size_t size);
 	int (*decommit_lost)(void *addr, size_t size);
 };

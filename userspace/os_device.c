@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <linux/chunk.h>
 #include <linux/stat.h>
@@ -106,6 +107,23 @@ static int device_open(void)
 	return 0;
 }
 
+static bool device_access(struct chunk_device_access *access)
+{
+	struct statx stat;
+
+	if (sys(SYS_statx, AT_FDCWD, CHUNK_DEVICE_PATH, 0,
+		STATX_MODE | STATX_UID | STATX_GID, &stat))
+		return false;
+	*access = (struct chunk_device_access) {
+		.mode = stat.stx_mode & 07777,
+		.user = stat.stx_uid,
+		.group = stat.stx_gid,
+		.my_user = geteuid(),
+		.my_group = getegid(),
+	};
+	return true;
+}
+
 /* Closes the descriptor only if it is still one of the device. */
 static void device_close(void)
 {
@@ -140,12 +158,17 @@ static bool device_traps(void)
 	return !is_huge() || chunk_linux_has_guards();
 }
 
-static int device_alloc(size_t size, size_t alignment, bool populate,
+static int device_alloc(size_t size, size_t alignment, enum chunk_birth birth,
 			void **out)
 {
+	static const unsigned int flags[] = {
+		[BORN_COMMITTED] = 0,
+		[BORN_PRESENT] = CHUNK_ALLOC_POPULATE,
+		[BORN_DECOMMITTED] = CHUNK_ALLOC_DECOMMITTED,
+	};
 	struct chunk_ioc_alloc args = {
 		.size = sizeof(args),
-		.flags = populate ? CHUNK_ALLOC_POPULATE : 0,
+		.flags = flags[birth],
 		.length = size,
 		.alignment = alignment,
 	};
@@ -311,6 +334,52 @@ static int device_stats(struct chunk_device_stats *stats)
 	return 0;
 }
 
+static int device_lookup(void *addr, struct chunk_device_run *run)
+{
+	struct chunk_ioc_lookup args = {
+		.size = sizeof(args),
+		.addr = (uintptr_t)addr,
+	};
+	int err = device_call(CHUNK_IOC_LOOKUP, &args);
+
+	if (err)
+		return err;
+	*run = (struct chunk_device_run) {
+		.held = args.state,
+		.live = args.state & CHUNK_STATE_LIVE,
+		.committed = args.state == CHUNK_STATE_LIVE,
+		.end = args.end > UINTPTR_MAX ? UINTPTR_MAX : args.end,
+	};
+	return 0;
+}
+
+static bool device_keeps(void *addr, size_t size)
+{
+	uintptr_t at = (uintptr_t)addr, last = at + size - 1;
+	struct chunk_device_run run;
+
+	do {
+		if (device_lookup((void *)at, &run))
+			return false;
+		if (run.held && !run.live)
+			return true;
+		if (run.end <= at)
+			return false;
+		at = run.end;
+	} while (at <= last);
+	return false;
+}
+
+/*
+ * A populating read changes nothing where it fails. Where the kernel does not know
+ * it, or memory is short, the answer is no.
+ */
+static bool device_traps_at(void *page)
+{
+	return chunk_sys_madvise(page, chunk_os.caps.page_size,
+				 MADV_POPULATE_READ) == -EFAULT;
+}
+
 /*
  * Whether a page traps, a populating read tells, which changes nothing where it
  * does not. Returns how many bytes in front of @end do, at @at, or a negative
@@ -365,6 +434,7 @@ static int commit_lost(void *addr, size_t size)
 
 const struct chunk_device chunk_device = {
 	.open = device_open,
+	.access = device_access,
 	.close = device_close,
 	.configure = device_configure,
 	.traps = device_traps,
@@ -375,6 +445,9 @@ const struct chunk_device chunk_device = {
 	.batch = device_batch,
 	.limit = device_limit,
 	.stats = device_stats,
+	.lookup = device_lookup,
+	.keeps = device_keeps,
+	.traps_at = device_traps_at,
 	.commit_lost = commit_lost,
 	.decommit_lost = chunk_linux_none,
 };

@@ -185,6 +185,40 @@ static int linux_map_own(size_t size, void **out)
 	return 0;
 }
 
+/*
+ * Without MAP_NORESERVE the system would refuse more than it has memory. Both ends
+ * of what is too large go; should that fail, all of it.
+ */
+static int linux_reserve(size_t size, size_t alignment, void **out)
+{
+	size_t more = size + alignment - chunk_os.caps.page_size;
+	long got = chunk_sys_mmap(NULL, more, PROT_NONE, PRIVATE | MAP_NORESERVE);
+	size_t lead, trail;
+	char *addr;
+
+	if (failed(got))
+		return -ENOMEM;
+	lead = -(uintptr_t)got & (alignment - 1);
+	trail = more - lead - size;
+	addr = (char *)got + lead;
+	if (!chunk_low_holds(&low, addr, size) ||
+	    (lead && sys(SYS_munmap, (void *)got, lead)) ||
+	    (trail && sys(SYS_munmap, addr + size, trail))) {
+		unmap_quietly((void *)got, more);
+		return -ENOMEM;
+	}
+	atomic_store_explicit(&used_none, true, memory_order_relaxed);
+	chunk_linux_name(addr, size, name_decommitted);
+	*out = addr;
+	return 0;
+}
+
+/* Filters of system calls may say other things. */
+static bool linux_mapped(void *addr, size_t size)
+{
+	return sys(SYS_msync, addr, size, MS_ASYNC) != -ENOMEM;
+}
+
 static int linux_unmap(void *addr, size_t size)
 {
 	return sys(SYS_munmap, addr, size);
@@ -506,6 +540,7 @@ static void linux_start(bool guards)
 		.huge_pages = true,
 		.most_mappings = most_mappings(),
 		.most_marked = MOST_MARKED,
+		.charges = strict,
 	};
 	probe(guards);
 	if (!have_guards)
@@ -518,6 +553,8 @@ struct chunk_os chunk_os = {
 	.start = linux_start,
 	.map = linux_map,
 	.map_own = linux_map_own,
+	.reserve = linux_reserve,
+	.mapped = linux_mapped,
 	.unmap = linux_unmap,
 	.commit = linux_commit,
 	.decommit = chunk_linux_none,

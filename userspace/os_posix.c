@@ -18,6 +18,13 @@
 #define PRIVATE	(MAP_PRIVATE | MAP_ANON)
 #define RW	(PROT_READ | PROT_WRITE)
 
+/* Not all systems have it, nor need it. */
+#ifdef MAP_NORESERVE
+#define RESERVE_ONLY	MAP_NORESERVE
+#else
+#define RESERVE_ONLY	0
+#endif
+
 /* Long enough for who holds the lock, short enough to go unnoticed. */
 #define NAP_NANOSECONDS	50000
 
@@ -34,6 +41,33 @@ static int posix_map(void *addr, size_t size, void **out)
 	}
 	*out = got;
 	return 0;
+}
+
+static int posix_reserve(size_t size, size_t alignment, void **out)
+{
+	size_t more = size + alignment - chunk_os.caps.page_size;
+	size_t lead, trail;
+	char *got, *addr;
+
+	got = mmap(NULL, more, PROT_NONE, PRIVATE | RESERVE_ONLY, -1, 0);
+	if (got == MAP_FAILED)
+		return -ENOMEM;
+	lead = -(uintptr_t)got & (alignment - 1);
+	trail = more - lead - size;
+	addr = got + lead;
+	if ((lead && munmap(got, lead)) ||
+	    (trail && munmap(addr + size, trail))) {
+		munmap(got, more);
+		return -ENOMEM;
+	}
+	*out = addr;
+	return 0;
+}
+
+/* Other errors are not about that. */
+static bool posix_mapped(void *addr, size_t size)
+{
+	return !msync(addr, size, MS_ASYNC) || errno != ENOMEM;
 }
 
 static int posix_unmap(void *addr, size_t size)
@@ -128,6 +162,8 @@ struct chunk_os chunk_os = {
 	.name = "mmap",
 	.start = posix_start,
 	.map = posix_map,
+	.reserve = posix_reserve,
+	.mapped = posix_mapped,
 	.unmap = posix_unmap,
 	.commit = posix_commit,
 	.decommit = posix_decommit,

@@ -181,6 +181,38 @@ static int windows_map_aligned(size_t size, size_t alignment, void **out)
 	return 0;
 }
 
+/* Address space is not what is waited for. */
+static int windows_reserve(size_t size, size_t alignment, void **out)
+{
+	struct request request = {
+		.size = size, .alignment = alignment, .type = MEM_RESERVE,
+	};
+	int err;
+
+	if (alignment <= granularity)
+		request.alignment = 0;
+	else if (!chunk_windows.alloc2)
+		return -ENODEV;
+	err = allocate(&request);
+	if (err)
+		return -ENOMEM;
+	*out = request.addr;
+	return 0;
+}
+
+static bool windows_mapped(void *addr, size_t size)
+{
+	MEMORY_BASIC_INFORMATION info;
+	char *at = addr, *end = at + size;
+	DWORD before = GetLastError();
+
+	while (at < end && VirtualQuery(at, &info, sizeof(info)) == sizeof(info) &&
+	       info.State != MEM_FREE)
+		at = (char *)info.BaseAddress + info.RegionSize;
+	SetLastError(before);
+	return at >= end;
+}
+
 /* The size of the mapping that begins at an address, or 0 */
 static size_t mapping_size(char *addr)
 {
@@ -307,6 +339,8 @@ struct chunk_os chunk_os = {
 	.start = windows_start,
 	.map = windows_map,
 	.map_aligned = windows_map_aligned,
+	.reserve = windows_reserve,
+	.mapped = windows_mapped,
 	.unmap = windows_unmap,
 	.commit = windows_commit,
 	.decommit = windows_decommit,

@@ -251,6 +251,70 @@ static void init_repeats(void)
 	expect_equal(stats_now().live_bytes - stats_now().base_bytes, MIB);
 }
 
+/* It traps until it is committed, and counts so. */
+static void born_decommitted(void)
+{
+	size_t page = page_size();
+
+	for (int round = 0; round < 3; round++) {
+		char *chunk = chunk_alloc_decommitted(4 * MIB, 8 * MIB);
+
+		expect(chunk);
+		expect_equal((uintptr_t)chunk % (8 * MIB), 0);
+		expect(chunk_is_live(chunk + 3 * MIB));
+		expect_equal(stats_now().decommitted_bytes, 4 * MIB);
+		for (size_t at = 0; at < 4 * MIB; at += 64 * page)
+			expect(read_traps(chunk + at));
+		expect(pages_commit(chunk + MIB - page, 2 * page));
+		expect(is_zero(chunk + MIB - page, 2 * page));
+		fill(chunk + MIB - page, 2 * page, 1);
+		expect_equal(stats_now().decommitted_bytes, 4 * MIB - 2 * page);
+		expect_trap(chunk + MIB + page);
+		expect_trap(chunk + MIB - page - 1);
+		pages_decommit(chunk + MIB, page);
+		expect_trap(chunk + MIB);
+		expect(is_filled(chunk + MIB - page, page, 1));
+		expect(pages_populate(chunk, 4 * MIB));
+		expect(is_filled(chunk + MIB - page, page, 1));
+		expect(is_zero(chunk + MIB, 3 * MIB));
+		expect_equal(stats_now().decommitted_bytes, 0);
+		pages_decommit(chunk + 2 * MIB, MIB);
+		expect_stats_consistent();
+		dealloc_mib(chunk, 4);
+		expect_equal(stats_now().decommitted_bytes, 0);
+		expect_trap(chunk + MIB);
+	}
+	expect(is_zero(alloc_mib(4), 4 * MIB));
+	expect_stats_consistent();
+}
+
+/* A cage: far more than there is memory */
+static void born_decommitted_huge(void)
+{
+	size_t size = (size_t)256 << (sizeof(size_t) > 4 ? 30 : 20);
+	size_t base = stats_now().base_bytes;
+	char *cage, *other;
+
+	cage = chunk_alloc_decommitted(size, 32 * MIB);
+	if (!cage && getenv("TAP_UNDER"))
+		tap_skip("the emulator has no such address space");
+	expect(cage);
+	expect_equal((uintptr_t)cage % (32 * MIB), 0);
+	/* What is not used costs nothing. */
+	expect_equal(stats_now().base_bytes - base <= 2 * MIB, true);
+	expect(pages_commit(cage + size / 2, MIB));
+	fill(cage + size / 2, MIB, 1);
+	expect_trap(cage + size / 2 + MIB);
+	expect_trap(cage);
+	expect_trap(cage + size - 1);
+	expect_equal(stats_now().decommitted_bytes, size - MIB);
+	other = alloc_mib(4);
+	expect(other + 4 * MIB <= cage || cage + size <= other);
+	chunk_dealloc(cage, size, UNKNOWN_CHUNK);
+	expect_equal(stats_now().decommitted_bytes, 0);
+	expect_stats_consistent();
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "fresh chunks read as zero", fresh_is_zero },
@@ -266,6 +330,9 @@ static const struct tap_case cases[] = {
 	{ "base chunks: zero, not registered, not recycled", base_chunks },
 	{ "base chunks can be decommitted and committed",
 	  base_chunks_decommit },
+	{ "decommitted from the start", born_decommitted },
+	{ "decommitted from the start, more than there is memory",
+	  born_decommitted_huge },
 	{ "errno is kept on success", errno_is_kept },
 	{ "chunks_init can be repeated", init_repeats },
 };

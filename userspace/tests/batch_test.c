@@ -170,7 +170,7 @@ static void mixed_ranges(void)
 	ops[0] = (struct chunk_op) { .addr = chunks, .size = page };
 	ops[1] = (struct chunk_op) { .addr = mapped, .size = page };
 	ops[2] = (struct chunk_op) {
-		.addr = chunks + MIB - page, .size = 2 * page,
+		.addr = chunks + 2 * MIB - page, .size = page,
 	};
 	ops[3] = (struct chunk_op) {
 		.addr = chunks + 3 * MIB, .size = page,

@@ -114,19 +114,26 @@ static void decommit_repeats(void)
 	expect_trap_only(chunk + 8 * page, 7 * page);
 }
 
-static void across_extents(void)
+/* Up to its end, and from the next one's beginning: each by itself */
+static void next_to_extents(void)
 {
 	char *chunks = adjoining_chunks(4);
 	size_t page = page_size(), from = MIB - 3 * page;
 
 	fill(chunks, 4 * MIB, 8);
-	pages_decommit(chunks + from, 2 * MIB);
-	expect_trap_only(chunks + from, 2 * MIB);
-	expect_equal(stats_now().decommitted_bytes, 2 * MIB);
-	expect(pages_commit(chunks + from, 2 * MIB));
-	expect(is_zero(chunks + from, 2 * MIB));
+	pages_decommit(chunks + from, 3 * page);
+	expect_trap_only(chunks + from, 3 * page);
+	pages_decommit(chunks + 2 * MIB, MIB);
+	pages_decommit(chunks + MIB, MIB);
+	expect_trap_only(chunks + from, 2 * MIB + 3 * page);
+	expect_equal(stats_now().decommitted_bytes, 2 * MIB + 3 * page);
+	expect(pages_commit(chunks + MIB, MIB));
+	expect(is_zero(chunks + MIB, MIB));
+	expect_trap(chunks + MIB - 1);
+	expect_trap(chunks + 2 * MIB);
 	expect(is_filled(chunks, from, 8));
-	expect_equal(stats_now().decommitted_bytes, 0);
+	expect(is_filled(chunks + 3 * MIB, MIB, 8 + 3 * MIB));
+	expect_equal(stats_now().decommitted_bytes, MIB + 3 * page);
 }
 
 static void after_dealloc(size_t limit)
@@ -371,7 +378,7 @@ static const struct tap_case cases[] = {
 	{ "committing keeps the contents of committed pages",
 	  commit_keeps_contents },
 	{ "decommitting what is decommitted", decommit_repeats },
-	{ "ranges across extents that adjoin", across_extents },
+	{ "ranges at the ends of extents that adjoin", next_to_extents },
 	{ "a deallocated chunk traps when it was recycled",
 	  traps_when_recycled },
 	{ "a deallocated chunk traps when it was released",

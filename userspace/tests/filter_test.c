@@ -177,6 +177,53 @@ static void no_files(void)
 	use();
 }
 
+/* The answer to open(2), and what a person is told to look at */
+static const struct refusal {
+	int error;
+	const char *advice;
+} refusals[] = {
+	{ ENOENT, "load the module" },
+	{ ENXIO, "load the module" },
+	{ ENODEV, "load the module" },
+	{ EACCES, "permission to read and write" },
+	{ EPERM, "control group" },
+	{ EMFILE, "RLIMIT_NOFILE" },
+	{ ENFILE, "fs.file-max" },
+	{ ENOMEM, "memory" },
+	{ ELOOP, "cannot be opened" },
+};
+
+static void demand_device(void *arg)
+{
+	const struct refusal *refusal = arg;
+
+	answer(SYS_openat, refusal->error);
+	tap_setenv("CHUNK_OPTIONS", "backend:device");
+	chunks_init();
+}
+
+static void refused_device(void)
+{
+	if (plain_posix())
+		tap_skip("without the device there is none to be refused");
+	/* Not here, for the children. */
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) && errno != EFAULT)
+		tap_skip("system calls cannot be filtered here");
+	for (size_t i = 0; i < TAP_COUNT(refusals); i++) {
+		const struct refusal *refusal = &refusals[i];
+		struct tap_outcome outcome;
+
+		tap_child(&outcome, demand_device, (void *)refusal);
+		tap_note("%.*s", (int)strcspn(outcome.text, "\n"), outcome.text);
+		expect(tap_aborted(&outcome));
+		expect_equal(outcome.lines, 1);
+		expect(strstr(outcome.text, refusal->advice));
+		/* Whatever the module has nothing to do with */
+		expect(!strstr(outcome.text, "load the module") ==
+		       !!strcmp(refusal->advice, "load the module"));
+	}
+}
+
 /* Nothing can be replaced by what traps, and what is locked not be purged. */
 static void locked_and_no_mapping_left(void)
 {
@@ -205,6 +252,8 @@ static const struct tap_case cases[] = {
 	{ "advice is taken and ignored", advice_is_pretence },
 	{ "no advice is taken", no_advice },
 	{ "no file can be opened", no_files },
+	{ "each refusal of the device is told in its own words",
+	  refused_device },
 	{ "locked memory cannot be purged, and nothing replaced",
 	  locked_and_no_mapping_left },
 };

@@ -81,9 +81,15 @@ static void child_frees_inherited(void)
 	pages_decommit(chunks + 3 * MIB, MIB / 2);
 	child = tap_fork();
 	if (child == 0) {
+		struct chunk_info info = { .size = sizeof(info) };
 		size_t page = page_size();
 
 		expect_trap_only(chunks + 3 * MIB, MIB / 2);
+		/* Of what it inherited, before anything else */
+		expect(chunk_lookup(chunks, &info) && info.committed);
+		expect((char *)info.end > chunks);
+		expect(chunk_lookup(chunks + 3 * MIB, &info));
+		expect(!info.committed && (char *)info.end > chunks + 3 * MIB);
 		pages_decommit(chunks + page, page);
 		expect_trap_only(chunks + page, page);
 		expect_equal(resident_bytes(chunks + page, page), 0);
@@ -119,6 +125,33 @@ static void child_frees_inherited(void)
 		dealloc_mib(chunks + i * MIB, 1);
 	}
 	expect_equal(chunk_recycled_bytes(), 4 * MIB);
+}
+
+/* What the parent had given back is the child's neither. */
+static void dead_is_not_inherited(void)
+{
+	char *kept = alloc_mib(1), *gone = alloc_mib(4);
+	pid_t child;
+
+	fill(kept, MIB, 1);
+	dealloc_mib(gone, 4);
+	child = tap_fork();
+	if (child == 0) {
+		expect(!chunk_is_live(gone));
+		expect(!pages_commit(gone, MIB));
+		expect(!pages_commit(gone + 3 * MIB, page_size()));
+		expect_trap(gone);
+		/* With a context of its own, too */
+		fill(alloc_mib(1), MIB, 2);
+		if (!chunk_is_live(gone + MIB)) {
+			expect(!pages_commit(gone + MIB, MIB));
+			expect_trap(gone + MIB);
+		}
+		expect(pages_commit(kept, MIB));
+		expect(is_filled(kept, MIB, 1));
+		_exit(0);
+	}
+	tap_join(child);
 }
 
 /* The other way: what the parent does after fork is nothing to the child. */
@@ -552,6 +585,7 @@ static const struct tap_case cases[] = {
 	{ "the child frees what it inherited, the parent is unaffected",
 	  child_frees_inherited },
 	{ "the parent frees, the child is unaffected", parent_frees },
+	{ "what was free at the fork is refused", dead_is_not_inherited },
 	{ "copy on write both ways", copy_on_write },
 	{ "both reuse what was recycled", recycled_after_fork },
 	{ "five generations", grandchildren },

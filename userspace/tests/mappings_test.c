@@ -202,6 +202,67 @@ static void page_by_page(void)
 	expect(chunk[size - page] == 0);
 }
 
+/* Every page of a mapping that may be read is, as chunk_lookup() says. */
+static size_t scan(const char *from, const char *to)
+{
+	size_t page = page_size(), read = 0;
+
+	while (from < to) {
+		struct chunk_info info = { .size = sizeof(info) };
+		const char *end;
+
+		chunk_lookup(from, &info);
+		end = (const char *)info.end < to ? info.end : to;
+		if (info.where == NO_CHUNK || info.committed) {
+			for (; from < end; from += page, read++)
+				expect(!read_traps(from));
+		}
+		from = end;
+	}
+	return read;
+}
+
+static size_t scan_readable(void)
+{
+	static char maps[1 << 17];
+	FILE *file = fopen("/proc/self/maps", "r");
+	size_t length, read = 0;
+
+	expect(file);
+	length = fread(maps, 1, sizeof(maps) - 1, file);
+	fclose(file);
+	maps[length] = '\0';
+	for (char *line = maps; *line; line += strcspn(line, "\n") + 1) {
+		unsigned long from, to;
+		char mode[8];
+
+		expect(sscanf(line, "%lx-%lx %7s", &from, &to, mode) == 3);
+		/* Pages of the kernel's may trap. */
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(mode, "rw", 2) && !strstr(line, "[v"))
+			read += scan((char *)from, (char *)to);
+		line += strlen(line);
+		*line = '\n';
+	}
+	return read;
+}
+
+/* A collector of garbage, or who looks for leaks */
+static void scanned(void)
+{
+	char *chunks[16];
+
+	for (size_t i = 0; i < 16; i++) {
+		chunks[i] = alloc_mib(1);
+		fill(chunks[i], MIB, i);
+		pages_decommit(chunks[i] + MIB - page_size(), page_size());
+	}
+	for (size_t i = 0; i < 16; i += 4)
+		dealloc_mib(chunks[i], 1);
+	expect(chunk_alloc_decommitted(64 * MIB, MIB));
+	tap_note("%zu pages read", scan_readable());
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "a large range comes back page by page", page_by_page },
@@ -209,6 +270,8 @@ static const struct tap_case cases[] = {
 	{ "65,536 alternating pages decommitted", alternating_holes },
 	{ "all of them come back", all_come_back },
 	{ "chunks with guard pages", guarded_chunks },
+	{ "what /proc/self/maps calls readable, scanned without a trap",
+	  scanned },
 };
 
 const struct tap_suite tap_suite = {

@@ -3,8 +3,10 @@
  * Misuse ends the process, as abort() does, with one line that names the call; it
  * never corrupts and is never ignored.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,11 +46,17 @@ static void expect_death(const struct misuse *misuse)
 	values = outcome.text + strlen(start);
 	/* Or its sibling for many at once: see by_batch.h. */
 	if (!strncmp(values, "_batch", 6))
-		values += 6;
-	expect(!strncmp(values, "(0x", 3));
+		values += strlen("_batch(ops[0]: ");
+	else
+		values = strchr(values, '(') + 1;
+	/* What is allocated has no address yet. */
+	if (!strcmp(misuse->call, "chunk_alloc"))
+		expect(*values >= '0' && *values <= '9' && values[1] != 'x');
+	else
+		expect(!strncmp(values, "0x", 2));
 }
 
-#define MISUSE(name, function, statement)				\
+#define MISUSED(name, function, statement)				\
 static void name##_commit(void)						\
 {									\
 	statement;							\
@@ -61,27 +69,31 @@ static void name(void)							\
 	expect_death(&misuse);						\
 }
 
-MISUSE(alloc_nothing, "chunk_alloc", chunk_alloc(0, MIB, false))
-MISUSE(alloc_odd_size, "chunk_alloc", chunk_alloc(MIB + 4096, MIB, false))
-MISUSE(alloc_huge_odd_size, "chunk_alloc", chunk_alloc(SIZE_MAX, MIB, false))
-MISUSE(alloc_unaligned, "chunk_alloc", chunk_alloc(MIB, 0, false))
-MISUSE(alloc_page_aligned, "chunk_alloc", chunk_alloc(MIB, 4096, false))
-MISUSE(alloc_three_aligned, "chunk_alloc", chunk_alloc(MIB, 3 * MIB, false))
-MISUSE(alloc_odd_aligned, "chunk_alloc", chunk_alloc(MIB, MIB + 1, false))
-MISUSE(alloc_base_nothing, "chunk_alloc", chunk_alloc(0, MIB, true))
+MISUSED(alloc_nothing, "chunk_alloc", chunk_alloc(0, MIB, false))
+MISUSED(alloc_odd_size, "chunk_alloc", chunk_alloc(MIB + 4096, MIB, false))
+MISUSED(alloc_huge_odd_size, "chunk_alloc", chunk_alloc(SIZE_MAX, MIB, false))
+MISUSED(alloc_unaligned, "chunk_alloc", chunk_alloc(MIB, 0, false))
+MISUSED(alloc_page_aligned, "chunk_alloc", chunk_alloc(MIB, 4096, false))
+MISUSED(alloc_three_aligned, "chunk_alloc", chunk_alloc(MIB, 3 * MIB, false))
+MISUSED(alloc_odd_aligned, "chunk_alloc", chunk_alloc(MIB, MIB + 1, false))
+MISUSED(alloc_base_nothing, "chunk_alloc", chunk_alloc(0, MIB, true))
 
-MISUSE(dealloc_null, "chunk_dealloc", dealloc_mib(NULL, 1))
-MISUSE(dealloc_part, "chunk_dealloc", dealloc_mib(chunk, 2))
-MISUSE(dealloc_tail, "chunk_dealloc", dealloc_mib(chunk + 2 * MIB, 2))
-MISUSE(dealloc_inner, "chunk_dealloc", dealloc_mib(chunk + MIB, 1))
-MISUSE(dealloc_more, "chunk_dealloc", dealloc_mib(chunk, 5))
-MISUSE(dealloc_nothing, "chunk_dealloc", dealloc_mib(chunk, 0))
-MISUSE(dealloc_page, "chunk_dealloc", chunk_dealloc(chunk, 4096,
-						    UNKNOWN_CHUNK))
-MISUSE(dealloc_unaligned, "chunk_dealloc", dealloc_mib(chunk + 4096, 1))
-MISUSE(dealloc_wraps, "chunk_dealloc", chunk_dealloc(chunk, -MIB,
+MISUSED(alloc_decommitted_odd, "chunk_alloc", chunk_alloc_decommitted(100, MIB))
+MISUSED(alloc_decommitted_unaligned, "chunk_alloc",
+	chunk_alloc_decommitted(MIB, 3 * MIB))
+
+MISUSED(dealloc_null, "chunk_dealloc", dealloc_mib(NULL, 1))
+MISUSED(dealloc_part, "chunk_dealloc", dealloc_mib(chunk, 2))
+MISUSED(dealloc_tail, "chunk_dealloc", dealloc_mib(chunk + 2 * MIB, 2))
+MISUSED(dealloc_inner, "chunk_dealloc", dealloc_mib(chunk + MIB, 1))
+MISUSED(dealloc_more, "chunk_dealloc", dealloc_mib(chunk, 5))
+MISUSED(dealloc_nothing, "chunk_dealloc", dealloc_mib(chunk, 0))
+MISUSED(dealloc_page, "chunk_dealloc", chunk_dealloc(chunk, 4096,
 						     UNKNOWN_CHUNK))
-MISUSE(dealloc_odd_type, "chunk_dealloc", chunk_dealloc(chunk, 4 * MIB, 77))
+MISUSED(dealloc_unaligned, "chunk_dealloc", dealloc_mib(chunk + 4096, 1))
+MISUSED(dealloc_wraps, "chunk_dealloc", chunk_dealloc(chunk, -MIB,
+						      UNKNOWN_CHUNK))
+MISUSED(dealloc_odd_type, "chunk_dealloc", chunk_dealloc(chunk, 4 * MIB, 77))
 
 static void dealloc_twice_commit(void)
 {
@@ -145,30 +157,276 @@ static void dealloc_two(void)
 	expect_death(&misuse);
 }
 
-MISUSE(map_nothing, "pages_map", pages_map(NULL, 0))
-MISUSE(map_odd_size, "pages_map", pages_map(NULL, 100))
-MISUSE(map_odd_addr, "pages_map", pages_map((void *)100, 4096))
-MISUSE(map_wraps, "pages_map", pages_map((void *)-4096, 8192))
-MISUSE(unmap_nothing, "pages_unmap", pages_unmap(chunk, 0))
-MISUSE(unmap_odd_size, "pages_unmap", pages_unmap(chunk, 100))
-MISUSE(unmap_odd_addr, "pages_unmap", pages_unmap(chunk + 8, MIB))
-MISUSE(unmap_null, "pages_unmap", pages_unmap(NULL, MIB))
-MISUSE(unmap_wraps, "pages_unmap", pages_unmap(chunk, WRAP))
-MISUSE(commit_nothing, "pages_commit", (void)!pages_commit(chunk, 0))
-MISUSE(commit_odd_size, "pages_commit", (void)!pages_commit(chunk, 100))
-MISUSE(commit_odd_addr, "pages_commit", (void)!pages_commit(chunk + 8, MIB))
-MISUSE(commit_null, "pages_commit", (void)!pages_commit(NULL, MIB))
-MISUSE(commit_wraps, "pages_commit", (void)!pages_commit(chunk, WRAP))
-MISUSE(decommit_nothing, "pages_decommit", pages_decommit(chunk, 0))
-MISUSE(decommit_odd_size, "pages_decommit", pages_decommit(chunk, 100))
-MISUSE(decommit_odd_addr, "pages_decommit", pages_decommit(chunk + 8, MIB))
-MISUSE(decommit_null, "pages_decommit", pages_decommit(NULL, MIB))
-MISUSE(decommit_wraps, "pages_decommit", pages_decommit(chunk, WRAP))
-MISUSE(purge_nothing, "pages_purge", pages_purge(chunk, 0, true))
-MISUSE(purge_odd_size, "pages_purge", pages_purge(chunk, 100, true))
-MISUSE(purge_odd_addr, "pages_purge", pages_purge(chunk + 8, MIB, true))
-MISUSE(purge_null, "pages_purge", pages_purge(NULL, MIB, true))
-MISUSE(purge_wraps, "pages_purge", pages_purge(chunk, WRAP, true))
+MISUSED(map_nothing, "pages_map", pages_map(NULL, 0))
+MISUSED(map_odd_size, "pages_map", pages_map(NULL, 100))
+MISUSED(map_odd_addr, "pages_map", pages_map((void *)100, 4096))
+MISUSED(map_wraps, "pages_map", pages_map((void *)-4096, 8192))
+MISUSED(unmap_nothing, "pages_unmap", pages_unmap(chunk, 0))
+MISUSED(unmap_odd_size, "pages_unmap", pages_unmap(chunk, 100))
+MISUSED(unmap_odd_addr, "pages_unmap", pages_unmap(chunk + 8, MIB))
+MISUSED(unmap_null, "pages_unmap", pages_unmap(NULL, MIB))
+MISUSED(unmap_wraps, "pages_unmap", pages_unmap(chunk, WRAP))
+MISUSED(commit_nothing, "pages_commit", (void)!pages_commit(chunk, 0))
+MISUSED(commit_odd_size, "pages_commit", (void)!pages_commit(chunk, 100))
+MISUSED(commit_odd_addr, "pages_commit", (void)!pages_commit(chunk + 8, MIB))
+MISUSED(commit_null, "pages_commit", (void)!pages_commit(NULL, MIB))
+MISUSED(commit_wraps, "pages_commit", (void)!pages_commit(chunk, WRAP))
+MISUSED(decommit_nothing, "pages_decommit", pages_decommit(chunk, 0))
+MISUSED(decommit_odd_size, "pages_decommit", pages_decommit(chunk, 100))
+MISUSED(decommit_odd_addr, "pages_decommit", pages_decommit(chunk + 8, MIB))
+MISUSED(decommit_null, "pages_decommit", pages_decommit(NULL, MIB))
+MISUSED(decommit_wraps, "pages_decommit", pages_decommit(chunk, WRAP))
+MISUSED(purge_nothing, "pages_purge", pages_purge(chunk, 0, true))
+MISUSED(purge_odd_size, "pages_purge", pages_purge(chunk, 100, true))
+MISUSED(purge_odd_addr, "pages_purge", pages_purge(chunk + 8, MIB, true))
+MISUSED(purge_null, "pages_purge", pages_purge(NULL, MIB, true))
+MISUSED(purge_wraps, "pages_purge", pages_purge(chunk, WRAP, true))
+
+/* Memory that its owner has given back: kept for reuse, or unmapped */
+static char *dead(size_t limit)
+{
+	char *dying = alloc_mib(4);
+
+	chunk_set_recycle_limit(limit);
+	fill(dying, 4 * MIB, 1);
+	dealloc_mib(dying, 4);
+	return dying;
+}
+
+/* Windows keeps single chunks and no others. */
+static char *kept_dead(void)
+{
+	char *dying = alloc_mib(1);
+
+	dealloc_mib(dying, 1);
+	return dying;
+}
+
+static void expect_not_committed(char *at, size_t size)
+{
+	struct chunk_stats before = stats_now();
+
+	errno = 0;
+	expect(!pages_commit(at, size));
+	/* A batch says so of its element. */
+	expect(errno == EINVAL || errno == ENOMEM);
+	expect_trap(at);
+	errno = 0;
+	expect(!pages_populate(at, size));
+	expect_equal(errno, EINVAL);
+	expect_trap(at);
+	expect_equal(stats_now().commits, before.commits);
+	expect_equal(stats_now().decommitted_bytes, before.decommitted_bytes);
+}
+
+/* Refused, and not done: the caller sees it by the result. */
+static void commit_dead(void)
+{
+	static const size_t limits[] = { 128 * MIB, 0 };
+	size_t page = page_size();
+
+	chunk = alloc_mib(4);
+	fill(chunk, 4 * MIB, 1);
+	for (size_t i = 0; i < TAP_COUNT(limits); i++) {
+		char *gone = dead(limits[i]);
+
+		expect_not_committed(gone, 4 * MIB);
+		expect_not_committed(gone, page);
+		expect_not_committed(gone + 3 * MIB + page, MIB - page);
+		expect_equal((uintptr_t)chunk_is_live(gone), false);
+	}
+	expect(is_filled(chunk, 4 * MIB, 1));
+	expect_stats_consistent();
+}
+
+static void commit_dead_in_batch(void)
+{
+	char *gone = dead(128 * MIB);
+	struct chunk_op some[3] = {
+		{ .addr = alloc_mib(1), .size = MIB },
+		{ .addr = gone + MIB, .size = MIB },
+		{ .addr = alloc_mib(1), .size = MIB },
+	};
+
+	/* One of those may have got it again. */
+	some[1].addr = dead(128 * MIB);
+	pages_decommit(some[0].addr, MIB);
+	pages_decommit(some[2].addr, MIB);
+	expect_equal(pages_commit_batch(some, 3), 2);
+	expect_equal(some[0].error, 0);
+	expect_equal(some[1].error, EINVAL);
+	expect_equal(some[2].error, 0);
+	expect(is_zero(some[0].addr, MIB) && is_zero(some[2].addr, MIB));
+	expect_trap(some[1].addr);
+}
+
+static void commit_unmapped(void)
+{
+	size_t page = page_size();
+	char *mapped = pages_map(NULL, 9 * page);
+
+	expect(mapped);
+	pages_unmap(mapped, 9 * page);
+	errno = 0;
+	expect(!pages_commit(mapped, 9 * page));
+	expect(errno);
+	expect_trap(mapped);
+}
+
+MISUSED(decommit_dead, "pages_decommit", pages_decommit(dead(128 * MIB), MIB))
+MISUSED(decommit_released, "pages_decommit", pages_decommit(dead(0), 4 * MIB))
+MISUSED(decommit_dead_tail, "pages_decommit",
+	pages_decommit(dead(128 * MIB) + 4 * MIB - page_size(), page_size()))
+MISUSED(purge_dead, "pages_purge", pages_purge(dead(128 * MIB), MIB, true))
+MISUSED(purge_released, "pages_purge", pages_purge(dead(0), MIB, true))
+MISUSED(unmap_dead, "pages_unmap", pages_unmap(kept_dead(), MIB))
+MISUSED(unmap_live, "pages_unmap", pages_unmap(chunk, 4 * MIB))
+MISUSED(unmap_live_part, "pages_unmap", pages_unmap(chunk + MIB, MIB))
+
+/* Out of its chunk, whatever is there: nothing, what was given back, another's */
+MISUSED(commit_leaves, "pages_commit",
+	(void)!pages_commit(chunk + 3 * MIB, MIB + page_size()))
+MISUSED(populate_leaves, "pages_populate",
+	(void)!pages_populate(chunk + 3 * MIB, MIB + page_size()))
+MISUSED(decommit_leaves, "pages_decommit",
+	pages_decommit(chunk, 4 * MIB + page_size()))
+MISUSED(purge_leaves, "pages_purge",
+	pages_purge(chunk + 4 * MIB - page_size(), 2 * page_size(), true))
+MISUSED(unmap_leaves, "pages_unmap", pages_unmap(chunk, 5 * MIB))
+MISUSED(decommit_neighbour, "pages_decommit",
+	pages_decommit(adjoining_chunks(2) + MIB / 2, MIB))
+MISUSED(commit_neighbour, "pages_commit",
+	(void)!pages_commit(adjoining_chunks(2), 2 * MIB))
+
+/* The second of two, and the end of what was the first */
+static char *half_dead(void)
+{
+	char *row = adjoining_chunks(2);
+
+	dealloc_mib(row, 1);
+	return row + MIB / 2;
+}
+
+MISUSED(commit_runs_into, "pages_commit",
+	(void)!pages_commit(half_dead(), MIB))
+MISUSED(decommit_runs_into, "pages_decommit", pages_decommit(half_dead(), MIB))
+MISUSED(purge_runs_into, "pages_purge", pages_purge(half_dead(), MIB, false))
+MISUSED(unmap_runs_into, "pages_unmap", pages_unmap(half_dead(), MIB))
+
+/* With CHUNK_OPTIONS="check:on", from the start */
+static void use_checks(void)
+{
+	const char *now = getenv("CHUNK_OPTIONS");
+	char options[256];
+
+	snprintf(options, sizeof(options), "%s%scheck:on", now ? now : "",
+		 now ? "," : "");
+	tap_setenv("CHUNK_OPTIONS", options);
+}
+
+/* Foreign to libchunk, and its own: only with check:on is it told apart. */
+static void use_foreign(void *arg)
+{
+	char *foreign = foreign_mapping(MIB);
+
+	(void)arg;
+	fill(foreign, MIB, 1);
+	expect(pages_purge(foreign, MIB, true));
+	expect(is_zero(foreign, MIB));
+}
+
+static void checks_commit(void *arg)
+{
+	const struct misuse *misuse = arg;
+
+	use_checks();
+	chunk = alloc_mib(4);
+	misuse->commit();
+}
+
+static void expect_checked_death(const struct misuse *misuse)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, checks_commit, (void *)misuse);
+	tap_note("%.*s", (int)strcspn(outcome.text, "\n"), outcome.text);
+	expect(tap_aborted(&outcome));
+	expect_equal(outcome.lines, 1);
+	expect(strstr(outcome.text, misuse->call));
+}
+
+#define CHECKED(name, function, statement)				\
+static void name##_commit(void)						\
+{									\
+	statement;							\
+}									\
+									\
+static void name(void)							\
+{									\
+	static const struct misuse misuse = { function, name##_commit };\
+									\
+	expect_checked_death(&misuse);					\
+}
+
+static char *foreign_pages(void)
+{
+	return foreign_mapping(MIB);
+}
+
+CHECKED(commit_foreign, "pages_commit",
+	(void)!pages_commit(foreign_pages(), MIB))
+CHECKED(decommit_foreign, "pages_decommit",
+	pages_decommit(foreign_pages(), MIB))
+CHECKED(purge_foreign, "pages_purge", pages_purge(foreign_pages(), MIB, true))
+CHECKED(unmap_foreign, "pages_unmap", pages_unmap(foreign_pages(), MIB))
+CHECKED(purge_decommitted, "pages_purge",
+	(pages_decommit(chunk + MIB, page_size()),
+	 pages_purge(chunk, 4 * MIB, false)))
+CHECKED(dealloc_not_zero, "chunk_dealloc",
+	(chunk[3 * MIB + 5] = 1,
+	 pages_decommit(chunk + MIB, MIB),
+	 chunk_dealloc(chunk, 4 * MIB, ZEROED_CHUNK)))
+
+static void use_everything(void *arg)
+{
+	size_t page = page_size();
+	char *mapped, *base;
+
+	(void)arg;
+	use_checks();
+	chunk = alloc_mib(4);
+	mapped = pages_map(NULL, 16 * page);
+	base = chunk_alloc(2 * MIB, MIB, true);
+	expect(mapped && base);
+	for (int i = 0; i < 3; i++) {
+		pages_decommit(mapped + 4 * page, 8 * page);
+		expect(pages_commit(mapped, 16 * page));
+		pages_purge(mapped, 16 * page, true);
+		pages_decommit(base + MIB, MIB);
+		expect(pages_commit(base, 2 * MIB));
+		pages_decommit(chunk + MIB, 2 * MIB);
+		expect(pages_commit(chunk, 3 * MIB));
+		pages_purge(chunk, 4 * MIB, true);
+		pages_decommit(chunk + 2 * MIB, MIB);
+		chunk_dealloc(chunk, 4 * MIB, ZEROED_CHUNK);
+		chunk = alloc_mib(4);
+	}
+	pages_unmap(mapped, 16 * page);
+	expect_stats_consistent();
+}
+
+/* What is right stays right, with all checks on. */
+static void checks_hold_their_peace(void)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, use_everything, NULL);
+	tap_note("%.*s", (int)strcspn(outcome.text, "\n"), outcome.text);
+	expect_equal(outcome.status, 0);
+	expect_equal(outcome.lines, 0);
+	tap_child(&outcome, use_foreign, NULL);
+	expect_equal(outcome.status, 0);
+}
 
 /* As large as all of the address space, or half of it */
 #define NOWHERE	((size_t)1 << (sizeof(size_t) > 4 ? 47 : 31))
@@ -197,6 +455,7 @@ static void impossible_is_no_misuse(void)
 	expect_equal(outcome.lines, 0);
 }
 
+/* In the order in which they were given */
 static void message_shows_values(void)
 {
 	static const struct misuse misuse = { "chunk_alloc",
@@ -204,9 +463,98 @@ static void message_shows_values(void)
 	struct tap_outcome outcome;
 
 	tap_child(&outcome, commit, (void *)&misuse);
-	/* 3 MiB, in one notation or another. */
-	expect(strstr(outcome.text, "3145728") ||
-	       strstr(outcome.text, "300000"));
+	expect(strstr(outcome.text, "1048576, 3145728)"));
+}
+
+static struct chunk_op ops[100];
+
+static void fill_ops(char *first, size_t size)
+{
+	for (size_t i = 0; i < TAP_COUNT(ops); i++)
+		ops[i] = (struct chunk_op) {
+			.addr = first ? first + i * MIB : NULL,
+			.size = size, .alignment = MIB,
+		};
+}
+
+static void bad_alloc_batch(void *arg)
+{
+	(void)arg;
+	fill_ops(NULL, MIB);
+	ops[70].alignment = 3;
+	chunk_alloc_batch(ops, TAP_COUNT(ops));
+}
+
+static void bad_dealloc_batch(void *arg)
+{
+	(void)arg;
+	fill_ops(adjoining_chunks(TAP_COUNT(ops)), MIB);
+	ops[70].addr = ops[69].addr;
+	chunk_dealloc_batch(ops, TAP_COUNT(ops));
+}
+
+static void bad_type_batch(void *arg)
+{
+	(void)arg;
+	fill_ops(adjoining_chunks(TAP_COUNT(ops)), MIB);
+	ops[70].type = 77;
+	chunk_dealloc_batch(ops, TAP_COUNT(ops));
+}
+
+static void bad_commit_batch(void *arg)
+{
+	(void)arg;
+	fill_ops(alloc_mib(TAP_COUNT(ops)), MIB);
+	ops[70].size = 100;
+	pages_commit_batch(ops, TAP_COUNT(ops));
+}
+
+static void bad_decommit_batch(void *arg)
+{
+	(void)arg;
+	fill_ops(alloc_mib(TAP_COUNT(ops)), MIB);
+	ops[70].size = 100;
+	pages_decommit_batch(ops, TAP_COUNT(ops));
+}
+
+static void expect_element(void (*run)(void *), const char *start)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, run, NULL);
+	tap_note("%.*s", (int)strcspn(outcome.text, "\n"), outcome.text);
+	expect(tap_aborted(&outcome));
+	expect_equal(outcome.lines, 1);
+	expect(!strncmp(outcome.text, start, strlen(start)));
+}
+
+/* Behind the first group of them, as well */
+static void message_names_the_element(void)
+{
+	expect_element(bad_alloc_batch,
+		       "libchunk: chunk_alloc_batch(ops[70]: 1048576, 3): ");
+	expect_element(bad_dealloc_batch,
+		       "libchunk: chunk_dealloc_batch(ops[70]: 0x");
+	expect_element(bad_type_batch,
+		       "libchunk: chunk_dealloc_batch(ops[70]: 0x");
+	expect_element(bad_commit_batch,
+		       "libchunk: pages_commit_batch(ops[70]: 0x");
+	expect_element(bad_decommit_batch,
+		       "libchunk: pages_decommit_batch(ops[70]: 0x");
+}
+
+static void bad_backing(void *arg)
+{
+	(void)arg;
+	chunk_configure((enum chunk_backing)7, 3 * MIB);
+}
+
+static void configure_shows_values(void)
+{
+	struct tap_outcome outcome;
+
+	tap_child(&outcome, bad_backing, NULL);
+	expect(strstr(outcome.text, "chunk_configure(7, 3145728): "));
 }
 
 static void commit_unheard(void *arg)
@@ -233,7 +581,8 @@ static const struct tap_case cases[] = {
 	CASE(alloc_nothing), CASE(alloc_odd_size), CASE(alloc_huge_odd_size),
 	CASE(alloc_unaligned), CASE(alloc_page_aligned),
 	CASE(alloc_three_aligned), CASE(alloc_odd_aligned),
-	CASE(alloc_base_nothing),
+	CASE(alloc_base_nothing), CASE(alloc_decommitted_odd),
+	CASE(alloc_decommitted_unaligned),
 	CASE(dealloc_null), CASE(dealloc_part), CASE(dealloc_tail),
 	CASE(dealloc_inner), CASE(dealloc_more), CASE(dealloc_nothing),
 	CASE(dealloc_page), CASE(dealloc_unaligned), CASE(dealloc_wraps),
@@ -250,8 +599,21 @@ static const struct tap_case cases[] = {
 	CASE(decommit_odd_addr), CASE(decommit_null), CASE(decommit_wraps),
 	CASE(purge_nothing), CASE(purge_odd_size), CASE(purge_odd_addr),
 	CASE(purge_null), CASE(purge_wraps),
+	CASE(commit_dead), CASE(commit_dead_in_batch), CASE(commit_unmapped),
+	CASE(decommit_dead), CASE(decommit_released), CASE(decommit_dead_tail),
+	CASE(purge_dead), CASE(purge_released), CASE(unmap_dead),
+	CASE(unmap_live), CASE(unmap_live_part),
+	CASE(commit_leaves), CASE(populate_leaves), CASE(decommit_leaves),
+	CASE(purge_leaves), CASE(unmap_leaves), CASE(decommit_neighbour),
+	CASE(commit_neighbour),
+	CASE(commit_runs_into), CASE(decommit_runs_into),
+	CASE(purge_runs_into), CASE(unmap_runs_into),
+	CASE(commit_foreign), CASE(decommit_foreign), CASE(purge_foreign),
+	CASE(unmap_foreign), CASE(purge_decommitted), CASE(dealloc_not_zero),
+	CASE(checks_hold_their_peace),
 	CASE(no_stderr),
-	CASE(message_shows_values), CASE(impossible_is_no_misuse),
+	CASE(message_shows_values), CASE(message_names_the_element),
+	CASE(configure_shows_values), CASE(impossible_is_no_misuse),
 };
 
 const struct tap_suite tap_suite = {

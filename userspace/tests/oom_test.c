@@ -213,6 +213,66 @@ static void overcommit_strict(void)
 	expect_stats_consistent();
 }
 
+/* What all processes are charged, in bytes */
+static size_t charged(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	unsigned long kib = 0;
+	char line[256];
+
+	expect(file);
+	while (fgets(line, sizeof(line), file) &&
+	       sscanf(line, "Committed_AS: %lu", &kib) != 1)
+		;
+	fclose(file);
+	expect(kib);
+	return (size_t)kib << 10;
+}
+
+static void use_up_with_holes(void *arg)
+{
+	char *chunk = chunk_alloc(64 * MIB, MIB, false);
+
+	(void)arg;
+	expect(chunk);
+	pages_decommit(chunk, 32 * MIB);
+	while (chunk_alloc(16 * MIB, MIB, false))
+		;
+	expect(!chunk_alloc(16 * MIB, MIB, false));
+}
+
+/* Decommitted memory is others', or a line says that it is not. */
+static void charge_is_given_back(void)
+{
+	const size_t size = 128 * MIB;
+	struct tap_outcome outcome;
+	char *chunk, *cage;
+	size_t before;
+
+	if (overcommit_mode() != 2)
+		tap_skip("the overcommit mode is %d", overcommit_mode());
+	if (on_device()) {
+		tap_child(&outcome, use_up_with_holes, NULL);
+		tap_note("%s", outcome.text);
+		expect_equal(outcome.status, 0);
+		expect_equal(outcome.lines, 1);
+		expect(strstr(outcome.text, "vm.overcommit_memory=2"));
+		expect(strstr(outcome.text, "backend:mmap"));
+		return;
+	}
+	chunk = chunk_alloc(size, MIB, false);
+	if (!chunk)
+		tap_skip("128 MiB are too much here");
+	before = charged();
+	pages_decommit(chunk, size);
+	expect(charged() + size / 2 < before);
+	/* Nor is what was never committed charged. */
+	before = charged();
+	cage = chunk_alloc_decommitted(64 * GIB, MIB);
+	expect(cage);
+	expect(charged() < before + size);
+}
+
 /* As many mappings as there may be, none of which merge. */
 static size_t use_up_mappings(char **place)
 {
@@ -312,6 +372,58 @@ static void recycled_without_a_mapping(void)
 	expect_stats_consistent();
 }
 
+/*
+ * All that a limit allows in chunks of 1 MiB; then what is free of it, every
+ * @nth of those in a row apart, is asked for in one piece.
+ */
+static void kept_is_released(int resource, size_t nth)
+{
+	const size_t room = 100 * MIB;
+	size_t count = 0, freed = 0;
+	char *large;
+
+	need_limit(resource);
+	dealloc_mib(alloc_mib(1), 1);
+	limit_to(resource, room);
+	while (count < MOST && (chunks[count] = chunk_alloc(MIB, MIB, false)))
+		touch(chunks[count++], MIB);
+	expect(count > 60 && count < MOST);
+	for (size_t i = 0; i < count; i++) {
+		if (nth && i % nth == 0)
+			continue;
+		dealloc_mib(chunks[i], 1);
+		freed++;
+	}
+	tap_note("%zu of %zu MiB free, %zu MiB kept", freed, count,
+		 chunk_recycled_bytes() / MIB);
+	/* Bookkeeping may take some more. */
+	large = chunk_alloc((freed - 3) * MIB, MIB, false);
+	expect(large);
+	fill(large, (freed - 3) * MIB, 1);
+	for (size_t i = 0; nth && i < count; i += nth)
+		expect(chunk_is_live(chunks[i]) && *chunks[i]);
+	expect_stats_consistent();
+	dealloc_mib(large, freed - 3);
+	/* The same for what is no chunk. */
+	expect(chunk_alloc(freed / 2 * MIB, MIB, true));
+	expect_stats_consistent();
+}
+
+static void kept_by_address_space(void)
+{
+	kept_is_released(RLIMIT_AS, 0);
+}
+
+static void kept_by_data(void)
+{
+	kept_is_released(RLIMIT_DATA, 0);
+}
+
+static void kept_apart(void)
+{
+	kept_is_released(RLIMIT_AS, 8);
+}
+
 /* A limit hit at the very first call, and lifted later. */
 static void at_the_first_call(void)
 {
@@ -358,8 +470,12 @@ static const struct tap_case cases[] = {
 	{ "commit under RLIMIT_DATA", commit_fails },
 	{ "recycling under RLIMIT_DATA loses nothing", recycling_fails },
 	{ "overcommit mode 2", overcommit_strict },
+	{ "overcommit mode 2: what is decommitted", charge_is_given_back },
 	{ "no mapping left", no_mapping_left },
 	{ "recycling without a mapping left", recycled_without_a_mapping },
+	{ "what is kept is released first: RLIMIT_AS", kept_by_address_space },
+	{ "what is kept is released first: RLIMIT_DATA", kept_by_data },
+	{ "what is kept is released first, from between others", kept_apart },
 	{ "RLIMIT_AS at the first call", at_the_first_call },
 	{ "RLIMIT_AS at every point", at_every_point },
 };

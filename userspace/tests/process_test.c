@@ -5,6 +5,7 @@
  * functions, as another user, in a thread that is not the first.
  */
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -366,6 +367,56 @@ static void named_mapping(void)
 	expect(strstr(name, "chunk"));
 }
 
+/* A plug-in comes and goes, and libchunk with it. */
+static void load_and_unload(const char *path)
+{
+	void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	void *(*alloc)(size_t size, size_t alignment, bool base);
+	void (*dealloc)(void *chunk, size_t size, enum chunk_type type);
+	char *chunk;
+
+	if (!library)
+		tap_note("%s", dlerror());
+	expect(library);
+	/* C has no conversion of a pointer to data into one to a function. */
+	*(void **)&alloc = dlsym(library, "chunk_alloc");
+	*(void **)&dealloc = dlsym(library, "chunk_dealloc");
+	expect(alloc && dealloc);
+	chunk = alloc(4 * MIB, MIB, false);
+	expect(chunk);
+	fill(chunk, 4 * MIB, 1);
+	dealloc(chunk, 4 * MIB, UNKNOWN_CHUNK);
+	expect(!dlclose(library));
+}
+
+static size_t count_descriptors(void)
+{
+	DIR *all = opendir("/proc/self/fd");
+	size_t count = 0;
+
+	expect(all);
+	while (readdir(all))
+		count++;
+	closedir(all);
+	return count;
+}
+
+static void loaded_again(void)
+{
+	char *path = beside("../../libchunk.so");
+	size_t descriptors, mappings;
+
+	if (access(path, R_OK))
+		tap_skip("there is no %s", path);
+	load_and_unload(path);
+	descriptors = count_descriptors();
+	mappings = count_mappings();
+	for (size_t i = 0; i < 8; i++)
+		load_and_unload(path);
+	expect_equal(count_descriptors(), descriptors);
+	expect_equal(count_mappings(), mappings);
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "used from a constructor before main and a destructor after",
@@ -390,6 +441,7 @@ static const struct tap_case cases[] = {
 	{ "as a user without privileges", another_user },
 	{ "the first thread to use it is gone", first_user_is_gone },
 	{ "mappings are named", named_mapping },
+	{ "loaded and unloaded again and again", loaded_again },
 };
 
 const struct tap_suite tap_suite = {

@@ -51,9 +51,18 @@ static atomic_uint asked;
 
 static void on_signal(int signal_number)
 {
-	(void)signal_number;
+	struct chunk_info info = { .size = sizeof(info) };
+
 	if (!chunk_is_live(always_live) || chunk_is_live(&stop))
 		_exit(3);
+	if (!chunk_lookup(always_live, &info) || !info.committed)
+		_exit(4);
+	/* Nothing, as far as there is nothing; and what is in the making */
+	(void)signal_number;
+	if (chunk_lookup(&stop, &info) || info.where != NO_CHUNK)
+		_exit(5);
+	chunk_lookup(always_live - MIB, &info);
+	chunk_lookup(always_live + 3 * MIB, &info);
 	atomic_fetch_add(&asked, 1);
 }
 

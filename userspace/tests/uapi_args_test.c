@@ -15,6 +15,7 @@
  * struct command - one ioctl
  * @number: CHUNK_IOC_*
  * @size:   bytes of its structure
+ * @least:  bytes of what that was at first, or 0: the same
  * @output: it writes to its argument
  * @zeros:  offsets of 32-bit fields that must be zero, up to the first 0
  * @known:  bits that the first of these may have
@@ -22,33 +23,36 @@
 struct command {
 	unsigned long number;
 	size_t size;
+	size_t least;
 	bool output;
 	size_t zeros[4];
 	__u32 known;
 };
 
 static const struct command commands[] = {
-	{ CHUNK_IOC_INFO, sizeof(struct chunk_ioc_info), true, { 0 }, 0 },
-	{ CHUNK_IOC_CONFIGURE, sizeof(struct chunk_ioc_configure), false,
+	{ CHUNK_IOC_INFO, sizeof(struct chunk_ioc_info), 0, true, { 0 }, 0 },
+	{ CHUNK_IOC_CONFIGURE, sizeof(struct chunk_ioc_configure), 0, false,
 	  { offsetof(struct chunk_ioc_configure, flags),
 	    offsetof(struct chunk_ioc_configure, pad) }, 0 },
-	{ CHUNK_IOC_ALLOC, sizeof(struct chunk_ioc_alloc), true,
-	  { offsetof(struct chunk_ioc_alloc, flags) }, CHUNK_ALLOC_POPULATE },
-	{ CHUNK_IOC_DEALLOC, sizeof(struct chunk_ioc_dealloc), false, { 0 }, 0 },
-	{ CHUNK_IOC_COMMIT, sizeof(struct chunk_ioc_range), false,
+	{ CHUNK_IOC_ALLOC, sizeof(struct chunk_ioc_alloc), 0, true,
+	  { offsetof(struct chunk_ioc_alloc, flags) },
+	  CHUNK_ALLOC_POPULATE | CHUNK_ALLOC_DECOMMITTED },
+	{ CHUNK_IOC_DEALLOC, sizeof(struct chunk_ioc_dealloc), 0, false, { 0 }, 0 },
+	{ CHUNK_IOC_COMMIT, sizeof(struct chunk_ioc_range), 0, false,
 	  { offsetof(struct chunk_ioc_range, flags) }, CHUNK_COMMIT_POPULATE },
-	{ CHUNK_IOC_DECOMMIT, sizeof(struct chunk_ioc_range), false,
+	{ CHUNK_IOC_DECOMMIT, sizeof(struct chunk_ioc_range), 0, false,
 	  { offsetof(struct chunk_ioc_range, flags) }, CHUNK_DECOMMIT_LOCKED },
-	{ CHUNK_IOC_LOOKUP, sizeof(struct chunk_ioc_lookup), true,
+	{ CHUNK_IOC_LOOKUP, sizeof(struct chunk_ioc_lookup),
+	  CHUNK_LOOKUP_SIZE_1, true,
 	  { offsetof(struct chunk_ioc_lookup, flags) }, 0 },
-	{ CHUNK_IOC_LIMIT, sizeof(struct chunk_ioc_limit), true,
+	{ CHUNK_IOC_LIMIT, sizeof(struct chunk_ioc_limit), 0, true,
 	  { offsetof(struct chunk_ioc_limit, flags) }, 0 },
-	{ CHUNK_IOC_STATS, sizeof(struct chunk_ioc_stats), true,
+	{ CHUNK_IOC_STATS, sizeof(struct chunk_ioc_stats), 0, true,
 	  { offsetof(struct chunk_ioc_stats, flags) }, 0 },
-	{ CHUNK_IOC_BATCH, sizeof(struct chunk_ioc_batch), true,
+	{ CHUNK_IOC_BATCH, sizeof(struct chunk_ioc_batch), 0, true,
 	  { offsetof(struct chunk_ioc_batch, flags),
 	    offsetof(struct chunk_ioc_batch, pad) },
-	  CHUNK_ALLOC_POPULATE },
+	  CHUNK_ALLOC_POPULATE | CHUNK_ALLOC_DECOMMITTED },
 };
 
 #define END	(commands + TAP_COUNT(commands))
@@ -260,7 +264,8 @@ static void too_short(void)
 	set_up();
 	for (const struct command *c = commands; c < END; c++) {
 		prepare(c, &args);
-		for (args.size = 0; args.size < c->size; args.size++)
+		for (args.size = 0; args.size < (c->least ?: c->size);
+		     args.size++)
 			expect_refused(c, EINVAL, &args);
 	}
 }

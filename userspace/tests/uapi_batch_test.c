@@ -270,8 +270,8 @@ static void bad_batches(void)
 	int fd = device_open();
 	char *hole = page_before_hole();
 	__u32 done, known[] = {
-		CHUNK_ALLOC_POPULATE, 0, CHUNK_COMMIT_POPULATE,
-		CHUNK_DECOMMIT_LOCKED,
+		CHUNK_ALLOC_POPULATE | CHUNK_ALLOC_DECOMMITTED, 0,
+		CHUNK_COMMIT_POPULATE, CHUNK_DECOMMIT_LOCKED,
 	};
 
 	want_alloc(0, MIB, MIB);
@@ -290,6 +290,8 @@ static void bad_batches(void)
 							&done));
 		}
 	}
+	expect_refusal(fd, EINVAL, batch_at(fd, CHUNK_BATCH_ALLOC, known[0],
+					    ops, 1, &done));
 	expect_refusal(fd, EFAULT, batch_at(fd, 0, 0, NULL, 1, &done));
 	expect_equal(done, 0);
 	expect_refusal(fd, EFAULT, batch_at(fd, 0, 0, (void *)-4096, 1, &done));
@@ -425,6 +427,29 @@ static void populated_batch(void)
 	}
 }
 
+static void decommitted_batch(void)
+{
+	int fd = device_open();
+	__u32 done;
+
+	for (__u32 i = 0; i < 40; i++)
+		want_alloc(i, (1 + i % 3) * MIB, MIB);
+	expect_equal(batch_at(fd, CHUNK_BATCH_ALLOC, CHUNK_ALLOC_DECOMMITTED,
+			      ops, 40, &done), 0);
+	expect_equal(done, 40);
+	for (__u32 i = 0; i < 40; i++)
+		expect_trap(addr_of(&ops[i]));
+	expect_equal(device_stats(fd).decommitted_bytes,
+		     device_stats(fd).live_bytes);
+	for (__u32 i = 0; i < 40; i++)
+		expect_equal(device_commit(fd, addr_of(&ops[i]),
+					   ops[i].length), 0);
+	for (__u32 i = 0; i < 40; i++)
+		expect(is_zero(addr_of(&ops[i]), ops[i].length));
+	expect_equal(device_stats(fd).decommitted_bytes, 0);
+	expect_consistent(fd);
+}
+
 /* A page that cannot be written is none that could be populated. */
 static void populate_refused(void)
 {
@@ -457,6 +482,7 @@ static const struct tap_case cases[] = {
 	{ "populate: no fault is left to be taken", populated },
 	{ "populate on commit", populated_commit },
 	{ "populate in a batch", populated_batch },
+	{ "decommitted from the start, in a batch", decommitted_batch },
 	{ "populate what cannot be written", populate_refused },
 };
 

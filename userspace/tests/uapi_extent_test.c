@@ -4,6 +4,7 @@
  * changed nothing; what is accepted does exactly what was asked.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sys/mman.h>
@@ -316,6 +317,158 @@ static void lookup(void)
 	expect_equal(device_state(fd, kept), CHUNK_STATE_LIVE);
 }
 
+/* From one end to the next: what a scanner of memory does */
+static size_t count_runs(int fd, uintptr_t from, uintptr_t to, __u32 state)
+{
+	size_t bytes = 0, calls = 0;
+
+	while (from < to) {
+		struct chunk_ioc_lookup l = device_lookup(fd, (void *)from);
+
+		expect(l.end > from);
+		expect(++calls < 10000);
+		if (l.end > to)
+			l.end = to;
+		if (l.state == state)
+			bytes += l.end - from;
+		from = l.end;
+	}
+	return bytes;
+}
+
+static void lookup_of_runs(void)
+{
+	int fd = device_open();
+	size_t page = page_size();
+	uintptr_t extent = (uintptr_t)device_alloc(fd, 300 * MIB, MIB);
+	struct chunk_ioc_lookup l;
+
+	expect_equal(device_decommit(fd, (char *)extent + 5 * page, page), 0);
+	expect_equal(device_decommit(fd, (char *)extent + 10 * MIB - page,
+				     250 * MIB), 0);
+	expect_equal(device_lookup(fd, (char *)extent + 7).end,
+		     extent + 5 * page);
+	expect_equal(device_lookup(fd, (char *)extent + 5 * page + 1).end,
+		     extent + 6 * page);
+	expect_equal(count_runs(fd, extent, extent + 300 * MIB,
+				CHUNK_STATE_LIVE | CHUNK_STATE_DECOMMITTED),
+		     250 * MIB + page);
+	expect_equal(count_runs(fd, extent, extent + 300 * MIB,
+				CHUNK_STATE_LIVE), 50 * MIB - page);
+	/* The whole address space, most of which is nothing of ours */
+	expect_equal(count_runs(fd, 0, UINTPTR_MAX, CHUNK_STATE_LIVE),
+		     50 * MIB - page);
+	l = device_lookup(fd, (char *)extent - 1);
+	if (!l.state)
+		expect_equal(l.end, extent);
+	expect_equal(device_dealloc(fd, (void *)extent, 300 * MIB), 0);
+	expect_equal(count_runs(fd, 0, UINTPTR_MAX,
+				CHUNK_STATE_RECYCLED | CHUNK_STATE_DECOMMITTED),
+		     device_stats(fd).recycled_bytes);
+	expect_equal(count_runs(fd, 0, UINTPTR_MAX, CHUNK_STATE_DECOMMITTED),
+		     device_stats(fd).reserved_bytes);
+}
+
+/* As a caller has it who was built before there was an end */
+static void lookup_without_end(void)
+{
+	int fd = device_open();
+	char *extent = prepared(fd);
+	struct chunk_ioc_lookup l = {
+		.size = CHUNK_LOOKUP_SIZE_1,
+		.addr = (uintptr_t)extent + MIB,
+		.end = 0xeeee,
+	};
+
+	expect_equal(offsetof(struct chunk_ioc_lookup, end),
+		     CHUNK_LOOKUP_SIZE_1);
+	expect_equal(call(fd, CHUNK_IOC_LOOKUP, &l), 0);
+	expect_equal(l.addr, (uintptr_t)extent);
+	expect_equal(l.state, CHUNK_STATE_LIVE | CHUNK_STATE_DECOMMITTED);
+	expect_equal(l.end, 0xeeee);
+	l.size = CHUNK_LOOKUP_SIZE_1 + 4;
+	l.addr = (uintptr_t)extent + MIB;
+	l.end = 0;
+	expect_equal(call(fd, CHUNK_IOC_LOOKUP, &l), 0);
+	expect_equal(l.end, (__u32)((uintptr_t)extent + 2 * MIB));
+}
+
+static struct chunk_ioc_alloc decommitted_alloc(__u64 length, __u64 alignment)
+{
+	return (struct chunk_ioc_alloc) {
+		.size = sizeof(struct chunk_ioc_alloc),
+		.flags = CHUNK_ALLOC_DECOMMITTED,
+		.length = length,
+		.alignment = alignment,
+	};
+}
+
+/* Fresh or used before, it traps until it is committed. */
+static void alloc_decommitted(void)
+{
+	struct chunk_ioc_alloc args = decommitted_alloc(4 * MIB, 4 * MIB);
+	int fd = device_open();
+	size_t page = page_size();
+	char *extent;
+
+	for (int round = 0; round < 2; round++) {
+		expect_equal(call(fd, CHUNK_IOC_ALLOC, &args), 0);
+		extent = (char *)(uintptr_t)args.addr;
+		expect_equal(args.addr % (4 * MIB), 0);
+		expect_equal(device_state(fd, extent), CHUNK_STATE_LIVE |
+			     CHUNK_STATE_DECOMMITTED);
+		for (size_t at = 0; at < 4 * MIB; at += page)
+			expect(read_traps(extent + at));
+		expect_equal(device_stats(fd).live_bytes, 4 * MIB);
+		expect_equal(device_stats(fd).decommitted_bytes, 4 * MIB);
+		expect_equal(device_commit(fd, extent + MIB + page, 2 * page),
+			     0);
+		expect_equal(device_stats(fd).decommitted_bytes,
+			     4 * MIB - 2 * page);
+		expect(is_zero(extent + MIB + page, 2 * page));
+		fill(extent + MIB + page, 2 * page, 1);
+		expect_trap(extent + MIB);
+		expect_trap(extent + MIB + 3 * page);
+		expect_equal(device_dealloc(fd, extent, 4 * MIB), 0);
+		expect_equal(device_stats(fd).decommitted_bytes, 0);
+		expect_consistent(fd);
+	}
+	expect_equal(device_stats(fd).allocs_recycled, 1);
+	/* The next is as always. */
+	expect(is_zero(device_alloc(fd, 4 * MIB, MIB), 4 * MIB));
+}
+
+/* Far more than there is of memory, and of page bitmaps */
+static void alloc_decommitted_huge(void)
+{
+	struct chunk_ioc_alloc args = decommitted_alloc(1024 * GIB, 32 * MIB);
+	int fd = device_open();
+	char *extent;
+
+	expect_equal(call(fd, CHUNK_IOC_ALLOC, &args), 0);
+	extent = (char *)(uintptr_t)args.addr;
+	expect_equal(device_stats(fd).decommitted_bytes, 1024 * GIB);
+	expect_trap(extent + 512 * GIB);
+	expect_equal(device_commit(fd, extent + 512 * GIB, MIB), 0);
+	fill(extent + 512 * GIB, MIB, 1);
+	expect_trap(extent + 512 * GIB + MIB);
+	expect_equal(device_dealloc(fd, extent, 1024 * GIB), 0);
+	expect_consistent(fd);
+}
+
+static void alloc_decommitted_refused(void)
+{
+	struct chunk_ioc_alloc args = decommitted_alloc(MIB, MIB);
+	int fd = device_open();
+
+	args.flags |= CHUNK_ALLOC_POPULATE;
+	expect_refusal(fd, EINVAL, call(fd, CHUNK_IOC_ALLOC, &args));
+	args = decommitted_alloc(MIB + 1, MIB);
+	expect_refusal(fd, EINVAL, call(fd, CHUNK_IOC_ALLOC, &args));
+	args = decommitted_alloc(1ULL << 47, MIB);
+	expect_refusal(fd, ENOMEM, call(fd, CHUNK_IOC_ALLOC, &args));
+}
+
 static void lookup_of_nothing(void)
 {
 	int fd = device_open();
@@ -491,6 +644,12 @@ static const struct tap_case cases[] = {
 	{ "COMMIT and DECOMMIT across extents", across_extents },
 	{ "LOOKUP", lookup },
 	{ "LOOKUP of what is nothing of ours", lookup_of_nothing },
+	{ "LOOKUP from run to run", lookup_of_runs },
+	{ "LOOKUP by a shorter structure", lookup_without_end },
+	{ "an extent that is decommitted from the start", alloc_decommitted },
+	{ "more of that than there is memory", alloc_decommitted_huge },
+	{ "what cannot be decommitted from the start",
+	  alloc_decommitted_refused },
 	{ "LIMIT is exact and capped", limits },
 	{ "CONFIGURE before the first extent", configuring },
 	{ "CONFIGURE after the first extent: EBUSY", configured_late },

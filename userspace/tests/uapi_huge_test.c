@@ -71,6 +71,32 @@ static void decommitted_is_zero(void)
 	expect_equal(device_stats(fd).decommitted_bytes, 0);
 }
 
+/* Nothing traps; what is written before the commit is lost. */
+static void born_decommitted(void)
+{
+	struct chunk_ioc_alloc args = {
+		.size = sizeof(args),
+		.flags = CHUNK_ALLOC_DECOMMITTED,
+		.length = 2 * HUGE_PAGE,
+		.alignment = HUGE_PAGE,
+	};
+	int fd = device_open_huge();
+	char *extent;
+
+	expect_equal(call(fd, CHUNK_IOC_ALLOC, &args), 0);
+	extent = (char *)(uintptr_t)args.addr;
+	expect_equal(device_stats(fd).decommitted_bytes, 2 * HUGE_PAGE);
+	expect_equal(device_state(fd, extent), CHUNK_STATE_LIVE |
+		     CHUNK_STATE_DECOMMITTED);
+	fill(extent, 2 * HUGE_PAGE, 1);
+	expect_equal(device_commit(fd, extent, HUGE_PAGE), 0);
+	expect(is_zero(extent, HUGE_PAGE));
+	expect_equal(device_stats(fd).decommitted_bytes, HUGE_PAGE);
+	expect_equal(device_dealloc(fd, extent, 2 * HUGE_PAGE), 0);
+	expect_equal(device_stats(fd).decommitted_bytes, 0);
+	expect_consistent(fd);
+}
+
 /* Wherever it lies, in pages: at both ends of chunks, and of page bitmaps */
 static const struct {
 	size_t first;
@@ -267,6 +293,7 @@ static const struct tap_case cases[] = {
 	{ "huge pages, seen in smaps", huge_pages },
 	{ "what can be huge is aligned", aligned },
 	{ "decommitted pages read as zero", decommitted_is_zero },
+	{ "decommitted from the start", born_decommitted },
 	{ "one commit takes all stray writes, and nothing but them",
 	  stray_writes_are_lost },
 	{ "what is handed out is zero", handed_out_zero },

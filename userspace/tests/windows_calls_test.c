@@ -205,10 +205,10 @@ static void recycled_in_vain(void)
 	expect(is_zero(single, MIB));
 }
 
-/* A range of several mappings, piece by piece */
+/* As if it came from several mappings, piece by piece */
 static void piecewise(void)
 {
-	char *row = adjoining_chunks(4);
+	char *row = alloc_mib(4);
 	size_t page = page_size();
 
 	calls_take_over(true);

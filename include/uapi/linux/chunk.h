@@ -45,7 +45,8 @@
  * else the call fails with E2BIG. Pads and unknown flags must be zero.
  *
  * Errors. A call that fails has changed nothing, except as said for ESTALE; but
- * address space mapped for it may stay in reserve or be kept for reuse.
+ * address space mapped for it may stay in reserve or be kept for reuse, and before
+ * ENOMEM is returned what was in reserve or kept for reuse goes back to the system.
  *
  * EFAULT      the argument, or part of it, is not accessible
  * E2BIG       the structure is longer than known here, and not zero there
@@ -171,9 +172,15 @@ struct chunk_ioc_configure {
  * which is cheaper than a fault on each; it fails with ENOMEM if they cannot be.
  */
 #define CHUNK_ALLOC_POPULATE	(1U << 0)
+/*
+ * CHUNK_IOC_ALLOC: the extent is decommitted. Not with CHUNK_ALLOC_POPULATE. Much
+ * address space costs little so: what is used of it is committed when it is.
+ */
+#define CHUNK_ALLOC_DECOMMITTED	(1U << 1)
 
 /**
- * struct chunk_ioc_alloc - CHUNK_IOC_ALLOC: a live, committed, zero extent
+ * struct chunk_ioc_alloc - CHUNK_IOC_ALLOC: a live extent, committed and zero
+ *                          unless @flags say otherwise
  * @size:      size of the structure
  * @flags:     CHUNK_ALLOC_*
  * @length:    bytes, a non-zero multiple of CHUNK_SIZE
@@ -242,8 +249,15 @@ struct chunk_ioc_range {
  * @addr:   any address; out: the first byte of the extent that contains it, or
  *          unchanged if @state has neither LIVE nor RECYCLED
  * @length: out: the extent's length in bytes, or 0
- * @state:  out: CHUNK_STATE_*; 0 if the address is nothing of this context's
+ * @state:  out: CHUNK_STATE_*; 0 if the address is nothing of this context's;
+ *          DECOMMITTED without LIVE and RECYCLED if it is held in reserve
  * @type:   out: CHUNK_TYPE_*
+ * @end:    out: from @addr as given up to here @state is the same; beyond it may
+ *          be, too, since no call looks far
+ *
+ * A scanner of memory goes from @end to @end, and passes over what is
+ * DECOMMITTED. Without @end, which is younger than the rest, the structure has
+ * CHUNK_LOOKUP_SIZE_1 bytes.
  */
 struct chunk_ioc_lookup {
 	__u32 size;
@@ -252,7 +266,10 @@ struct chunk_ioc_lookup {
 	__u64 length;
 	__u32 state;
 	__u32 type;
+	__u64 end;
 };
+
+#define CHUNK_LOOKUP_SIZE_1	32
 
 /**
  * struct chunk_ioc_limit - CHUNK_IOC_LIMIT: bound what is kept for reuse

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is at an address: for those who scan memory. No lock is waited for and
+ * nothing is changed, so that it can be asked while every other thread stands
+ * still wherever it was, and in signal handlers.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "chunk.h"
+#include "chunk_internal.h"
+#include "chunk_state.h"
+
+/* How far one call looks, in bytes */
+#define FAR	(128 * CHUNK_TREE_UNIT)
+
+/* The same where each page has to be asked about from the system, in pages */
+#define PROBES	64
+
+static uintptr_t page_of(uintptr_t addr)
+{
+	return addr & ~(uintptr_t)(chunk_os.caps.page_size - 1);
+}
+
+static uintptr_t limit(uintptr_t addr, uintptr_t end, size_t far)
+{
+	return end - addr > far ? addr + far : end;
+}
+
+/* Of mmap, by what was noted */
+static void look_noted(struct chunk_info *info, uintptr_t addr, uintptr_t end,
+		       bool sparse)
+{
+	struct chunk_track *track = &chunk_state.pages;
+	uintptr_t at = page_of(addr);
+	bool is = chunk_track_get(track, at, sparse);
+
+	end = limit(at, end, FAR);
+	do {
+		at += chunk_os.caps.page_size;
+	} while (at < end && chunk_track_get(track, at, sparse) == is);
+	info->committed = !is;
+	info->end = (void *)at;
+}
+
+/* Of a context that cannot be asked any more, by trying */
+static void look_lost(struct chunk_info *info, uintptr_t addr, uintptr_t end)
+{
+	size_t page = chunk_os.caps.page_size;
+	uintptr_t at = page_of(addr);
+	bool is = chunk_device.traps_at((void *)at);
+
+	end = limit(at, end, PROBES * page);
+	do {
+		at += page;
+	} while (at < end && chunk_device.traps_at((void *)at) == is);
+	info->committed = !is;
+	info->end = (void *)at;
+}
+
+/* The device's present context; false if it cannot be asked */
+static bool ask_device(uintptr_t addr, struct chunk_device_run *run)
+{
+	return atomic_load_explicit(&chunk_state.device,
+				    memory_order_relaxed) &&
+	       !chunk_device.lookup((void *)addr, run);
+}
+
+static void look_live(struct chunk_info *info, uintptr_t addr,
+		      struct chunk_extent *extent)
+{
+	uintptr_t start = extent->addr, end = start + extent->size;
+	uintptr_t owner = (uintptr_t)extent->owner;
+	struct chunk_device_run run;
+
+	info->where = LIVE_CHUNK;
+	info->start = (void *)start;
+	info->length = end - start;
+	if (!owner) {
+		look_noted(info, addr, end, extent->sparse);
+	} else if (owner == chunk_state.device && ask_device(addr, &run) &&
+		   run.held) {
+		info->committed = run.committed;
+		info->end = run.end - addr < end - addr ? (void *)run.end :
+							  (void *)end;
+	} else {
+		look_lost(info, addr, end);
+	}
+}
+
+static void set_free(struct chunk_info *info, uintptr_t end)
+{
+	info->where = FREE_CHUNK;
+	info->end = (void *)end;
+}
+
+/* What is kept where there is no device. Context: chunk_lock() held. */
+static void look_kept(struct chunk_info *info, uintptr_t addr)
+{
+	const struct chunk_ahead *ahead = &chunk_state.ahead;
+	uintptr_t from = (uintptr_t)ahead->addr;
+	struct chunk_extent *extent;
+
+	extent = chunk_tree_seek(&chunk_state.recycled, addr);
+	if (extent && extent->addr <= addr) {
+		set_free(info, extent->addr + extent->size);
+		return;
+	}
+	if (extent && extent->addr < (uintptr_t)info->end)
+		info->end = (void *)extent->addr;
+	if (ahead->size && addr - from < ahead->size)
+		set_free(info, from + ahead->size);
+	else if (ahead->size && from > addr && from < (uintptr_t)info->end)
+		info->end = (void *)from;
+}
+
+/* Not live: free, or nothing of ours */
+static void look_elsewhere(struct chunk_info *info, uintptr_t addr)
+{
+	struct chunk_device_run run;
+	struct chunk_extent *next;
+
+	info->end = (void *)UINTPTR_MAX;
+	next = chunk_radix_next(&chunk_state.live, addr, UINTPTR_MAX);
+	if (next && next->addr > addr)
+		info->end = (void *)next->addr;
+	if (ask_device(addr, &run)) {
+		if (run.end < (uintptr_t)info->end)
+			info->end = (void *)run.end;
+		if (run.held) {
+			set_free(info, (uintptr_t)info->end);
+			return;
+		}
+	}
+	if (!chunk_lock_try())
+		return;
+	look_kept(info, addr);
+	chunk_unlock();
+}
+
+/* As much as the caller's structure has, and zeroes where it is the longer */
+static void hand_out(struct chunk_info *out, struct chunk_info *info)
+{
+	size_t size = out->size, known = sizeof(*info);
+
+	info->size = size;
+	memcpy(out, info, size < known ? size : known);
+	if (size > known)
+		memset((char *)out + known, 0, size - known);
+}
+
+/**
+ * chunk_lookup() - what is at an address?
+ * @addr: any address
+ * @info: @size is given; the rest is filled in
+ *
+ * Good for as long as nobody allocates, deallocates, commits or decommits there.
+ *
+ * Context: any thread, signal handlers too. Waits for no lock.
+ * Return: whether the address lies in a live chunk.
+ */
+bool chunk_lookup(const void *addr, struct chunk_info *info)
+{
+	struct chunk_info found = { .size = sizeof(found) };
+	struct chunk_extent *extent;
+	int saved = errno;
+
+	extent = chunk_radix_lookup(&chunk_state.live, (uintptr_t)addr);
+	if (extent)
+		look_live(&found, (uintptr_t)addr, extent);
+	else
+		look_elsewhere(&found, (uintptr_t)addr);
+	hand_out(info, &found);
+	errno = saved;
+	return extent;
+}
