@@ -17,7 +17,8 @@
  * (MADV_DONTFORK) or, on the huge backing, registered with userfaultfd is not
  * handed out again, nor kept for reuse if it is mlocked: DEALLOC returns it to
  * the system, or where that would add a mapping, leaves its address space alone
- * for as long as the context lasts. Memory that mlockall(2) has locked may be handed out again locked.
+ * for as long as the context lasts. Memory that mlockall(2) has locked may be
+ * handed out again locked.
  *
  * mmap(2) on the device, MAP_PRIVATE, yields a live, committed extent in one
  * call. The offset is CHUNK_MMAP_ALIGN(log2 of the alignment), or 0 for
