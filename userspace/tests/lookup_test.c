@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common.h"
@@ -180,6 +181,79 @@ static void born_decommitted(void)
 	expect(look(chunk + 200 * MIB).end == chunk + 200 * MIB + page);
 }
 
+/* A range of an extent of @size, with its ends at chunks or not, or all of it */
+static size_t any_range(uint64_t *random, size_t size, size_t *first)
+{
+	size_t unit = random_below(random, 2) ? MIB : page_size();
+
+	*first = 0;
+	if (!random_below(random, 8))
+		return size;
+	*first = random_below(random, size / unit) * unit;
+	return (1 + random_below(random, (size - *first) / unit)) * unit;
+}
+
+/* What is said of every page, or of each @step-th, is as noted here. */
+static void expect_noted(const char *chunk, const bool *committed, size_t pages,
+			 size_t step)
+{
+	size_t page = page_size(), decommitted = 0;
+
+	for (size_t i = 0; i < pages; i++)
+		decommitted += !committed[i];
+	for (size_t i = 0; i < pages; i += step)
+		expect_equal(look(chunk + i * page).committed, committed[i]);
+	expect_equal(stats_now().decommitted_bytes, decommitted * page);
+}
+
+/* Pages and chunks come and go in an extent that is decommitted by and large. */
+static void sparse_and_dense(void)
+{
+	static bool committed[MIB / 4096 * 12];
+	size_t page = page_size(), size = 12 * MIB, first, bytes;
+	char *chunk = chunk_alloc_decommitted(size, MIB);
+	uint64_t random = random_seed();
+
+	expect(chunk && size / page <= TAP_COUNT(committed));
+	for (unsigned int i = 0; i < rounds(60); i++) {
+		bool commit = random_below(&random, 2);
+
+		bytes = any_range(&random, size, &first);
+		if (commit)
+			expect(pages_commit(chunk + first, bytes));
+		else
+			pages_decommit(chunk + first, bytes);
+		memset(committed + first / page, commit, bytes / page);
+		expect_noted(chunk, committed, size / page, 41);
+	}
+	expect_noted(chunk, committed, size / page, 1);
+	for (size_t i = 0; i < size / page; i++)
+		expect_equal(read_traps(chunk + i * page), !committed[i]);
+	chunk_dealloc(chunk, size, ARENA_CHUNK);
+	expect_equal(stats_now().decommitted_bytes, 0);
+}
+
+/* A page of much that is decommitted takes up bookkeeping for itself alone. */
+static void one_page_of_many(void)
+{
+	size_t size = (size_t)256 << (sizeof(size_t) > 4 ? 30 : 20);
+	size_t page = page_size(), base = stats_now().base_bytes;
+	char *chunk = chunk_alloc_decommitted(size, MIB);
+
+	if (!chunk && getenv("TAP_UNDER"))
+		tap_skip("the emulator has no such address space");
+	expect(chunk);
+	pages_decommit(chunk, size);
+	for (size_t i = 0; i < 16; i++)
+		expect(pages_commit(chunk + size / 16 * i, page));
+	expect_equal(stats_now().decommitted_bytes, size - 16 * page);
+	expect(stats_now().base_bytes - base <= 2 * MIB);
+	expect(!look(chunk + page).committed);
+	expect(look(chunk + size / 16 * 15).committed);
+	chunk_dealloc(chunk, size, ARENA_CHUNK);
+	expect_equal(stats_now().decommitted_bytes, 0);
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "a live chunk, and runs of its pages", live },
@@ -189,6 +263,8 @@ static const struct tap_case cases[] = {
 	{ "the whole address space, from run to run", everything },
 	{ "shorter and longer structures", other_versions },
 	{ "a chunk decommitted from the start", born_decommitted },
+	{ "what comes and goes in one that is", sparse_and_dense },
+	{ "a page of much that is decommitted", one_page_of_many },
 };
 
 const struct tap_suite tap_suite = {
