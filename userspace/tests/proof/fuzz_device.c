@@ -83,18 +83,6 @@ static void must_read_zero(uintptr_t addr)
 		fuzz_fail("%#zx is new, but not zero", (size_t)addr);
 }
 
-static void allocated(struct fuzz_run *run, const struct fuzz_call *call,
-		      uintptr_t addr, size_t length, size_t alignment)
-{
-	if (addr % alignment)
-		fuzz_fail("%#zx is no multiple of %#zx", (size_t)addr, alignment);
-	fuzz_remember(run, call->fd, addr, length);
-	if (!fuzz_quiet(run))
-		return;
-	must_read_zero(addr);
-	must_read_zero(addr + length - FUZZ_PAGE);
-}
-
 static void must_trap(const struct fuzz_run *run, const struct fuzz_call *call,
 		      uintptr_t addr, size_t length)
 {
@@ -103,6 +91,25 @@ static void must_trap(const struct fuzz_run *run, const struct fuzz_call *call,
 	if (fuzz_readable(addr) || fuzz_readable(addr + length - FUZZ_PAGE))
 		fuzz_fail("%#zx bytes at %#zx do not trap", length,
 			  (size_t)addr);
+}
+
+static void allocated(struct fuzz_run *run, const struct fuzz_call *call,
+		      const struct chunk_ioc_alloc *alloc)
+{
+	uintptr_t addr = alloc->addr;
+
+	if (addr % alloc->alignment)
+		fuzz_fail("%#zx is no multiple of %#llx", (size_t)addr,
+			  (unsigned long long)alloc->alignment);
+	fuzz_remember(run, call->fd, addr, alloc->length);
+	if (!fuzz_quiet(run))
+		return;
+	if (alloc->flags & CHUNK_ALLOC_DECOMMITTED) {
+		must_trap(run, call, addr, alloc->length);
+		return;
+	}
+	must_read_zero(addr);
+	must_read_zero(addr + alloc->length - FUZZ_PAGE);
 }
 
 /* Making memory present takes long. */
@@ -159,7 +166,7 @@ static int run_alloc(struct fuzz_run *run, const struct fuzz_call *call,
 	int err = do_ioctl(run, call, CHUNK_IOC_ALLOC, args, &alloc);
 
 	if (!err && returned(run, call, args))
-		allocated(run, call, alloc.addr, alloc.length, alloc.alignment);
+		allocated(run, call, &alloc);
 	return err;
 }
 
@@ -304,8 +311,12 @@ static void batch_done(struct fuzz_run *run, const struct fuzz_call *call,
 		    (!ops[i].error || ops[i].error == ESTALE))
 			fuzz_forget(run, call->fd, ops[i].addr);
 		if (batch->what == CHUNK_BATCH_ALLOC && !ops[i].error)
-			allocated(run, call, ops[i].addr, ops[i].length,
-				  ops[i].alignment);
+			allocated(run, call, &(struct chunk_ioc_alloc) {
+				.flags = batch->flags,
+				.addr = ops[i].addr,
+				.length = ops[i].length,
+				.alignment = ops[i].alignment,
+			});
 	}
 	if (succeeded != batch->done)
 		fuzz_fail("%u elements succeeded, %u are said to have",
