@@ -47,7 +47,9 @@
  *
  * Errors. A call that fails has changed nothing, except as said for ESTALE; but
  * address space mapped for it may stay in reserve or be kept for reuse, and before
- * ENOMEM is returned what was in reserve or kept for reuse goes back to the system.
+ * ENOMEM is returned what was in reserve or kept for reuse goes back to the system,
+ * and extents that were unmapped or replaced behind the device's back may be
+ * forgotten with it.
  *
  * EFAULT      the argument, or part of it, is not accessible
  * E2BIG       the structure is longer than known here, and not zero there
