@@ -78,13 +78,18 @@ static void job(const char *name, const char *malloc_conf)
 	char *rounds = on_device() ? "300" : "3000";
 	char *const argv[] = { worker, (char *)name, rounds, NULL };
 	struct tap_outcome outcome;
+	unsigned int lines = 1;
 
 	find_files();
 	run(&outcome, malloc_conf, NULL, argv);
 	tap_note("%s", outcome.text);
 	expect_equal(outcome.status, 0);
+	/* Huge pages cost traps on such a kernel, which libchunk says. */
+	if (strstr(malloc_conf, "thp:always") &&
+	    strstr(outcome.text, "has no MADV_GUARD_INSTALL"))
+		lines++;
 	/* That line and no other: nothing was complained about. */
-	expect_equal(outcome.lines, 1);
+	expect_equal(outcome.lines, lines);
 	expect(strstr(outcome.text, on_device() ? "backend device" :
 						  "backend mmap"));
 }
