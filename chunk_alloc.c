@@ -58,7 +58,7 @@ static void publish(struct chunk_context *context, struct chunk_extent *extent,
 	extent->type = ZEROED_CHUNK;
 	extent->live = true;
 	extent->decommitted = 0;
-	/* What is free is decommitted already. */
+	/* A free extent is decommitted already. */
 	if (unlikely(decommitted))
 		extent->decommitted = extent->size / PAGE_SIZE;
 	else

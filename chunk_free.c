@@ -165,7 +165,7 @@ void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
 /* How many extents change trees before others get the lock. */
 #define CHUNK_TRIM_BATCH	256
 
-/* What is kept for reuse joins what is in reserve. */
+/* Move the extents kept for reuse to the reserve. */
 static void recycled_to_reserve(struct chunk_context *context)
 {
 	struct chunk_extent *spares = NULL;

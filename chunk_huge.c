@@ -11,7 +11,7 @@
 #include "chunk_module.h"
 
 /*
- * So many runs of pages are freed, or extents looked at, by one call: each run
+ * Runs of pages that one call frees, or extents that it looks at: each run
  * costs some 2,000 instructions, even where there is nothing.
  */
 #define ZAP_RUNS	256U

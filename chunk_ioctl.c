@@ -165,7 +165,7 @@ static int dealloc_job(struct chunk_job *job, u64 addr, u64 length, u32 type)
 
 #define ALLOC_FLAGS	(CHUNK_ALLOC_POPULATE | CHUNK_ALLOC_DECOMMITTED)
 
-/* What is decommitted has no pages. */
+/* A decommitted extent has no pages to populate. */
 static bool alloc_flags_ok(u32 flags)
 {
 	return !(flags & ~ALLOC_FLAGS) && flags != ALLOC_FLAGS;

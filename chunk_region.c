@@ -162,7 +162,7 @@ static size_t registry_bytes(unsigned long chunks)
 	return (chunks / XA_CHUNK_SIZE + 3) * sizeof(struct xa_node);
 }
 
-/* What a region without leaves is charged for */
+/* Bytes that a region is charged for, without its page bitmaps */
 static size_t region_bytes(const struct chunk_region *region)
 {
 	return struct_size(region, leaves, nr_leaves(region->chunks)) +

@@ -89,12 +89,12 @@
 #define CHUNK_GROW_ALIGNMENT	(64 * CHUNK_SIZE)
 
 /*
- * So much of a range is gone over at a time with context->lock held: 8 page
+ * Most of a range that is gone over at a time with context->lock held: 8 page
  * bitmaps, some 0.1 ms. See docs/loops.md.
  */
 #define CHUNK_STEP		(1024 * CHUNK_SIZE)
 
-/* So much memory is freed before others are let in: 65,536 pages at most */
+/* Most memory that is freed before others are let in: 65,536 pages */
 #define CHUNK_ZAP_STEP		(256 * CHUNK_SIZE)
 
 struct chunk_gate;
