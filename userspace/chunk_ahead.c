@@ -7,6 +7,8 @@
  * down, so that where the system places mappings in that order, too, the next
  * adjoins it. It takes up no memory; where it would, nothing is mapped ahead.
  */
+#include <linux/xarray.h>
+
 #include "chunk.h"
 #include "chunk_internal.h"
 #include "chunk_state.h"
@@ -16,6 +18,13 @@
 
 /* Of chunks that are larger, one, up to this size where addresses abound. */
 #define AHEAD_LARGE	((size_t)(sizeof(void *) == 8 ? 64 : 16) << 20)
+
+/*
+ * What fills whole nodes of the registry is cheap to register: so such sizes begin
+ * where a node does, if addresses abound. Neighbours of theirs then do, too.
+ */
+#define NODE_BYTES	(sizeof(void *) == 8 ? XA_CHUNK_SIZE * CHUNK_TREE_UNIT : \
+					       CHUNK_TREE_UNIT)
 
 static bool is_aligned(const char *addr, size_t alignment)
 {
@@ -105,8 +114,13 @@ static void *map_aligned(size_t size, size_t alignment)
 
 static void *map_ahead(size_t size, size_t alignment, size_t more)
 {
-	char *addr = map_aligned(size + more, alignment);
+	size_t place = alignment;
+	char *addr;
 
+	if (place < NODE_BYTES && size % NODE_BYTES == 0 &&
+	    more % NODE_BYTES == 0)
+		place = NODE_BYTES;
+	addr = map_aligned(size + more, place);
 	if (!addr)
 		return NULL;
 	if (chunk_os.untouched(addr))

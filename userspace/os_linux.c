@@ -374,14 +374,15 @@ static int linux_revive(void *addr, size_t size)
 	return 0;
 }
 
-/* Memory that is locked is there from the start. */
+/*
+ * Memory that is locked is there from the start, and only then is there something
+ * to invalidate. That looks at the mapping alone; mincore(2), which would say it
+ * as well, allocates a page.
+ */
 static bool linux_untouched(void *addr)
 {
-	unsigned char present;
-
-	/* A byte is a page. Emulators write as many bytes as it has of theirs. */
-	return !strict && !sys(SYS_mincore, addr, (size_t)1, &present) &&
-	       !(present & 1);
+	return !strict && !sys(SYS_msync, addr, (size_t)1,
+			       MS_ASYNC | MS_INVALIDATE);
 }
 
 /* Emulators say yes to any advice, and then ignore it. */
