@@ -4,7 +4,8 @@
  * with CONFIG_DEBUG_VM, if the parameter verify is set.
  *
  * With mmap_lock held for writing no operation is between two of its locks, but
- * chunk_free_unmap(): so all address space is in somebody's books.
+ * for one that unmaps: so all address space is in somebody's books, if only as
+ * context->unmapping, whose mapping may be gone already.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -70,7 +71,7 @@ static void verify_mapping(struct books *books, struct chunk_extent *extent)
 	struct chunk_vmas vmas = { NULL };
 	int err;
 
-	if (region->holed)
+	if (region->holed || extent == books->context->unmapping)
 		return;
 	err = chunk_check_vmas(books->context, extent->addr, extent->size,
 			       &vmas);
