@@ -28,7 +28,7 @@ help:
 #: make check-windows  libchunk built for Windows, its tests under Wine
 #: make vm CMD='...' run a command in a virtual machine with the module loaded;
 #:                   KERNEL=6.1 FLAVOUR=stock|debug ICOUNT=1 MEM=2G CPUS=2
-#:                   TIMEOUT=seconds OUT=directory (more: kunit/vm --help)
+#:                   TIMEOUT=seconds OUT=directory (more: tools/vm --help)
 #: make kunit        the KUnit suites, on the debug kernel
 #: make bench        instructions for each operation, in a virtual machine, to
 #:                   build/bench (ROWS="fresh recycle" for some of them;
@@ -62,31 +62,31 @@ MIMALLOC_DEPS := libmimalloc-dev
 WATCH_DEPS := clang libc6-dbg libclang-rt-14-dev llvm valgrind
 
 deps:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(MIMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
+	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(MIMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
 		busybox-static ca-certificates coccinelle flex g++ gcc-12 gnuplot-nox kmod \
 		libelf-dev lz4 mandoc ocaml-nox git perl pkg-config python3 qemu-system-x86 shellcheck sparse stress-ng xz-utils \
 		$$(userspace/tests/arch --packages)
 	@userspace/tests/check-windows --deps
 
 modules:
-	@kunit/deps $(BUILD_DEPS)
-	@[ -e $(KDIR) ] || kunit/deps linux-headers-$$(uname -r)
+	@tools/deps $(BUILD_DEPS)
+	@[ -e $(KDIR) ] || tools/deps linux-headers-$$(uname -r)
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
 libchunk:
-	@CC="$(CC)" kunit/deps $(BUILD_DEPS)
+	@CC="$(CC)" tools/deps $(BUILD_DEPS)
 	$(MAKE) -C userspace libchunk
 
 tests: libchunk
 	$(MAKE) -C userspace/tests programs
 
 jemalloc: libchunk
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS)
+	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS)
 	$(MAKE) -C userspace jemalloc
 	$(MAKE) -C userspace/jemalloc/tests programs
 
 adapters: libchunk
-	@kunit/deps $(BUILD_DEPS) $(MIMALLOC_DEPS)
+	@tools/deps $(BUILD_DEPS) $(MIMALLOC_DEPS)
 	$(MAKE) -C userspace/adapters programs
 
 check-windows:
@@ -94,78 +94,78 @@ check-windows:
 
 export CMD
 vm:
-	@kunit/deps python3
-	@kunit/vm --kernel $(KERNEL) --flavour $(FLAVOUR) $(if $(ICOUNT),--icount) \
+	@tools/deps python3
+	@tools/vm --kernel $(KERNEL) --flavour $(FLAVOUR) $(if $(ICOUNT),--icount) \
 		$(if $(MEM),--mem $(MEM)) $(if $(CPUS),--cpus $(CPUS)) \
 		$(if $(TIMEOUT),--timeout $(TIMEOUT)) $(if $(OUT),--out $(OUT)) \
 		-- "$$CMD"
 
 kunit:
-	@kunit/deps python3
+	@tools/deps python3
 	@kunit/run --kernel $(KERNEL)
 
 run:
 	@userspace/demo/run
 
 check:
-	@kunit/deps python3
-	@kunit/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
+	@tools/deps python3
+	@tools/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
 
 LOAD ?= 16
 check-loaded:
-	@kunit/deps python3 stress-ng
+	@tools/deps python3 stress-ng
 	@stress-ng --quiet --cpu $(LOAD) & trap "kill $$!" EXIT; \
-		kunit/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
+		tools/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
 
-KERNELS ?= $(shell awk '/^[0-9]/ { print $$1 }' kunit/kernels)
+KERNELS ?= $(shell awk '/^[0-9]/ { print $$1 }' tools/versions)
 check-kernels:
-	@kunit/deps python3
-	@nice kunit/check --kernels "$(KERNELS)" $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
+	@tools/deps python3
+	@nice tools/check --kernels "$(KERNELS)" $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
 
 check-arch:
-	@kunit/deps $$(userspace/tests/arch --packages)
+	@tools/deps $$(userspace/tests/arch --packages)
 	@nice userspace/tests/arch $(ARCHES)
 
 bench:
-	@kunit/deps python3
+	@tools/deps python3
 	@userspace/bench/run --kernel $(KERNEL) $(if $(WAY),--way $(WAY)) \
 		$(if $(PROFILE),--profile $(PROFILE)) $(ROWS)
 
 bench-save:
-	@kunit/deps python3
+	@tools/deps python3
 	@userspace/bench/run --kernel $(KERNEL) --save
 
 bench-check:
-	@kunit/deps python3
+	@tools/deps python3
 	@userspace/bench/run --kernel $(KERNEL) --check $(ROWS)
 
 bench-native:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) >&2
+	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) >&2
 	@$(MAKE) -s -C userspace libchunk >&2
 	@$(MAKE) -s -C userspace bench-native
 
 install:
-	@CC="$(CC)" kunit/deps $(BUILD_DEPS)
+	@CC="$(CC)" tools/deps $(BUILD_DEPS)
 	$(MAKE) -C userspace install
 
 uninstall:
 	$(MAKE) -C userspace uninstall
 
 check-sanitize:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
+	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
 	@userspace/tests/sanitize $(TOOLS)
 
 DURATION ?= 600
 fuzz:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
+	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
 	@$(MAKE) -s -C userspace/tests/fuzz fuzz DURATION=$(DURATION)
 
 coverage:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
+	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
 	@userspace/tests/coverage
 
 lint:
-	@kunit/lint
+	@tools/lint
 
 clean:
 	rm -rf build
@@ -173,7 +173,7 @@ clean:
 	[ ! -d $(KDIR) ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
 distclean: clean
-	. kunit/lib.sh && rm -rf "$$cache"
+	. tools/lib.sh && rm -rf "$$cache"
 
 .PHONY: help adapters deps bench bench-save bench-check bench-native modules libchunk tests jemalloc \
 	vm kunit run check check-loaded check-arch check-windows check-kernels check-sanitize fuzz coverage \

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The programs among the tools of a kernel's headers, and the C library that they
-# run with. Sourced by kunit/kernel.
+# run with. Sourced by tools/kernel.
 #
 # A kernel of a newer release has tools that want a newer C library than this
 # system's. Such a program TOOL is renamed to TOOL.borrower, and TOOL becomes a

@@ -30,7 +30,7 @@ failed()
 usage() { sed -n '2,/^[^#]/ { /^#/!d; s/^# \{0,1\}//; p }' "$0"; }
 
 # Installs what is missing of the packages named.
-need() { "$repo/kunit/deps" "$@"; }
+need() { "$repo/tools/deps" "$@"; }
 
 # lock NAME: waits for, and holds until the script ends, the lock of that name.
 lock()

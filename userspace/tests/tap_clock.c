@@ -10,7 +10,7 @@
  *
  * A virtual machine does not know how much of the processors it has itself. The
  * file that TAP_CLOCK names tells what it has had since its start, in
- * milliseconds: see kunit/vm.
+ * milliseconds: see tools/vm.
  */
 #include <fcntl.h>
 #include <stdio.h>

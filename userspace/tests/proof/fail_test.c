@@ -8,7 +8,7 @@
  *
  * By the kernel's own fault injection (/proc/thread-self/fail-nth), which "run"
  * prepares. That nothing leaks is seen at the end: no node of the device's is in
- * use, no page is missing, and kunit/vm looks for leaks of any kind.
+ * use, no page is missing, and tools/vm looks for leaks of any kind.
  */
 #include <errno.h>
 #include <fcntl.h>

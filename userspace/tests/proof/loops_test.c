@@ -3,7 +3,7 @@
  * How long a call keeps the CPU, mmap_lock, or a process that was killed, on the
  * largest inputs: see docs/loops.md.
  *
- * To be run where time is counted in instructions (kunit/vm --icount), with one
+ * To be run where time is counted in instructions (tools/vm --icount), with one
  * CPU: there all of it is the same each time, and a spinlock is held for as long
  * as nobody else runs. A watcher with real-time priority wakes up 5,000 times a
  * second. How late it comes at most is the longest time without preemption.
