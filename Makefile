@@ -83,11 +83,11 @@ tests: libchunk
 jemalloc: libchunk
 	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS)
 	$(MAKE) -C userspace jemalloc
-	$(MAKE) -C userspace/jemalloc/tests programs
+	$(MAKE) -C userspace/tests/adapters jemalloc
 
 adapters: libchunk
 	@tools/deps $(BUILD_DEPS) $(MIMALLOC_DEPS)
-	$(MAKE) -C userspace/adapters programs
+	$(MAKE) -C userspace/tests/adapters headers
 
 check-windows:
 	@userspace/tests/check-windows

@@ -3,7 +3,7 @@
  * /dev/chunk: aligned chunks of address space for memory allocators.
  *
  * This file is the module's outside: device, parameters, open and release. See
- * include/uapi/linux/chunk.h for the interface and include/chunk_module.h for
+ * include/uapi/linux/chunk.h for the interface and chunk_module.h for
  * what there is inside and in which order it is locked.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt

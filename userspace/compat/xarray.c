@@ -29,7 +29,7 @@
 #include <linux/errno.h>
 #include <linux/xarray.h>
 
-#include "../chunk_base.h"
+#include "chunk_base.h"
 
 #define SLOT_BITS	6
 #define SLOTS		(1 << SLOT_BITS)

@@ -3,7 +3,7 @@
  * The engine against a model: what the fuzzer does with inputs of its choice,
  * with inputs by chance, built as libchunk has it.
  */
-#include "fuzz/engine.h"
+#include "engine.h"
 #include "random.h"
 #include "tap.h"
 

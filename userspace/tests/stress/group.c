@@ -13,7 +13,7 @@
 #include "tap.h"
 
 #define TOP	"/sys/fs/cgroup"
-#define GROUP	TOP "/chunk-proof"
+#define GROUP	TOP "/chunk-stress"
 
 /**
  * write_to() - set what a file of the kernel's sets

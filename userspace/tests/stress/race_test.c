@@ -2,7 +2,7 @@
 /*
  * Calls against each other and against everything else that happens to memory.
  *
- * Each case goes on for PROOF_SECONDS (4) and for a least number of rounds, then
+ * Each case goes on for STRESS_SECONDS (4) and for a least number of rounds, then
  * looks at what must hold whoever came first. What breaks in the kernel itself
  * is for its own checks to report: it is the debug kernel that this is for.
  */
@@ -35,7 +35,7 @@ static atomic_uint turn;
 static bool go_on(unsigned int rounds)
 {
 	static struct timespec start;
-	const char *text = getenv("PROOF_SECONDS");
+	const char *text = getenv("STRESS_SECONDS");
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);

@@ -7,7 +7,7 @@
  *
  * Other suites have more about some of it: uapi_memory_test.c about locking, pipes,
  * O_DIRECT, debuggers and core dumps, uapi_tamper_test.c about protection, moving
- * and unmapping, proof/guarantee_test.c about swap.
+ * and unmapping, stress/guarantee_test.c about swap.
  */
 #include <errno.h>
 #include <fcntl.h>
