@@ -17,13 +17,13 @@ static void untake(struct chunk_context *context, struct chunk_extent *extent,
 	size_t room;
 
 	if (recycled) {
-		room = chunk_tree_reserve(&context->recycled, size);
+		room = chunk_tree_claim(&context->recycled, size);
 		if (room == size) {
 			chunk_free_put(context, &context->recycled, extent, spares);
 			return;
 		}
 		/* Others have filled the room meanwhile. */
-		chunk_tree_unreserve(&context->recycled, room);
+		chunk_tree_unclaim(&context->recycled, room);
 	}
 	chunk_free_reserve(context, extent, spares);
 }

@@ -142,7 +142,7 @@ static void forget_behind(struct forget *forget,
 static void forget_one(struct forget *forget, struct chunk_extent *extent)
 {
 	chunk_context_lose(forget->context, extent);
-	chunk_spare_push(&forget->spares, extent);
+	chunk_free_node_push(&forget->spares, extent);
 }
 
 /* Looks at so many live extents at most; whether there may be more */

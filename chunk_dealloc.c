@@ -64,7 +64,7 @@ static void begin_one(struct chunk_context *context, struct chunk_job *job)
 	chunk_region_get(job->region);
 	chunk_context_retire(context, extent);
 	chunk_region_close(job->region, job->addr, job->size);
-	job->room = chunk_tree_reserve(&context->recycled, job->size);
+	job->room = chunk_tree_claim(&context->recycled, job->size);
 	context->counts.deallocs++;
 }
 
@@ -150,16 +150,16 @@ static size_t divide(struct chunk_context *context, struct chunk_extent *extent,
 	struct chunk_extent *rest = NULL;
 
 	/* The limit may have been lowered since. */
-	chunk_tree_unreserve(&context->recycled, room);
-	room = chunk_tree_reserve(&context->recycled, room);
+	chunk_tree_unclaim(&context->recycled, room);
+	room = chunk_tree_claim(&context->recycled, room);
 	if (room == extent->size) {
 		chunk_free_put(context, &context->recycled, extent, spares);
 		return room;
 	}
 	if (room)
-		rest = chunk_spare_pop(spares);
+		rest = chunk_free_node_pop(spares);
 	if (!rest) {
-		chunk_tree_unreserve(&context->recycled, room);
+		chunk_tree_unclaim(&context->recycled, room);
 		chunk_free_reserve(context, extent, spares);
 		return 0;
 	}
@@ -183,16 +183,16 @@ static void end_one(struct chunk_context *context, struct chunk_job *job,
 	if (!job->region->vmas)
 		job->err = -ESTALE;
 	if (job->err) {
-		chunk_tree_unreserve(&context->recycled, job->room);
+		chunk_tree_unclaim(&context->recycled, job->room);
 		chunk_context_lose(context, job->extent);
-		chunk_spare_push(spares, job->extent);
+		chunk_free_node_push(spares, job->extent);
 		job->room = job->size;
 		return;
 	}
 	if (chunk_vmas_changed(&job->vmas, job->region) ||
 	    (job->vmas.traits & CHUNK_VMA_LOCKED)) {
 		job->region->holed = true;
-		chunk_tree_unreserve(&context->recycled, job->room);
+		chunk_tree_unclaim(&context->recycled, job->room);
 		job->room = 0;
 	}
 	job->room = divide(context, job->extent, job->room, spares);
@@ -212,7 +212,7 @@ static void end(struct chunk_context *context, struct chunk_job *jobs,
 			continue;
 		node = chunk_extent_new(context);
 		if (node)
-			chunk_spare_push(&spares, node);
+			chunk_free_node_push(&spares, node);
 	}
 	spin_lock(&context->lock);
 	for (i = 0; i < nr; i++) {

@@ -46,9 +46,9 @@ void chunk_free_put(struct chunk_context *context, struct chunk_tree *tree,
 	lockdep_assert_held(&context->lock);
 	/* Address space belongs to one extent at a time. */
 	if (WARN_ON_ONCE(chunk_tree_insert(tree, extent, spares))) {
-		chunk_tree_unreserve(tree, extent->size);
+		chunk_tree_unclaim(tree, extent->size);
 		chunk_context_lose(context, extent);
-		chunk_spare_push(spares, extent);
+		chunk_free_node_push(spares, extent);
 	}
 }
 
@@ -64,7 +64,7 @@ void chunk_free_reserve(struct chunk_context *context,
 			struct chunk_extent *extent,
 			struct chunk_extent **spares)
 {
-	chunk_tree_reserve(&context->reserve, extent->size);
+	chunk_tree_claim(&context->reserve, extent->size);
 	chunk_free_put(context, &context->reserve, extent, spares);
 }
 
@@ -83,7 +83,7 @@ static bool end_unmapping(struct chunk_context *context, bool gone)
 	context->unmapping = NULL;
 	if (extent && gone) {
 		chunk_context_lose(context, extent);
-		chunk_spare_push(&spares, extent);
+		chunk_free_node_push(&spares, extent);
 	} else if (extent) {
 		chunk_free_reserve(context, extent, &spares);
 	}

@@ -241,7 +241,7 @@ static int region_register(struct chunk_context *context,
 	spin_lock(&context->lock);
 	if (ahead) {
 		chunk_region_close(region, extent->addr, extent->size);
-		chunk_tree_reserve(&context->reserve, extent->size);
+		chunk_tree_claim(&context->reserve, extent->size);
 		err = chunk_tree_insert(&context->reserve, extent, &spares);
 		WARN_ON_ONCE(err || spares);
 	} else {

@@ -71,7 +71,7 @@ void chunk_nodes_free(struct chunk_context *context,
 {
 	struct chunk_extent *extent;
 
-	while ((extent = chunk_spare_pop(&spares)))
+	while ((extent = chunk_free_node_pop(&spares)))
 		chunk_extent_free(context, extent);
 }
 
@@ -92,8 +92,8 @@ void chunk_nodes_keep(struct chunk_context *context,
 		return;
 	for (extent = context->spares; extent; extent = extent->next)
 		n++;
-	while (n++ < CHUNK_SPARES && (extent = chunk_spare_pop(spares)))
-		chunk_spare_push(&context->spares, extent);
+	while (n++ < CHUNK_SPARES && (extent = chunk_free_node_pop(spares)))
+		chunk_free_node_push(&context->spares, extent);
 }
 
 /**
@@ -117,7 +117,7 @@ int chunk_nodes_refill(struct chunk_context *context)
 		return -ENOMEM;
 	chunk_charge(context->mm, sizeof(*spares) * CHUNK_SPARES);
 	for (i = 0; i < CHUNK_SPARES; i++)
-		chunk_spare_push(&spares, nodes[i]);
+		chunk_free_node_push(&spares, nodes[i]);
 	spin_lock(&context->lock);
 	chunk_nodes_keep(context, &spares);
 	spin_unlock(&context->lock);

@@ -199,12 +199,12 @@ void chunk_tree_init(struct chunk_tree *tree, size_t limit)
 	tree->by_addr = RB_ROOT;
 	tree->by_size = RB_ROOT;
 	tree->bytes = 0;
-	tree->promised = 0;
+	tree->claimed = 0;
 	tree->limit = limit;
 }
 
 /**
- * chunk_tree_reserve() - ask for room under the limit
+ * chunk_tree_claim() - ask for room under the limit
  * @tree: the tree
  * @size: bytes wanted
  *
@@ -215,31 +215,31 @@ void chunk_tree_init(struct chunk_tree *tree, size_t limit)
  *
  * Context: the tree's lock held.
  * Return: bytes granted, a multiple of the chunk size between 0 and @size. They
- * are used up by chunk_tree_insert() or given back by chunk_tree_unreserve().
+ * are used up by chunk_tree_insert() or given back by chunk_tree_unclaim().
  */
-size_t chunk_tree_reserve(struct chunk_tree *tree, size_t size)
+size_t chunk_tree_claim(struct chunk_tree *tree, size_t size)
 {
-	size_t used = tree->bytes + tree->promised;
+	size_t used = tree->bytes + tree->claimed;
 	size_t room = 0;
 
 	if (used < tree->limit)
 		room = (tree->limit - used) & ~(CHUNK_TREE_UNIT - 1);
 	if (size > room)
 		size = room;
-	tree->promised += size;
+	tree->claimed += size;
 	return size;
 }
 
 /**
- * chunk_tree_unreserve() - give reserved room back unused
+ * chunk_tree_unclaim() - give reserved room back unused
  * @tree: the tree
  * @size: bytes, no more than were reserved
  *
  * Context: the tree's lock held.
  */
-void chunk_tree_unreserve(struct chunk_tree *tree, size_t size)
+void chunk_tree_unclaim(struct chunk_tree *tree, size_t size)
 {
-	tree->promised -= size;
+	tree->claimed -= size;
 }
 
 static void add_bytes(struct chunk_tree *tree, size_t size)
@@ -270,7 +270,7 @@ static void merge_type(struct chunk_extent *into,
  * chunk_tree_insert() - add a free extent, coalescing it with its neighbours
  * @tree:   the tree
  * @extent: address, size, owner and type set, not live; in no tree; does not
- *          wrap around; its size reserved by chunk_tree_reserve()
+ *          wrap around; its size reserved by chunk_tree_claim()
  * @spares: chain that receives the nodes coalescing makes superfluous, which
  *          may include @extent itself
  *
@@ -292,7 +292,7 @@ int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
 		return -EEXIST;
 	if (next && next->addr - extent->addr < extent->size)
 		return -EEXIST;
-	tree->promised -= extent->size;
+	tree->claimed -= extent->size;
 	add_bytes(tree, extent->size);
 	if (!mergeable(extent, next))
 		next = NULL;
@@ -300,20 +300,20 @@ int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
 		size_t size = prev->size + extent->size;
 
 		merge_type(prev, extent);
-		chunk_spare_push(spares, extent);
+		chunk_free_node_push(spares, extent);
 		if (next) {
 			size += next->size;
 			merge_type(prev, next);
 			size_erase(tree, next);
 			addr_erase(tree, next);
-			chunk_spare_push(spares, next);
+			chunk_free_node_push(spares, next);
 		}
 		extent_resize(tree, prev, prev->addr, size);
 	} else if (next) {
 		merge_type(next, extent);
 		extent_resize(tree, next, extent->addr,
 			      extent->size + next->size);
-		chunk_spare_push(spares, extent);
+		chunk_free_node_push(spares, extent);
 	} else {
 		addr_link(tree, extent, slot.parent, slot.link);
 		size_insert(tree, extent);
@@ -468,10 +468,10 @@ static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
 	if (!piece || (lead && trail && !piece->next))
 		return -ENOMEM;
 
-	chunk_spare_pop(spares);
+	chunk_free_node_pop(spares);
 	extent_set(piece, addr, size, extent);
 	if (lead && trail)
-		rest = chunk_spare_pop(spares);
+		rest = chunk_free_node_pop(spares);
 	if (lead > trail) {
 		extent_resize(tree, extent, start, lead);
 		if (rest) {

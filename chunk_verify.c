@@ -131,7 +131,7 @@ static void verify_tree(struct books *books, struct chunk_tree *tree,
 		bytes += extent->size;
 	}
 	if (!extent)
-		expect(books, bytes == tree->bytes && !tree->promised,
+		expect(books, bytes == tree->bytes && !tree->claimed,
 		       "a tree counts other bytes than it holds");
 }
 

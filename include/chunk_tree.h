@@ -73,21 +73,21 @@ struct chunk_extent {
  * @by_addr: by address
  * @by_size: by size, then address; augmented with struct chunk_reach
  * @bytes:   bytes in the trees; may be read without the lock
- * @promised: bytes that room is reserved for, to be inserted soon
+ * @claimed: bytes that room is reserved for, to be inserted soon
  * @limit:   what no reservation may make both together exceed
  */
 struct chunk_tree {
 	struct rb_root by_addr;
 	struct rb_root by_size;
 	size_t bytes;
-	size_t promised;
+	size_t claimed;
 	size_t limit;
 };
 
 void chunk_tree_init(struct chunk_tree *tree, size_t limit);
 
-size_t chunk_tree_reserve(struct chunk_tree *tree, size_t size);
-void chunk_tree_unreserve(struct chunk_tree *tree, size_t size);
+size_t chunk_tree_claim(struct chunk_tree *tree, size_t size);
+void chunk_tree_unclaim(struct chunk_tree *tree, size_t size);
 
 int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
 		      struct chunk_extent **spares);
@@ -105,11 +105,11 @@ struct chunk_extent *chunk_tree_first(const struct chunk_tree *tree);
 struct chunk_extent *chunk_tree_next(const struct chunk_extent *extent);
 
 /**
- * chunk_spare_push() - put a node at the head of a chain of spare nodes
+ * chunk_free_node_push() - put a node at the head of a chain of spare nodes
  * @spares: the chain
  * @extent: a node in no tree
  */
-static inline void chunk_spare_push(struct chunk_extent **spares,
+static inline void chunk_free_node_push(struct chunk_extent **spares,
 				    struct chunk_extent *extent)
 {
 	extent->next = *spares;
@@ -117,13 +117,13 @@ static inline void chunk_spare_push(struct chunk_extent **spares,
 }
 
 /**
- * chunk_spare_pop() - take a node off a chain of spare nodes
+ * chunk_free_node_pop() - take a node off a chain of spare nodes
  * @spares: the chain
  *
  * Return: a node with no meaningful contents, or NULL when the chain is empty.
  */
 static inline struct chunk_extent *
-chunk_spare_pop(struct chunk_extent **spares)
+chunk_free_node_pop(struct chunk_extent **spares)
 {
 	struct chunk_extent *extent = *spares;
 

@@ -37,7 +37,7 @@ static inline int fixture_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, f);
 	chunk_tree_init(&f->tree, SIZE_MAX);
 	for (i = 0; i < NODES; i++)
-		chunk_spare_push(&f->spares, &f->nodes[i]);
+		chunk_free_node_push(&f->spares, &f->nodes[i]);
 	test->priv = f;
 	return 0;
 }
@@ -82,7 +82,7 @@ static inline void expect_sound(struct kunit *test, struct fixture *f)
 static inline int put_reserved(struct fixture *f, size_t at, size_t count,
 			       int owner, enum chunk_type type)
 {
-	struct chunk_extent *extent = chunk_spare_pop(&f->spares);
+	struct chunk_extent *extent = chunk_free_node_pop(&f->spares);
 	int err;
 
 	extent->addr = at * UNIT;
@@ -92,7 +92,7 @@ static inline int put_reserved(struct fixture *f, size_t at, size_t count,
 	extent->type = type;
 	err = chunk_tree_insert(&f->tree, extent, &f->spares);
 	if (err)
-		chunk_spare_push(&f->spares, extent);
+		chunk_free_node_push(&f->spares, extent);
 	return err;
 }
 
@@ -101,10 +101,10 @@ static inline int put_as(struct fixture *f, size_t at, size_t count, int owner,
 {
 	int err;
 
-	chunk_tree_reserve(&f->tree, count * UNIT);
+	chunk_tree_claim(&f->tree, count * UNIT);
 	err = put_reserved(f, at, count, owner, type);
 	if (err)
-		chunk_tree_unreserve(&f->tree, count * UNIT);
+		chunk_tree_unclaim(&f->tree, count * UNIT);
 	return err;
 }
 
@@ -126,7 +126,7 @@ static inline long take(struct fixture *f, size_t count, size_t alignment)
 	at = extent->addr / UNIT;
 	if (extent->size != count * UNIT)
 		at = -EIO;
-	chunk_spare_push(&f->spares, extent);
+	chunk_free_node_push(&f->spares, extent);
 	return at;
 }
 
@@ -136,7 +136,7 @@ static inline void remove_all(struct fixture *f)
 
 	while ((extent = chunk_tree_first(&f->tree))) {
 		chunk_tree_remove(&f->tree, extent);
-		chunk_spare_push(&f->spares, extent);
+		chunk_free_node_push(&f->spares, extent);
 	}
 }
 

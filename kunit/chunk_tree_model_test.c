@@ -156,7 +156,7 @@ static const char *disagreement(const struct model *model, struct fixture *f)
 	}
 	if (count != count_extents(f))
 		return "there are extents that should not be";
-	if (model->bytes != f->tree.bytes || f->tree.promised)
+	if (model->bytes != f->tree.bytes || f->tree.claimed)
 		return "the bytes are not what they should be";
 	if (count + count_spares(f) != NODES)
 		return "nodes were lost";
@@ -195,15 +195,15 @@ static bool put_step(struct run *run)
 
 	if (model->bytes < tree->limit)
 		room = (tree->limit - model->bytes) / UNIT;
-	granted = chunk_tree_reserve(tree, count * UNIT);
-	if (granted != min(room, count) * UNIT || tree->promised != granted)
+	granted = chunk_tree_claim(tree, count * UNIT);
+	if (granted != min(room, count) * UNIT || tree->claimed != granted)
 		return false;
 	if (!granted)
 		return true;
 	count = granted / UNIT;
 	err = put_reserved(run->f, model->base + at, count, owner, type);
 	if (model_overlaps(model, at, count)) {
-		chunk_tree_unreserve(tree, granted);
+		chunk_tree_unclaim(tree, granted);
 		return err == -EEXIST;
 	}
 	model_put(model, at, count, owner, type);
@@ -222,11 +222,11 @@ static bool take_step(struct run *run)
 	int err;
 
 	for (i = 0; i < given; i++)
-		chunk_spare_push(&few, chunk_spare_pop(&run->f->spares));
+		chunk_free_node_push(&few, chunk_free_node_pop(&run->f->spares));
 	err = chunk_tree_take(&run->f->tree, count * UNIT, align * UNIT, &few,
 			      &out);
 	for (i = 0; few; i++)
-		chunk_spare_push(&run->f->spares, chunk_spare_pop(&few));
+		chunk_free_node_push(&run->f->spares, chunk_free_node_pop(&few));
 	if (at == SPACE)
 		return err == -ENOENT && i == given;
 	if (given < nodes)
@@ -237,7 +237,7 @@ static bool take_step(struct run *run)
 	    out->type != model->type[at])
 		return false;
 	model_clear(model, at, count);
-	chunk_spare_push(&run->f->spares, out);
+	chunk_free_node_push(&run->f->spares, out);
 	return true;
 }
 
@@ -274,7 +274,7 @@ static bool limit_step(struct run *run)
 	    at + count - run_start(model, at) != largest_run(model))
 		return false;
 	model_clear(model, at, count);
-	chunk_spare_push(&run->f->spares, out);
+	chunk_free_node_push(&run->f->spares, out);
 	tree->limit = SIZE_MAX;
 	return true;
 }
@@ -297,7 +297,7 @@ static bool remove_step(struct run *run)
 		return false;
 	if (extent) {
 		chunk_tree_remove(&run->f->tree, extent);
-		chunk_spare_push(&run->f->spares, extent);
+		chunk_free_node_push(&run->f->spares, extent);
 		model_clear(model, at, end - at);
 	}
 	return true;

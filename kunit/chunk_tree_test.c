@@ -269,21 +269,21 @@ static void limit_is_exact(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	chunk_tree_init(&f->tree, 5 * UNIT + 12345);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 3 * UNIT),
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 3 * UNIT),
 			3 * UNIT);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 3 * UNIT),
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 3 * UNIT),
 			2 * UNIT);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, UNIT), (size_t)0);
-	chunk_tree_unreserve(&f->tree, UNIT);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 2 * UNIT), UNIT);
-	chunk_tree_unreserve(&f->tree, 5 * UNIT);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, UNIT), (size_t)0);
+	chunk_tree_unclaim(&f->tree, UNIT);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 2 * UNIT), UNIT);
+	chunk_tree_unclaim(&f->tree, 5 * UNIT);
 	put(f, 10, 4);
 	KUNIT_EXPECT_EQ(test, f->tree.bytes, 4 * UNIT);
-	KUNIT_EXPECT_EQ(test, f->tree.promised, (size_t)0);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 3 * UNIT), UNIT);
-	chunk_tree_unreserve(&f->tree, UNIT);
+	KUNIT_EXPECT_EQ(test, f->tree.claimed, (size_t)0);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 3 * UNIT), UNIT);
+	chunk_tree_unclaim(&f->tree, UNIT);
 	KUNIT_EXPECT_EQ(test, take(f, 2, 1), 10L);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, SIZE_MAX),
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, SIZE_MAX),
 			3 * UNIT);
 }
 
@@ -294,19 +294,19 @@ static void limit_lowered(struct kunit *test)
 	struct chunk_extent *out;
 
 	put(f, 10, 4);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 3 * UNIT),
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 3 * UNIT),
 			3 * UNIT);
 	f->tree.limit = 5 * UNIT + 1;
 	/* In the trees there is no more than that. */
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			chunk_tree_evict(&f->tree, &f->spares, &out));
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, UNIT), (size_t)0);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, UNIT), (size_t)0);
 	/* Asked for again, as those do who dropped the lock, it is less. */
-	chunk_tree_unreserve(&f->tree, 3 * UNIT);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 3 * UNIT), UNIT);
-	KUNIT_EXPECT_EQ(test, f->tree.promised, UNIT);
+	chunk_tree_unclaim(&f->tree, 3 * UNIT);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 3 * UNIT), UNIT);
+	KUNIT_EXPECT_EQ(test, f->tree.claimed, UNIT);
 	KUNIT_EXPECT_EQ(test, put_reserved(f, 20, 1, 0, ZEROED_CHUNK), 0);
-	KUNIT_EXPECT_EQ(test, f->tree.promised, (size_t)0);
+	KUNIT_EXPECT_EQ(test, f->tree.claimed, (size_t)0);
 	KUNIT_EXPECT_EQ(test, f->tree.bytes, 5 * UNIT);
 	/* Less than a chunk over the limit is a chunk over it. */
 	f->tree.limit = 5 * UNIT - 1;
@@ -322,13 +322,13 @@ static void limit_extremes(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	chunk_tree_init(&f->tree, 0);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, UNIT), (size_t)0);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, UNIT), (size_t)0);
 	chunk_tree_init(&f->tree, UNIT - 1);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, UNIT), (size_t)0);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, UNIT), (size_t)0);
 	chunk_tree_init(&f->tree, SIZE_MAX);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, SIZE_MAX - UNIT + 1),
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, SIZE_MAX - UNIT + 1),
 			SIZE_MAX - UNIT + 1);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, UNIT), (size_t)0);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, UNIT), (size_t)0);
 }
 
 static void evict_what_is_over(struct kunit *test)

@@ -330,7 +330,7 @@ void chunk_dealloc_begin(const struct chunk_call *call, void *chunk,
 	leaving->context = (uintptr_t)leaving->extent->owner;
 	leaving->room = 0;
 	if (leaving->context)
-		chunk_spare_push(&chunk_state.spares, leaving->extent);
+		chunk_free_node_push(&chunk_state.spares, leaving->extent);
 	else
 		leaving->room = chunk_recycle_reserve(size);
 }

@@ -42,7 +42,7 @@ bool chunk_live_add(void *addr, size_t size, uintptr_t owner)
 	node->type = ZEROED_CHUNK;
 	node->sparse = false;
 	if (chunk_radix_store(&chunk_state.live, node, 0)) {
-		chunk_spare_push(&chunk_state.spares, node);
+		chunk_free_node_push(&chunk_state.spares, node);
 		return false;
 	}
 	count(node);

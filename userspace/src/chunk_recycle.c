@@ -47,7 +47,7 @@ static enum chunk_type retire(void *addr, size_t size)
  */
 static void insert_anyway(struct chunk_extent *extent)
 {
-	chunk_state.recycled.promised += extent->size;
+	chunk_state.recycled.claimed += extent->size;
 	insert(extent);
 }
 
@@ -132,14 +132,14 @@ static void put_back(struct chunk_extent *extent)
 	size_t room;
 
 	chunk_lock();
-	room = chunk_tree_reserve(&chunk_state.recycled, size);
+	room = chunk_tree_claim(&chunk_state.recycled, size);
 	if (room == size) {
 		insert(extent);
 		chunk_unlock();
 		return;
 	}
-	chunk_tree_unreserve(&chunk_state.recycled, room);
-	chunk_spare_push(&chunk_state.spares, extent);
+	chunk_tree_unclaim(&chunk_state.recycled, room);
+	chunk_free_node_push(&chunk_state.spares, extent);
 	chunk_state.counts.mapped_bytes -= size;
 	chunk_unlock();
 	chunk_recycle_unmap("chunk_alloc", addr, size);
@@ -218,14 +218,14 @@ static size_t keep(struct chunk_extent *extent, size_t room)
 {
 	struct chunk_tree *tree = &chunk_state.recycled;
 
-	chunk_tree_unreserve(tree, room);
-	room = chunk_tree_reserve(tree, room);
+	chunk_tree_unclaim(tree, room);
+	room = chunk_tree_claim(tree, room);
 	chunk_state.counts.mapped_bytes -= extent->size - room;
 	extent->size = room;
 	if (room)
 		insert(extent);
 	else
-		chunk_spare_push(&chunk_state.spares, extent);
+		chunk_free_node_push(&chunk_state.spares, extent);
 	return room;
 }
 
@@ -241,7 +241,7 @@ size_t chunk_recycle_reserve(size_t size)
 {
 	if (!is_keepable(size))
 		return 0;
-	return chunk_tree_reserve(&chunk_state.recycled, size);
+	return chunk_tree_claim(&chunk_state.recycled, size);
 }
 
 /* Take something out of the tree that exceeds the limit, or NULL. */
@@ -274,7 +274,7 @@ static bool unmap_taken(const char *call, struct chunk_extent *extent)
 	if (err) {
 		insert_anyway(extent);
 	} else {
-		chunk_spare_push(&chunk_state.spares, extent);
+		chunk_free_node_push(&chunk_state.spares, extent);
 		chunk_state.counts.mapped_bytes -= size;
 	}
 	chunk_unlock();

@@ -311,7 +311,7 @@ void chunk_unlock(void)
  */
 struct chunk_extent *chunk_node_new(void)
 {
-	struct chunk_extent *extent = chunk_spare_pop(&chunk_state.spares);
+	struct chunk_extent *extent = chunk_free_node_pop(&chunk_state.spares);
 
 	return extent ? extent : chunk_base_node(sizeof(*extent));
 }
@@ -333,7 +333,7 @@ bool chunk_nodes_ready(unsigned int count)
 		extent = chunk_base_node(sizeof(*extent));
 		if (!extent)
 			return false;
-		chunk_spare_push(&chunk_state.spares, extent);
+		chunk_free_node_push(&chunk_state.spares, extent);
 	}
 	return true;
 }

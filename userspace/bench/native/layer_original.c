@@ -19,7 +19,7 @@ static bool start(void)
 {
 	chunk_tree_init(&tree, RECYCLE_LIMIT);
 	for (size_t i = 0; i < NODES; i++)
-		chunk_spare_push(&spares, &nodes[i]);
+		chunk_free_node_push(&spares, &nodes[i]);
 	return true;
 }
 
@@ -52,14 +52,14 @@ static void *alloc(size_t size, size_t alignment)
 	if (chunk_tree_take(&tree, size, alignment, &spares, &extent))
 		return fresh(size, alignment);
 	addr = (void *)extent->addr;
-	chunk_spare_push(&spares, extent);
+	chunk_free_node_push(&spares, extent);
 	commit(addr, size);
 	return addr;
 }
 
 static void dealloc(void *addr, size_t size)
 {
-	size_t room = chunk_tree_reserve(&tree, size);
+	size_t room = chunk_tree_claim(&tree, size);
 	struct chunk_extent *extent;
 
 	if (room < size)
@@ -67,7 +67,7 @@ static void dealloc(void *addr, size_t size)
 	if (!room)
 		return;
 	decommit(addr, room);
-	extent = chunk_spare_pop(&spares);
+	extent = chunk_free_node_pop(&spares);
 	if (!extent)
 		fail("original: too many free extents");
 	extent->addr = (uintptr_t)addr;
@@ -84,7 +84,7 @@ static void clear(void)
 	while ((extent = chunk_tree_first(&tree))) {
 		chunk_tree_remove(&tree, extent);
 		original_unmap((void *)extent->addr, extent->size);
-		chunk_spare_push(&spares, extent);
+		chunk_free_node_push(&spares, extent);
 	}
 }
 

@@ -100,12 +100,12 @@ static void reset(void)
 	chunk_radix_init(&radix);
 	spares = NULL;
 	for (size_t i = 0; i < NODES; i++)
-		chunk_spare_push(&spares, &nodes[i]);
+		chunk_free_node_push(&spares, &nodes[i]);
 }
 
 static struct chunk_extent *new_extent(size_t at, size_t count)
 {
-	struct chunk_extent *extent = chunk_spare_pop(&spares);
+	struct chunk_extent *extent = chunk_free_node_pop(&spares);
 
 	must(extent);
 	extent->addr = model_addr(&model, at);
@@ -125,7 +125,7 @@ static void release(size_t at, size_t count, unsigned int owner,
 	if (tree.limit > used)
 		room = (tree.limit - used) >> CHUNK_TREE_SHIFT;
 	room = room < count ? room : count;
-	must(chunk_tree_reserve(&tree, count * CHUNK_TREE_UNIT) ==
+	must(chunk_tree_claim(&tree, count * CHUNK_TREE_UNIT) ==
 	     room * CHUNK_TREE_UNIT);
 	if (!room)
 		return;
@@ -135,8 +135,8 @@ static void release(size_t at, size_t count, unsigned int owner,
 	err = chunk_tree_insert(&tree, extent, &spares);
 	if (model_is_free(&model, at, room)) {
 		must(err == -EEXIST);
-		chunk_tree_unreserve(&tree, room * CHUNK_TREE_UNIT);
-		chunk_spare_push(&spares, extent);
+		chunk_tree_unclaim(&tree, room * CHUNK_TREE_UNIT);
+		chunk_free_node_push(&spares, extent);
 		return;
 	}
 	must(!err);
@@ -180,12 +180,12 @@ static void take(void)
 	int err;
 
 	for (unsigned int i = 0; i < given; i++)
-		chunk_spare_push(&few, chunk_spare_pop(&spares));
+		chunk_free_node_push(&few, chunk_free_node_pop(&spares));
 	err = chunk_tree_take(&tree, count * CHUNK_TREE_UNIT,
 			      alignment * CHUNK_TREE_UNIT, &few, &out);
 	must(count_chain(few) == (err ? given : given - need));
 	while (few)
-		chunk_spare_push(&spares, chunk_spare_pop(&few));
+		chunk_free_node_push(&spares, chunk_free_node_pop(&few));
 	must(err == (at == SPACE ? -ENOENT : given < need ? -ENOMEM : 0));
 	if (err)
 		return;
@@ -195,7 +195,7 @@ static void take(void)
 	must(out->type == model.chunks[at].type);
 	model_clear(&model, at, count);
 	if (!enlist(out, at, count))
-		chunk_spare_push(&spares, out);
+		chunk_free_node_push(&spares, out);
 }
 
 static void give_back(void)
@@ -217,7 +217,7 @@ static void give_back(void)
 		model.chunks[i].live = NULL;
 		must(!chunk_radix_lookup(&radix, model_addr(&model, i)));
 	}
-	chunk_spare_push(&spares, extent);
+	chunk_free_node_push(&spares, extent);
 	if (keep)
 		release(start, count, 1 + below(2), below(RECYCLED_CHUNK + 1));
 }
@@ -240,7 +240,7 @@ static bool evict(void)
 	must(model.chunks[at].owner && model_end(&model, at) == at + count);
 	must(at + count - model_start(&model, at) == most);
 	model_clear(&model, at, count);
-	chunk_spare_push(&spares, out);
+	chunk_free_node_push(&spares, out);
 	return true;
 }
 
@@ -272,7 +272,7 @@ static void take_out(void)
 		return;
 	must(extent == seen);
 	chunk_tree_remove(&tree, extent);
-	chunk_spare_push(&spares, extent);
+	chunk_free_node_push(&spares, extent);
 	model_clear(&model, at, end - at);
 }
 
@@ -311,7 +311,7 @@ static void compare(void)
 		count++;
 	}
 	must(!extent);
-	must(tree.bytes == model.free * CHUNK_TREE_UNIT && !tree.promised);
+	must(tree.bytes == model.free * CHUNK_TREE_UNIT && !tree.claimed);
 	for (at = 0; at < SPACE; at++)
 		live += model.chunks[at].live &&
 			(!at || model.chunks[at - 1].live !=

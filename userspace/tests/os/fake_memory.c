@@ -47,6 +47,6 @@ void leave_nodes(unsigned int count, size_t bytes)
 	chunk_state.spares = NULL;
 	leave(bytes);
 	while (count)
-		chunk_spare_push(&chunk_state.spares, kept[--count]);
+		chunk_free_node_push(&chunk_state.spares, kept[--count]);
 	chunk_unlock();
 }
