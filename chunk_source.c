@@ -119,7 +119,8 @@ void chunk_gate_free(struct chunk_gate *gate)
 	kvfree(gate);
 }
 
-static struct page *try_source(struct chunk_gate *gate, unsigned int i)
+static __always_inline struct page *try_source(struct chunk_gate *gate,
+					       unsigned int i)
 {
 	struct page *page = READ_ONCE(gate->pages[i]);
 
@@ -186,9 +187,12 @@ static struct page *wait_for_source(struct chunk_gate *gate, unsigned int nr,
 	return page;
 }
 
-/* The page at @home is taken, or there is none yet. */
-static struct page *lock_another(struct chunk_gate *gate, unsigned int nr,
-				 unsigned int home)
+/*
+ * The page at @home is taken, or there is none yet. Not inline: registers that only
+ * this needs are not to be saved by every fault.
+ */
+static noinline struct page *lock_another(struct chunk_gate *gate,
+					  unsigned int nr, unsigned int home)
 {
 	struct page *page = NULL;
 
