@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # The programs among the tools of a kernel's headers, and the C library that they
 # run with. Sourced by tools/kernel.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # What the scripts here share.
 
@@ -26,8 +27,8 @@ failed()
 	exit 125
 }
 
-# usage: the comment block at the top of the calling script, without the #!
-usage() { sed -n '2,/^[^#]/ { /^#/!d; s/^# \{0,1\}//; p }' "$0"; }
+# usage: the comment block at the top of the calling script, from "usage:"
+usage() { sed -n '/^# usage:/,/^$/ { /^#/!d; s/^# \{0,1\}//; p }' "$0"; }
 
 # Installs what is missing of the packages named.
 need() { "$repo/tools/deps" "$@"; }
