@@ -33,6 +33,16 @@ usage() { sed -n '/^# usage:/,/^$/ { /^#/!d; s/^# \{0,1\}//; p }' "$0"; }
 # Installs what is missing of the packages named.
 need() { "$repo/tools/deps" "$@"; }
 
+# tree_files: the files of this tree, new ones too, as paths from its top.
+tree_files()
+{
+	local file
+
+	git -C "$repo" ls-files --cached --others --exclude-standard | while read -r file; do
+		[[ ! -f $repo/$file ]] || echo "$file"
+	done
+}
+
 # lock NAME: waits for, and holds until the script ends, the lock of that name.
 lock()
 {
