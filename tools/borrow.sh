@@ -95,9 +95,9 @@ faults()
 	((found)) || echo "$entry: has no tools"
 }
 
-# sound ENTRY: can the tools of a kernel in the cache run? Those that cannot are
-# named. Looks at them only if something changed since it last found them sound,
-# which ENTRY/sound is from.
+# sound ENTRY: can the tools of a kernel in the cache run? Names the tools that cannot.
+# Looks at them only if something changed since they were last found sound, which is
+# the time of ENTRY/sound.
 sound()
 {
 	local entry=$1 changed found
