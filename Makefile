@@ -50,7 +50,7 @@ help:
 #:                   seconds
 #: make coverage     which lines of libchunk and the engine the tests never run
 #: make lint         checkpatch, coccinelle, sparse, W=1, kernel-doc, shellcheck, the
-#:                   rules of prose, SPDX lines, one version
+#:                   rules of prose, SPDX lines, one version, layers
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
 #: make distclean    and the cache of kernels
