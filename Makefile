@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# kbuild reads Kbuild; this is for people.
+# For people: kbuild reads Kbuild instead.
 
 SHELL := /bin/bash
 
@@ -13,8 +13,8 @@ help:
 #: make run          build all, boot a virtual machine, show what chunks do
 #: make check        every test: ends with "N passed, N failed"
 #:                   (STEPS="lint kunit ..." for some of them, JOBS=1 for one at
-#:                   a time)
-#: make check-loaded  the same beside LOAD=16 processes that do nothing but run,
+#:                   a time; results as TAP in build/check/*.tap, for prove -e cat)
+#: make check-loaded  the same beside LOAD=16 processes that keep processors busy,
 #:                   as on a busy machine (STEPS="native kunit")
 #: make check-kernels  the module on Debian 6.1, 6.12 and 7.3, stock and debug: a
 #:                   matrix (KERNELS="6.12 7.3" STEPS="build kunit ..." for parts)
@@ -24,7 +24,7 @@ help:
 #: make libchunk     the user-space library
 #: make tests        its tests, which make check runs
 #: make jemalloc     libchunk-jemalloc.so, to be preloaded, and its tests
-#: make adapters     the tests of those for mimalloc and mozjemalloc
+#: make adapters     the tests of the adapters for mimalloc and mozjemalloc
 #: make check-windows  libchunk built for Windows, its tests under Wine
 #: make vm CMD='...' run a command in a virtual machine with the module loaded;
 #:                   KERNEL=6.1 FLAVOUR=stock|debug ICOUNT=1 MEM=2G CPUS=2
@@ -34,11 +34,11 @@ help:
 #:                   build/bench (ROWS="fresh recycle" for some of them;
 #:                   WAY=guarded; PROFILE=recycle: where they go; more:
 #:                   userspace/bench/run --help)
-#: make bench-check  fail where they are 5 % more than in docs/bench
-#: make bench-save   measure all, and put that into docs/bench with the commit; a
+#: make bench-check  fail where there are 5 % more than in docs/bench
+#: make bench-save   measure all, and put the results into docs/bench; a
 #:                   tree with changes is refused
-#: make bench-native libchunk without the module against the original's system
-#:                   calls, wall clock, here (ROUNDS=200)
+#: make bench-native compare libchunk without the module with the original's
+#:                   system calls, by wall time, on this machine (ROUNDS=200)
 #: make install      the library, headers, chunk.pc and the manual, to PREFIX=
 #:                   (/usr/local; DESTDIR= in front of it), and where jemalloc's
 #:                   header is libchunk-jemalloc; make uninstall
@@ -49,7 +49,8 @@ help:
 #: make fuzz         the engine against random calls and a model, for DURATION=600
 #:                   seconds
 #: make coverage     which lines of libchunk and the engine the tests never run
-#: make lint         checkpatch, coccinelle, sparse, W=1, shellcheck
+#: make lint         checkpatch, coccinelle, sparse, W=1, kernel-doc, shellcheck, the
+#:                   rules of prose, SPDX lines, one version, layers
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
 #: make distclean    and the cache of kernels

@@ -246,4 +246,4 @@ module_exit(chunk_exit);
 MODULE_DESCRIPTION("Aligned chunks of address space for memory allocators");
 MODULE_AUTHOR("The chunkmod authors");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION(CHUNK_VERSION);

@@ -1,10 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # The programs among the tools of a kernel's headers, and the C library that they
 # run with. Sourced by tools/kernel.
 #
 # A kernel of a newer release has tools that want a newer C library than this
-# system's. Such a program TOOL is renamed to TOOL.borrower, and TOOL becomes a
-# script that runs it with a library which is kept beside the kernel.
+# system's. A TOOL that does is renamed to TOOL.borrower, and TOOL becomes a script that
+# runs it with a library which is kept beside the kernel.
 
 loader=ld-linux-x86-64.so.2
 
@@ -15,10 +16,10 @@ programs()
 	LC_ALL=C find "$1" -type f -perm -u+x -exec grep -qs $'^\x7fELF' {} \; -print
 }
 
-# lacks_libc COMMAND...: does the loader, asked like that about a program, miss a
-# version of the C library? All that it says is read before it is judged: "grep -q"
-# at the end of a pipe leaves while the loader still writes, and pipefail then
-# takes the loader's end by SIGPIPE for a no.
+# lacks_libc COMMAND...: does the loader, asked by this command about a program, miss a
+# version of the C library? grep reads the answer when it is complete: "grep -q" at the
+# end of a pipe ends while the loader still writes, and pipefail then takes the
+# loader's end by SIGPIPE for a no.
 lacks_libc()
 {
 	local said
@@ -27,8 +28,8 @@ lacks_libc()
 	grep -q 'GLIBC_.*not found' <<<"$said"
 }
 
-# wrap TOOL LIBRARIES: makes it run with the C library in that directory. The
-# script finds it from where it stands itself, since the entry will be moved.
+# wrap TOOL LIBRARIES: makes it run with the C library in that directory. The path is
+# relative to the script, since the entry will be moved.
 wrap()
 {
 	local tool=$1 way
@@ -94,9 +95,9 @@ faults()
 	((found)) || echo "$entry: has no tools"
 }
 
-# sound ENTRY: can the tools of a kernel in the cache run? Those that cannot are
-# named. Looks at them only if something changed since it last found them sound,
-# which ENTRY/sound is from.
+# sound ENTRY: can the tools of a kernel in the cache run? Names the tools that cannot.
+# Looks at them only if something changed since they were last found sound, which is
+# the time of ENTRY/sound.
 sound()
 {
 	local entry=$1 changed found

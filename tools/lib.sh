@@ -1,5 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# What the scripts here share.
+# Functions that the scripts here share.
 
 set -Eeuo pipefail
 shopt -s inherit_errexit
@@ -18,19 +19,29 @@ die()
 	exit 125
 }
 
-# What nobody expected to fail ends the script, but not without a word. Who died
-# has said why.
+# A command that fails unexpectedly ends the script, with a message; after die() there
+# has been one.
 failed()
 {
 	(($1 == 125)) || say "error: status $1 from line $2: $3"
 	exit 125
 }
 
-# usage: the comment block at the top of the calling script, without the #!
-usage() { sed -n '2,/^[^#]/ { /^#/!d; s/^# \{0,1\}//; p }' "$0"; }
+# usage: the comment block at the top of the calling script, from "usage:"
+usage() { sed -n '/^# usage:/,/^$/ { /^#/!d; s/^# \{0,1\}//; p }' "$0"; }
 
-# Installs what is missing of the packages named.
+# Installs those of the packages that are missing.
 need() { "$repo/tools/deps" "$@"; }
+
+# tree_files: the files of this tree, new ones too, as paths from its top.
+tree_files()
+{
+	local file
+
+	git -C "$repo" ls-files --cached --others --exclude-standard | while read -r file; do
+		[[ ! -f $repo/$file ]] || echo "$file"
+	done
+}
 
 # lock NAME: waits for, and holds until the script ends, the lock of that name.
 lock()
