@@ -7,7 +7,7 @@
  * calls ->fault, copies what it returns and maps the copy as anonymous memory.
  * We return a source page, which is all zeroes. Its lock, which the core holds
  * until the copy is mapped, is taken before the state is looked at: see
- * chunk_source.c.
+ * chunk_gate.c.
  *
  * Read faults map the zero page, whose PTE is special, while holding that lock;
  * if reads go on, further ones.

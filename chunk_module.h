@@ -50,7 +50,7 @@
  *   mmap_lock, or in a fault the lock of one VMA, which excludes fork, split
  *                       and unmapping of that VMA as well
  *   source page lock    held from before the fault handler looks at the state
- *                       until the page is mapped: see chunk_source.c
+ *                       until the page is mapped: see chunk_gate.c
  *   context->lock       spinlock: trees, registry, lists, counters, and writing
  *                       a region's state. Innermost but for the XArray's own
  *                       lock. Nothing sleeps, faults or zaps under it
@@ -441,7 +441,7 @@ void chunk_space_leave(struct chunk_space *space);
 struct chunk_region *chunk_region_inherit(struct chunk_region *region,
 					  struct mm_struct *mm);
 
-/* chunk_source.c */
+/* chunk_gate.c */
 struct chunk_gate *chunk_gate_new(struct mm_struct *mm);
 void chunk_gate_free(struct chunk_gate *gate);
 struct page *chunk_source_lock(struct chunk_gate *gate);

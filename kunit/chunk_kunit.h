@@ -27,7 +27,7 @@ static inline u64 chunk_kunit_below(struct rnd_state *rnd, u64 end)
 
 struct page;
 
-/* engine_source.c: the source page whose memory is broken, or NULL */
+/* engine_gate.c: the source page whose memory is broken, or NULL */
 extern struct page *chunk_kunit_broken;
 
 #endif /* CHUNK_KUNIT_H */

@@ -13,4 +13,4 @@ struct page *chunk_kunit_broken;
 #define PageHWPoison(page)	((page) == chunk_kunit_broken)
 
 #include "../chunk_charge.c"
-#include "../chunk_source.c"
+#include "../chunk_gate.c"
