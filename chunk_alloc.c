@@ -10,8 +10,8 @@
 #include "chunk_module.h"
 
 /* Put an extent back that was taken and could not be used. */
-static void untake(struct chunk_context *context, struct chunk_extent *extent,
-		   bool recycled, struct chunk_extent **spares)
+static void put_back(struct chunk_context *context, struct chunk_extent *extent,
+		     bool recycled, struct chunk_extent **free_nodes)
 {
 	size_t size = extent->size;
 	size_t room;
@@ -19,18 +19,18 @@ static void untake(struct chunk_context *context, struct chunk_extent *extent,
 	if (recycled) {
 		room = chunk_tree_claim(&context->recycled, size);
 		if (room == size) {
-			chunk_free_put(context, &context->recycled, extent, spares);
+			chunk_free_put(context, &context->recycled, extent, free_nodes);
 			return;
 		}
 		/* Others have filled the room meanwhile. */
 		chunk_tree_unclaim(&context->recycled, room);
 	}
-	chunk_free_reserve(context, extent, spares);
+	chunk_free_retain(context, extent, free_nodes);
 }
 
 /*
  * What is kept for reuse first, then what is mapped ahead. -ENOBUFS: there are
- * too few spare nodes.
+ * too few free nodes.
  */
 static inline int take(struct chunk_context *context, unsigned long size,
 		       unsigned long alignment, struct chunk_extent **out,
@@ -42,11 +42,11 @@ static inline int take(struct chunk_context *context, unsigned long size,
 	err = -ENOENT;
 	if (context->recycled.bytes >= size)
 		err = chunk_tree_take(&context->recycled, size, alignment,
-				      &context->spares, out);
+				      &context->free_nodes, out);
 	*recycled = err != -ENOENT;
 	if (err == -ENOENT)
-		err = chunk_tree_take(&context->reserve, size, alignment,
-				      &context->spares, out);
+		err = chunk_tree_take(&context->retained, size, alignment,
+				      &context->free_nodes, out);
 	return err == -ENOMEM ? -ENOBUFS : err;
 }
 
@@ -81,7 +81,7 @@ static void publish(struct chunk_context *context, struct chunk_extent *extent,
 static inline int take_whole(struct chunk_context *context,
 			     const struct chunk_job *job,
 			     struct chunk_extent **extent, bool *recycled,
-			     struct chunk_extent **spares)
+			     struct chunk_extent **free_nodes)
 {
 	struct chunk_region *region;
 	int err;
@@ -93,25 +93,25 @@ static inline int take_whole(struct chunk_context *context,
 	if (err)
 		return err;
 	region = (*extent)->owner;
-	if (!region->holed)
+	if (!region->may_have_holes)
 		return 0;
-	untake(context, *extent, *recycled, spares);
+	put_back(context, *extent, *recycled, free_nodes);
 	return -EAGAIN;
 }
 
 /* One job under the spinlock; errors are take_whole()'s */
 static int alloc_one(struct chunk_context *context, struct chunk_job *job,
-		     struct chunk_extent **spares)
+		     struct chunk_extent **free_nodes)
 {
 	struct chunk_extent *extent;
 	bool recycled;
 	int err;
 
-	err = take_whole(context, job, &extent, &recycled, spares);
+	err = take_whole(context, job, &extent, &recycled, free_nodes);
 	if (err)
 		return err;
 	if (chunk_radix_store(&context->live, extent, GFP_LOCKED)) {
-		untake(context, extent, recycled, spares);
+		put_back(context, extent, recycled, free_nodes);
 		return -EAGAIN;
 	}
 	publish(context, extent, recycled, job->decommitted);
@@ -174,7 +174,7 @@ static unsigned int register_jobs(struct chunk_context *context,
 static noinline unsigned int alloc_many(struct chunk_context *context,
 					struct chunk_job *jobs,
 					unsigned int nr,
-					struct chunk_extent **spares)
+					struct chunk_extent **free_nodes)
 {
 	unsigned int taken, done, i;
 
@@ -182,7 +182,7 @@ static noinline unsigned int alloc_many(struct chunk_context *context,
 		struct chunk_job *job = &jobs[taken];
 
 		job->err = take_whole(context, job, &job->extent,
-				      &job->recycled, spares);
+				      &job->recycled, free_nodes);
 		if (job->err)
 			break;
 	}
@@ -195,7 +195,7 @@ static noinline unsigned int alloc_many(struct chunk_context *context,
 	if (done < taken)
 		jobs[done].err = -EAGAIN;
 	for (i = done; i < taken; i++)
-		untake(context, jobs[i].extent, jobs[i].recycled, spares);
+		put_back(context, jobs[i].extent, jobs[i].recycled, free_nodes);
 	return done;
 }
 
@@ -203,7 +203,7 @@ static noinline unsigned int alloc_many(struct chunk_context *context,
 static unsigned int alloc_fast(struct chunk_context *context,
 			       struct chunk_job *jobs, unsigned int nr)
 {
-	struct chunk_extent *spares = NULL;
+	struct chunk_extent *free_nodes = NULL;
 	unsigned int done;
 
 	/* Those may be unmapped, and must be zapped. */
@@ -213,17 +213,17 @@ static unsigned int alloc_fast(struct chunk_context *context,
 	}
 	spin_lock(&context->lock);
 	if (nr > 1) {
-		done = alloc_many(context, jobs, nr, &spares);
+		done = alloc_many(context, jobs, nr, &free_nodes);
 	} else {
-		jobs->err = alloc_one(context, jobs, &spares);
+		jobs->err = alloc_one(context, jobs, &free_nodes);
 		done = !jobs->err;
 	}
 	/* There are none unless something was put back. */
-	if (unlikely(spares))
-		chunk_nodes_keep(context, &spares);
+	if (unlikely(free_nodes))
+		chunk_nodes_keep(context, &free_nodes);
 	spin_unlock(&context->lock);
-	if (unlikely(spares))
-		chunk_nodes_free(context, spares);
+	if (unlikely(free_nodes))
+		chunk_nodes_free(context, free_nodes);
 	return done;
 }
 
@@ -235,7 +235,7 @@ static unsigned int alloc_fast(struct chunk_context *context,
  */
 static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 {
-	struct chunk_extent *spares = NULL;
+	struct chunk_extent *free_nodes = NULL;
 	struct chunk_extent *extent;
 	struct chunk_region *region;
 	struct chunk_vmas vmas = { NULL };
@@ -255,7 +255,7 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 	if (chunk_check_vmas(context, extent->addr, extent->size, &vmas) ||
 	    !chunk_vmas_of(&vmas, region) ||
 	    chunk_vmas_changed(&vmas, region)) {
-		chunk_free_forget(context, extent);
+		chunk_drop_extent(context, extent);
 		chunk_region_put(region);
 		return -EAGAIN;
 	}
@@ -266,20 +266,20 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 		err = chunk_radix_store(&context->live, extent, GFP_KERNEL);
 	/* Address space belongs to one extent at a time. */
 	if (WARN_ON_ONCE(err == -EEXIST)) {
-		chunk_free_forget(context, extent);
+		chunk_drop_extent(context, extent);
 		chunk_region_put(region);
 		return -EAGAIN;
 	}
 	spin_lock(&context->lock);
 	if (err) {
-		untake(context, extent, recycled, &spares);
+		put_back(context, extent, recycled, &free_nodes);
 	} else {
 		publish(context, extent, recycled, job->decommitted);
 		job->addr = extent->addr;
 		job->recycled = recycled;
 	}
 	spin_unlock(&context->lock);
-	chunk_nodes_free(context, spares);
+	chunk_nodes_free(context, free_nodes);
 	chunk_region_put(region);
 	return err;
 }

@@ -9,7 +9,7 @@
 #include "chunk_module.h"
 
 /* How many extents are looked at before others get the lock. */
-#define CHUNK_FORGET_BATCH	256
+#define CHUNK_DROP_BATCH	256
 
 /**
  * chunk_context_new() - make the context of an open file
@@ -38,7 +38,7 @@ struct chunk_context *chunk_context_new(struct mm_struct *mm)
 	chunk_tree_init(&context->recycled, chunk_max_recycle_limit());
 	context->recycled.limit = min_t(size_t, CHUNK_RECYCLE_LIMIT,
 					context->recycled.limit);
-	chunk_tree_init(&context->reserve, SIZE_MAX);
+	chunk_tree_init(&context->retained, SIZE_MAX);
 	chunk_radix_init(&context->live);
 	INIT_LIST_HEAD(&context->regions);
 	context->grow = chunk_default_grow();
@@ -64,7 +64,7 @@ void chunk_context_free(struct chunk_context *context)
 	WARN_ON_ONCE(!list_empty(&context->regions) || context->mapped ||
 		     context->unmapping);
 	chunk_radix_destroy(&context->live);
-	chunk_nodes_free(context, context->spares);
+	chunk_nodes_free(context, context->free_nodes);
 	chunk_space_leave(context->space);
 	chunk_uncharge(context->mm, sizeof(*context));
 	mmdrop(context->mm);
@@ -72,14 +72,14 @@ void chunk_context_free(struct chunk_context *context)
 }
 
 /**
- * chunk_context_retire() - a live extent is live no longer
+ * chunk_unregister() - a live extent is live no longer
  * @context: the context
  * @extent:  the extent; it is in no tree yet
  *
  * Context: context->lock held.
  */
-void chunk_context_retire(struct chunk_context *context,
-			  struct chunk_extent *extent)
+void chunk_unregister(struct chunk_context *context,
+		      struct chunk_extent *extent)
 {
 	lockdep_assert_held(&context->lock);
 	chunk_radix_erase(&context->live, extent->addr, extent->size);
@@ -90,14 +90,14 @@ void chunk_context_retire(struct chunk_context *context,
 }
 
 /**
- * chunk_context_lose() - address space is not ours any more
+ * chunk_unaccount() - address space is not ours any more
  * @context: the context
  * @extent:  what it belonged to, in no tree and not live; left to the caller
  *
  * Context: context->lock held.
  */
-void chunk_context_lose(struct chunk_context *context,
-			const struct chunk_extent *extent)
+void chunk_unaccount(struct chunk_context *context,
+		     const struct chunk_extent *extent)
 {
 	struct chunk_region *region = extent->owner;
 
@@ -107,81 +107,81 @@ void chunk_context_lose(struct chunk_context *context,
 }
 
 /**
- * struct forget - what is to be forgotten
+ * struct drop - what is to be forgotten
  * @context: the context
  * @owner:   only extents of this region, or NULL for all
  * @next:    first byte that was not looked at yet
  * @last:    last byte of the range
- * @spares:  receives the nodes
+ * @free_nodes:  receives the nodes
  */
-struct forget {
+struct drop {
 	struct chunk_context *context;
 	struct chunk_region *owner;
 	unsigned long next;
 	unsigned long last;
-	struct chunk_extent *spares;
+	struct chunk_extent *free_nodes;
 };
 
-static bool is_forgotten(const struct forget *forget,
+static bool drop_matches(const struct drop *drop,
 			 const struct chunk_extent *extent)
 {
-	return !forget->owner || extent->owner == forget->owner;
+	return !drop->owner || extent->owner == drop->owner;
 }
 
 /* Go on behind an extent. It ends there, or the registry is damaged. */
-static void forget_behind(struct forget *forget,
-			  const struct chunk_extent *extent)
+static void drop_go_on(struct drop *drop,
+		       const struct chunk_extent *extent)
 {
 	unsigned long end = extent->addr + extent->size;
 
-	if (WARN_ON_ONCE(end <= forget->next))
-		end = forget->next + CHUNK_SIZE;
-	forget->next = end;
+	if (WARN_ON_ONCE(end <= drop->next))
+		end = drop->next + CHUNK_SIZE;
+	drop->next = end;
 }
 
-static void forget_one(struct forget *forget, struct chunk_extent *extent)
+static void drop_one(struct drop *drop, struct chunk_extent *extent)
 {
-	chunk_context_lose(forget->context, extent);
-	chunk_free_node_push(&forget->spares, extent);
+	chunk_unaccount(drop->context, extent);
+	chunk_free_node_push(&drop->free_nodes, extent);
 }
 
 /* Looks at so many live extents at most; whether there may be more */
-static bool forget_live(struct forget *forget)
+static bool drop_live(struct drop *drop)
 {
-	struct chunk_context *context = forget->context;
+	struct chunk_context *context = drop->context;
 	struct chunk_extent *extent;
 	int i;
 
-	for (i = 0; i < CHUNK_FORGET_BATCH && forget->next <= forget->last; i++) {
-		extent = chunk_radix_next(&context->live, forget->next,
-					  forget->last);
+	for (i = 0; i < CHUNK_DROP_BATCH && drop->next <= drop->last; i++) {
+		extent = chunk_radix_next(&context->live, drop->next,
+					  drop->last);
 		if (!extent)
 			return false;
-		forget_behind(forget, extent);
-		if (!is_forgotten(forget, extent))
+		drop_go_on(drop, extent);
+		if (!drop_matches(drop, extent))
 			continue;
-		chunk_context_retire(context, extent);
-		forget_one(forget, extent);
+		chunk_unregister(context, extent);
+		drop_one(drop, extent);
 	}
-	return forget->next <= forget->last;
+	return drop->next <= drop->last;
 }
 
 /* The same for those of a tree */
-static bool forget_free(struct forget *forget, struct chunk_tree *tree)
+static bool drop_free(struct drop *drop, struct chunk_tree *tree)
 {
-	struct chunk_extent *extent = chunk_tree_seek(tree, forget->next);
+	struct chunk_extent *extent = chunk_tree_seek(tree, drop->next);
 	struct chunk_extent *next;
 	int i;
 
-	for (i = 0; extent && extent->addr <= forget->last; extent = next) {
-		if (i++ == CHUNK_FORGET_BATCH)
+	for (i = 0; extent && extent->addr <= drop->last; extent = next) {
+		if (i++ == CHUNK_DROP_BATCH)
 			return true;
 		next = chunk_tree_next(extent);
-		forget_behind(forget, extent);
-		if (!is_forgotten(forget, extent))
+		drop_go_on(drop, extent);
+		if (!drop_matches(drop, extent))
 			continue;
 		chunk_tree_remove(tree, extent);
-		forget_one(forget, extent);
+		drop_one(drop, extent);
 	}
 	return false;
 }
@@ -190,21 +190,21 @@ static bool forget_free(struct forget *forget, struct chunk_tree *tree)
  * The one that is being unmapped. It goes back to the reserve if it is not: so it
  * is looked for whenever the lock is held, between one look there and the next.
  */
-static void forget_unmapping(struct forget *forget, unsigned long start)
+static void drop_unmapping(struct drop *drop, unsigned long start)
 {
-	struct chunk_context *context = forget->context;
+	struct chunk_context *context = drop->context;
 	struct chunk_extent *extent = context->unmapping;
 
-	if (!extent || extent->addr > forget->last ||
+	if (!extent || extent->addr > drop->last ||
 	    extent->addr + extent->size <= start ||
-	    !is_forgotten(forget, extent))
+	    !drop_matches(drop, extent))
 		return;
 	context->unmapping = NULL;
-	forget_one(forget, extent);
+	drop_one(drop, extent);
 }
 
 /**
- * chunk_context_forget() - drop extents whose mapping is gone
+ * chunk_drop_range() - drop extents whose mapping is gone
  * @context: the context
  * @start:   first byte of the range
  * @last:    last byte of the range
@@ -217,17 +217,17 @@ static void forget_unmapping(struct forget *forget, unsigned long start)
  *
  * Context: may sleep; mmap_lock held by whoever removed the mapping.
  */
-void chunk_context_forget(struct chunk_context *context, unsigned long start,
-			  unsigned long last, struct chunk_region *owner)
+void chunk_drop_range(struct chunk_context *context, unsigned long start,
+		      unsigned long last, struct chunk_region *owner)
 {
 	struct chunk_tree *const trees[] = {
-		NULL, &context->recycled, &context->reserve,
+		NULL, &context->recycled, &context->retained,
 	};
 	bool more;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(trees); i++) {
-		struct forget forget = {
+		struct drop drop = {
 			.context = context,
 			.owner = owner,
 			.next = start,
@@ -236,12 +236,12 @@ void chunk_context_forget(struct chunk_context *context, unsigned long start,
 
 		do {
 			spin_lock(&context->lock);
-			forget_unmapping(&forget, start);
-			more = trees[i] ? forget_free(&forget, trees[i]) :
-					  forget_live(&forget);
+			drop_unmapping(&drop, start);
+			more = trees[i] ? drop_free(&drop, trees[i]) :
+					  drop_live(&drop);
 			spin_unlock(&context->lock);
-			chunk_nodes_free(context, forget.spares);
-			forget.spares = NULL;
+			chunk_nodes_free(context, drop.free_nodes);
+			drop.free_nodes = NULL;
 			cond_resched();
 		} while (more);
 	}
@@ -261,7 +261,7 @@ static unsigned long next_extent(struct chunk_context *context,
 	const struct chunk_extent *found[] = {
 		chunk_radix_next(&context->live, addr, ULONG_MAX),
 		chunk_tree_seek(&context->recycled, addr),
-		chunk_tree_seek(&context->reserve, addr),
+		chunk_tree_seek(&context->retained, addr),
 	};
 	unsigned long least = round_down(addr, CHUNK_SIZE) + CHUNK_SIZE;
 	unsigned long next = ULONG_MAX;
@@ -314,7 +314,7 @@ void chunk_context_lookup(struct chunk_context *context,
 		if (extent)
 			lookup->state = CHUNK_STATE_RECYCLED;
 		else
-			extent = chunk_tree_find(&context->reserve, addr);
+			extent = chunk_tree_find(&context->retained, addr);
 	}
 	if (extent) {
 		decommitted = chunk_region_decommitted(extent->owner, addr);
@@ -351,7 +351,7 @@ void chunk_context_stats(struct chunk_context *context,
 		.decommitted_bytes = (u64)context->decommitted * PAGE_SIZE,
 		.recycled_bytes = context->recycled.bytes,
 		.recycle_limit = context->recycled.limit,
-		.reserved_bytes = context->reserve.bytes,
+		.reserved_bytes = context->retained.bytes,
 		.regions = context->nr_regions,
 		.allocs = context->counts.allocs,
 		.allocs_recycled = context->counts.allocs_recycled,

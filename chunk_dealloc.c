@@ -62,7 +62,7 @@ static void begin_one(struct chunk_context *context, struct chunk_job *job)
 	job->extent = extent;
 	job->region = extent->owner;
 	chunk_region_get(job->region);
-	chunk_context_retire(context, extent);
+	chunk_unregister(context, extent);
 	chunk_region_close(job->region, job->addr, job->size);
 	job->room = chunk_tree_claim(&context->recycled, job->size);
 	context->counts.deallocs++;
@@ -141,11 +141,11 @@ static void zap(struct chunk_context *context, struct chunk_job *jobs,
 
 /*
  * Put a free extent into the trees: @room bytes, which are reserved, to be
- * recycled, and the rest in reserve. A cut takes a node from @spares; without
+ * recycled, and the rest in reserve. A cut takes a node from @free_nodes; without
  * one all of it goes in reserve. Returns what is recycled.
  */
 static size_t divide(struct chunk_context *context, struct chunk_extent *extent,
-		     size_t room, struct chunk_extent **spares)
+		     size_t room, struct chunk_extent **free_nodes)
 {
 	struct chunk_extent *rest = NULL;
 
@@ -153,22 +153,22 @@ static size_t divide(struct chunk_context *context, struct chunk_extent *extent,
 	chunk_tree_unclaim(&context->recycled, room);
 	room = chunk_tree_claim(&context->recycled, room);
 	if (room == extent->size) {
-		chunk_free_put(context, &context->recycled, extent, spares);
+		chunk_free_put(context, &context->recycled, extent, free_nodes);
 		return room;
 	}
 	if (room)
-		rest = chunk_free_node_pop(spares);
+		rest = chunk_free_node_pop(free_nodes);
 	if (!rest) {
 		chunk_tree_unclaim(&context->recycled, room);
-		chunk_free_reserve(context, extent, spares);
+		chunk_free_retain(context, extent, free_nodes);
 		return 0;
 	}
 	*rest = *extent;
 	rest->addr += room;
 	rest->size -= room;
 	extent->size = room;
-	chunk_free_put(context, &context->recycled, extent, spares);
-	chunk_free_reserve(context, rest, spares);
+	chunk_free_put(context, &context->recycled, extent, free_nodes);
+	chunk_free_retain(context, rest, free_nodes);
 	return room;
 }
 
@@ -177,31 +177,31 @@ static size_t divide(struct chunk_context *context, struct chunk_extent *extent,
  * if its mapping is gone.
  */
 static void end_one(struct chunk_context *context, struct chunk_job *job,
-		    struct chunk_extent **spares)
+		    struct chunk_extent **free_nodes)
 {
 	lockdep_assert_held(&context->lock);
 	if (!job->region->vmas)
 		job->err = -ESTALE;
 	if (job->err) {
 		chunk_tree_unclaim(&context->recycled, job->room);
-		chunk_context_lose(context, job->extent);
-		chunk_free_node_push(spares, job->extent);
+		chunk_unaccount(context, job->extent);
+		chunk_free_node_push(free_nodes, job->extent);
 		job->room = job->size;
 		return;
 	}
 	if (chunk_vmas_changed(&job->vmas, job->region) ||
 	    (job->vmas.traits & CHUNK_VMA_LOCKED)) {
-		job->region->holed = true;
+		job->region->may_have_holes = true;
 		chunk_tree_unclaim(&context->recycled, job->room);
 		job->room = 0;
 	}
-	job->room = divide(context, job->extent, job->room, spares);
+	job->room = divide(context, job->extent, job->room, free_nodes);
 }
 
 static void end(struct chunk_context *context, struct chunk_job *jobs,
 		unsigned int nr)
 {
-	struct chunk_extent *spares = NULL;
+	struct chunk_extent *free_nodes = NULL;
 	struct chunk_extent *node;
 	unsigned int i;
 
@@ -212,16 +212,16 @@ static void end(struct chunk_context *context, struct chunk_job *jobs,
 			continue;
 		node = chunk_extent_new(context);
 		if (node)
-			chunk_free_node_push(&spares, node);
+			chunk_free_node_push(&free_nodes, node);
 	}
 	spin_lock(&context->lock);
 	for (i = 0; i < nr; i++) {
 		if (jobs[i].extent)
-			end_one(context, &jobs[i], &spares);
+			end_one(context, &jobs[i], &free_nodes);
 	}
-	chunk_nodes_keep(context, &spares);
+	chunk_nodes_keep(context, &free_nodes);
 	spin_unlock(&context->lock);
-	chunk_nodes_free(context, spares);
+	chunk_nodes_free(context, free_nodes);
 }
 
 /**
@@ -252,7 +252,7 @@ void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
 	nr = look(context, jobs, nr);
 	if (begin(context, jobs, nr)) {
 		if (!context->huge)
-			chunk_source_wait(context->space->gate);
+			chunk_gate_synchronize(context->space->gate);
 		zap(context, jobs, nr);
 		end(context, jobs, nr);
 	}

@@ -22,7 +22,7 @@
 #include "chunk_module.h"
 
 /* So much is mapped ahead of who reads on, as the kernel does for files */
-#define AHEAD_SIZE	(16 * PAGE_SIZE)
+#define PREMAP_SIZE	(16 * PAGE_SIZE)
 
 static vm_fault_t trap(struct chunk_region *region)
 {
@@ -36,10 +36,10 @@ static vm_fault_t trap(struct chunk_region *region)
  * row the zero page is mapped ahead, too. Not for writes, which would then have
  * to replace it and to flush it from every CPU's TLB.
  */
-static void read_ahead(struct vm_area_struct *vma, struct chunk_region *region,
-		       unsigned long addr)
+static void premap_zeroes(struct vm_area_struct *vma, struct chunk_region *region,
+			  unsigned long addr)
 {
-	unsigned long end = min(vma->vm_end, addr + AHEAD_SIZE);
+	unsigned long end = min(vma->vm_end, addr + PREMAP_SIZE);
 
 	/* Within the page table of what was read: nothing may be allocated. */
 	end = min(end, ALIGN(addr, PMD_SIZE));
@@ -61,7 +61,7 @@ static vm_fault_t read_fault(struct vm_fault *vmf, struct chunk_region *region)
 		return ret;
 	/* Several threads may read: a guess at worst. */
 	if (READ_ONCE(region->read_next) == next - PAGE_SIZE)
-		read_ahead(vmf->vma, region, next);
+		premap_zeroes(vmf->vma, region, next);
 	else
 		WRITE_ONCE(region->read_next, next);
 	return ret;
@@ -101,16 +101,16 @@ vm_fault_t chunk_fault(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 	if (!(vmf->flags & FAULT_FLAG_WRITE) && !add_page_table(vmf))
 		return VM_FAULT_OOM;
-	page = chunk_source_lock(region->space->gate);
+	page = chunk_gate_enter(region->space->gate);
 	if (unlikely(!page))
 		return VM_FAULT_OOM;
 	if (chunk_region_decommitted(region, vmf->address)) {
-		chunk_source_unlock(page);
+		chunk_gate_exit(page);
 		return trap(region);
 	}
 	if (vmf->flags & FAULT_FLAG_WRITE) {
 		vmf->page = page;
-		chunk_source_give(page);
+		chunk_gate_give(page);
 		return VM_FAULT_LOCKED;
 	}
 	/*
@@ -121,6 +121,6 @@ vm_fault_t chunk_fault(struct vm_fault *vmf)
 	noreclaim = memalloc_noreclaim_save();
 	ret = read_fault(vmf, region);
 	memalloc_noreclaim_restore(noreclaim);
-	chunk_source_unlock(page);
+	chunk_gate_exit(page);
 	return ret;
 }

@@ -16,17 +16,17 @@
 #include "chunk_module.h"
 
 /**
- * chunk_free_forget() - drop an extent whose address space is not ours any more
+ * chunk_drop_extent() - drop an extent whose address space is not ours any more
  * @context: the context
  * @extent:  in no tree and not registered; freed
  *
  * Context: takes context->lock.
  */
-void chunk_free_forget(struct chunk_context *context,
+void chunk_drop_extent(struct chunk_context *context,
 		       struct chunk_extent *extent)
 {
 	spin_lock(&context->lock);
-	chunk_context_lose(context, extent);
+	chunk_unaccount(context, extent);
 	spin_unlock(&context->lock);
 	chunk_extent_free(context, extent);
 }
@@ -36,36 +36,36 @@ void chunk_free_forget(struct chunk_context *context,
  * @context: the context
  * @tree:    one of its trees
  * @extent:  in no tree and not registered
- * @spares:  chain that receives the nodes that coalescing makes superfluous
+ * @free_nodes:  chain that receives the nodes that coalescing makes superfluous
  *
  * Context: context->lock held.
  */
 void chunk_free_put(struct chunk_context *context, struct chunk_tree *tree,
-		    struct chunk_extent *extent, struct chunk_extent **spares)
+		    struct chunk_extent *extent, struct chunk_extent **free_nodes)
 {
 	lockdep_assert_held(&context->lock);
 	/* Address space belongs to one extent at a time. */
-	if (WARN_ON_ONCE(chunk_tree_insert(tree, extent, spares))) {
+	if (WARN_ON_ONCE(chunk_tree_insert(tree, extent, free_nodes))) {
 		chunk_tree_unclaim(tree, extent->size);
-		chunk_context_lose(context, extent);
-		chunk_free_node_push(spares, extent);
+		chunk_unaccount(context, extent);
+		chunk_free_node_push(free_nodes, extent);
 	}
 }
 
 /**
- * chunk_free_reserve() - put a free extent in reserve
+ * chunk_free_retain() - put a free extent in reserve
  * @context: the context
  * @extent:  in no tree and not registered
- * @spares:  chain that receives the nodes that coalescing makes superfluous
+ * @free_nodes:  chain that receives the nodes that coalescing makes superfluous
  *
  * Context: context->lock held.
  */
-void chunk_free_reserve(struct chunk_context *context,
-			struct chunk_extent *extent,
-			struct chunk_extent **spares)
+void chunk_free_retain(struct chunk_context *context,
+		       struct chunk_extent *extent,
+			struct chunk_extent **free_nodes)
 {
-	chunk_tree_claim(&context->reserve, extent->size);
-	chunk_free_put(context, &context->reserve, extent, spares);
+	chunk_tree_claim(&context->retained, extent->size);
+	chunk_free_put(context, &context->retained, extent, free_nodes);
 }
 
 /*
@@ -75,20 +75,20 @@ void chunk_free_reserve(struct chunk_context *context,
  */
 static bool end_unmapping(struct chunk_context *context, bool gone)
 {
-	struct chunk_extent *spares = NULL;
+	struct chunk_extent *free_nodes = NULL;
 	struct chunk_extent *extent;
 
 	spin_lock(&context->lock);
 	extent = context->unmapping;
 	context->unmapping = NULL;
 	if (extent && gone) {
-		chunk_context_lose(context, extent);
-		chunk_free_node_push(&spares, extent);
+		chunk_unaccount(context, extent);
+		chunk_free_node_push(&free_nodes, extent);
 	} else if (extent) {
-		chunk_free_reserve(context, extent, &spares);
+		chunk_free_retain(context, extent, &free_nodes);
 	}
 	spin_unlock(&context->lock);
-	chunk_nodes_free(context, spares);
+	chunk_nodes_free(context, free_nodes);
 	return gone;
 }
 
@@ -110,9 +110,9 @@ static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
 	lockdep_assert_held(&context->map_lock);
 	lockdep_assert_held(&context->mm->mmap_lock);
 	spin_lock(&context->lock);
-	extent = chunk_tree_find(&context->reserve, addr);
+	extent = chunk_tree_find(&context->retained, addr);
 	if (extent && (split || chunk_at_edge(extent->addr, extent->size))) {
-		chunk_tree_remove(&context->reserve, extent);
+		chunk_tree_remove(&context->retained, extent);
 		context->unmapping = extent;
 		*start = extent->addr;
 		*size = extent->size;
@@ -122,7 +122,7 @@ static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
 	spin_unlock(&context->lock);
 	if (!region)
 		return false;
-	lost = READ_ONCE(region->holed) &&
+	lost = READ_ONCE(region->may_have_holes) &&
 	       (chunk_check_vmas(context, *start, *size, &vmas) ||
 		!chunk_vmas_of(&vmas, region));
 	if (lost)
@@ -132,7 +132,7 @@ static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
 }
 
 /* Unmap the reserved extent at an address, if any; returns whether it went */
-static bool unmap_reserved(struct chunk_context *context, unsigned long addr,
+static bool unmap_retained(struct chunk_context *context, unsigned long addr,
 			   bool split)
 {
 	unsigned long start, size;
@@ -158,7 +158,7 @@ void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
 	/* On a fatal signal the whole address space is about to go. */
 	if (mutex_lock_killable(&context->map_lock))
 		return;
-	unmap_reserved(context, addr, false);
+	unmap_retained(context, addr, false);
 	mutex_unlock(&context->map_lock);
 }
 
@@ -166,9 +166,9 @@ void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
 #define CHUNK_TRIM_BATCH	256
 
 /* Move the extents kept for reuse to the reserve. */
-static void recycled_to_reserve(struct chunk_context *context)
+static void recycled_to_retained(struct chunk_context *context)
 {
-	struct chunk_extent *spares = NULL;
+	struct chunk_extent *free_nodes = NULL;
 	struct chunk_extent *extent;
 	int i;
 
@@ -179,23 +179,23 @@ static void recycled_to_reserve(struct chunk_context *context)
 			if (!extent)
 				break;
 			chunk_tree_remove(&context->recycled, extent);
-			chunk_free_reserve(context, extent, &spares);
+			chunk_free_retain(context, extent, &free_nodes);
 		}
 		spin_unlock(&context->lock);
-		chunk_nodes_free(context, spares);
-		spares = NULL;
+		chunk_nodes_free(context, free_nodes);
+		free_nodes = NULL;
 		cond_resched();
 	} while (extent && !fatal_signal_pending(current));
 }
 
 /* The first reserved extent at or after an address: where it begins and ends */
-static bool next_reserved(struct chunk_context *context, unsigned long *addr,
+static bool next_retained(struct chunk_context *context, unsigned long *addr,
 			  unsigned long *end)
 {
 	struct chunk_extent *extent;
 
 	spin_lock(&context->lock);
-	extent = chunk_tree_seek(&context->reserve, *addr);
+	extent = chunk_tree_seek(&context->retained, *addr);
 	if (extent) {
 		*addr = extent->addr;
 		*end = extent->addr + extent->size;
@@ -219,13 +219,13 @@ bool chunk_free_trim(struct chunk_context *context, bool split)
 	unsigned long addr = 0, end;
 	bool any = false;
 
-	recycled_to_reserve(context);
+	recycled_to_retained(context);
 	while (!fatal_signal_pending(current) &&
-	       next_reserved(context, &addr, &end)) {
+	       next_retained(context, &addr, &end)) {
 		if (split &&
 		    READ_ONCE(context->mm->map_count) > DEFAULT_MAX_MAP_COUNT / 2)
 			break;
-		any |= unmap_reserved(context, addr, split);
+		any |= unmap_retained(context, addr, split);
 		addr = end;
 		cond_resched();
 	}
@@ -256,19 +256,19 @@ unsigned long chunk_recycle_limit(struct chunk_context *context)
 int chunk_set_limit(struct chunk_context *context, unsigned long limit)
 {
 	/* Only the last extent released may have to be cut. */
-	struct chunk_extent *spares = chunk_extent_new(context);
+	struct chunk_extent *free_nodes = chunk_extent_new(context);
 	struct chunk_extent *extent;
 	unsigned long addr;
 	int err = 0;
 
-	if (!spares)
+	if (!free_nodes)
 		return -ENOMEM;
-	spares->next = NULL;
+	free_nodes->next = NULL;
 	spin_lock(&context->lock);
 	WRITE_ONCE(context->recycled.limit, limit);
-	while (!err && !chunk_tree_evict(&context->recycled, &spares, &extent)) {
+	while (!err && !chunk_tree_evict(&context->recycled, &free_nodes, &extent)) {
 		addr = extent->addr;
-		chunk_free_reserve(context, extent, &spares);
+		chunk_free_retain(context, extent, &free_nodes);
 		spin_unlock(&context->lock);
 		chunk_free_unmap(context, addr);
 		if (fatal_signal_pending(current))
@@ -276,6 +276,6 @@ int chunk_set_limit(struct chunk_context *context, unsigned long limit)
 		spin_lock(&context->lock);
 	}
 	spin_unlock(&context->lock);
-	chunk_nodes_free(context, spares);
+	chunk_nodes_free(context, free_nodes);
 	return err;
 }

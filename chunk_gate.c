@@ -51,7 +51,7 @@
 #include "chunk_module.h"
 
 /* With fewer CPUs a gate has room for this many, should some be broken. */
-#define CHUNK_SOURCES_MIN	4U
+#define CHUNK_GATE_PAGES_MIN	4U
 
 /**
  * struct chunk_gate - source pages
@@ -68,16 +68,16 @@ struct chunk_gate {
 };
 
 #ifdef CONFIG_LOCKDEP
-static struct lockdep_map source_map =
-	STATIC_LOCKDEP_MAP_INIT("chunk_source", &source_map);
+static struct lockdep_map gate_map =
+	STATIC_LOCKDEP_MAP_INIT("chunk_gate", &gate_map);
 #endif
 
 /* Reclaim may wait for a source page, as far as lockdep knows. */
-static void forbid_allocation(void)
+static void gate_forbid_allocation(void)
 {
 	fs_reclaim_acquire(GFP_KERNEL);
-	lock_map_acquire(&source_map);
-	lock_map_release(&source_map);
+	lock_map_acquire(&gate_map);
+	lock_map_release(&gate_map);
 	fs_reclaim_release(GFP_KERNEL);
 }
 
@@ -90,7 +90,7 @@ static void forbid_allocation(void)
  */
 struct chunk_gate *chunk_gate_new(struct mm_struct *mm)
 {
-	unsigned int max = max(nr_cpu_ids, CHUNK_SOURCES_MIN);
+	unsigned int max = max(nr_cpu_ids, CHUNK_GATE_PAGES_MIN);
 	struct chunk_gate *gate;
 
 	gate = kvzalloc(struct_size(gate, pages, max), GFP_KERNEL_ACCOUNT);
@@ -98,7 +98,7 @@ struct chunk_gate *chunk_gate_new(struct mm_struct *mm)
 		return NULL;
 	gate->max = max;
 	gate->mm = mm;
-	forbid_allocation();
+	gate_forbid_allocation();
 	return gate;
 }
 
@@ -119,7 +119,7 @@ void chunk_gate_free(struct chunk_gate *gate)
 	kvfree(gate);
 }
 
-static struct page *try_source(struct chunk_gate *gate, unsigned int i)
+static struct page *gate_try_page(struct chunk_gate *gate, unsigned int i)
 {
 	struct page *page = READ_ONCE(gate->pages[i]);
 
@@ -132,7 +132,7 @@ static struct page *try_source(struct chunk_gate *gate, unsigned int i)
 }
 
 /* A new page, locked; NULL without memory, or where there is no more room */
-static struct page *add_source(struct chunk_gate *gate, unsigned int nr)
+static struct page *gate_add_page(struct chunk_gate *gate, unsigned int nr)
 {
 	/* There is no hurry where another page may be waited for. */
 	gfp_t more = nr ? __GFP_NORETRY | __GFP_NOWARN : 0;
@@ -164,7 +164,7 @@ static struct page *try_all(struct chunk_gate *gate, unsigned int nr)
 	unsigned int i;
 
 	for (i = 0; i < nr && !page; i++)
-		page = try_source(gate, i);
+		page = gate_try_page(gate, i);
 	return page;
 }
 
@@ -172,17 +172,17 @@ static struct page *try_all(struct chunk_gate *gate, unsigned int nr)
  * All are taken, by faults of this address space: wait for one that is not
  * broken. If all are, the core shall say so.
  */
-static struct page *wait_for_source(struct chunk_gate *gate, unsigned int nr,
-				    unsigned int home)
+static struct page *gate_wait_page(struct chunk_gate *gate, unsigned int nr,
+				   unsigned int home)
 {
 	struct page *page = gate->pages[home];
 	unsigned int i;
 
 	for (i = 0; i < nr && PageHWPoison(page); i++)
 		page = gate->pages[i];
-	lock_map_acquire(&source_map);
+	lock_map_acquire(&gate_map);
 	lock_page(page);
-	lock_map_release(&source_map);
+	lock_map_release(&gate_map);
 	return page;
 }
 
@@ -193,27 +193,27 @@ static struct page *lock_another(struct chunk_gate *gate, unsigned int nr,
 	struct page *page = NULL;
 
 	if (nr > 1)
-		page = try_source(gate, (home + 1) % nr);
+		page = gate_try_page(gate, (home + 1) % nr);
 	if (!page)
-		page = add_source(gate, nr);
+		page = gate_add_page(gate, nr);
 	if (!page)
 		page = try_all(gate, nr);
 	if (!page && nr)
-		page = wait_for_source(gate, nr, home);
+		page = gate_wait_page(gate, nr, home);
 	return page;
 }
 
 /**
- * chunk_source_lock() - take a source page, for a fault
+ * chunk_gate_enter() - take a source page, for a fault
  * @gate: of the region that the fault is in
  *
- * What is read after it is what chunk_source_wait() promises.
+ * What is read after it is what chunk_gate_synchronize() promises.
  *
  * Context: may sleep. Until the page is unlocked nothing may be allocated.
  * Return: the page, locked, with a reference; to be given to the core or to
- * chunk_source_unlock(). NULL without memory, before the gate has its first.
+ * chunk_gate_exit(). NULL without memory, before the gate has its first.
  */
-struct page *chunk_source_lock(struct chunk_gate *gate)
+struct page *chunk_gate_enter(struct chunk_gate *gate)
 {
 	unsigned int nr = READ_ONCE(gate->nr), home = 0;
 	struct page *page = NULL;
@@ -221,17 +221,17 @@ struct page *chunk_source_lock(struct chunk_gate *gate)
 	/* Any will do, so it does not matter if the task moves on. */
 	if (likely(nr)) {
 		home = raw_smp_processor_id() % nr;
-		page = try_source(gate, home);
+		page = gate_try_page(gate, home);
 	}
 	if (unlikely(!page)) {
 		page = lock_another(gate, nr, home);
 		if (!page)
 			return NULL;
 	}
-	lock_map_acquire(&source_map);
+	lock_map_acquire(&gate_map);
 	get_page(page);
 	/*
-	 * Pairs with smp_mb() in chunk_source_wait(): the state is read after
+	 * Pairs with smp_mb() in chunk_gate_synchronize(): the state is read after
 	 * the page can be seen, and seen locked.
 	 */
 	smp_mb__after_atomic();
@@ -239,27 +239,27 @@ struct page *chunk_source_lock(struct chunk_gate *gate)
 }
 
 /**
- * chunk_source_give() - leave a source page to the core, which will unlock it
- * @page: from chunk_source_lock(); to be returned by VM_FAULT_LOCKED
+ * chunk_gate_give() - leave a source page to the core, which will unlock it
+ * @page: from chunk_gate_enter(); to be returned by VM_FAULT_LOCKED
  */
-void chunk_source_give(struct page *page)
+void chunk_gate_give(struct page *page)
 {
-	lock_map_release(&source_map);
+	lock_map_release(&gate_map);
 }
 
 /**
- * chunk_source_unlock() - put a source page back
- * @page: from chunk_source_lock()
+ * chunk_gate_exit() - put a source page back
+ * @page: from chunk_gate_enter()
  */
-void chunk_source_unlock(struct page *page)
+void chunk_gate_exit(struct page *page)
 {
-	lock_map_release(&source_map);
+	lock_map_release(&gate_map);
 	unlock_page(page);
 	put_page(page);
 }
 
 /**
- * chunk_source_wait() - wait for faults that may have seen an older state
+ * chunk_gate_synchronize() - wait for faults that may have seen an older state
  * @gate: of the context whose regions' state was changed
  *
  * After it, every fault in these regions that found a page committed before the
@@ -269,14 +269,14 @@ void chunk_source_unlock(struct page *page)
  * here to the core's mapping of its page. mmap_lock may be held for reading: a
  * fault that holds a source page asks for no more locks than that.
  */
-void chunk_source_wait(struct chunk_gate *gate)
+void chunk_gate_synchronize(struct chunk_gate *gate)
 {
 	unsigned int i;
 
-	lock_map_acquire(&source_map);
+	lock_map_acquire(&gate_map);
 	/*
 	 * Either the handler's page and its lock are seen here, or this caller's
-	 * change is seen there: pairs with the barrier in chunk_source_lock().
+	 * change is seen there: pairs with the barrier in chunk_gate_enter().
 	 */
 	smp_mb();
 	for (i = 0; i < gate->max; i++) {
@@ -290,5 +290,5 @@ void chunk_source_wait(struct chunk_gate *gate)
 	}
 	/* The pages those faults mapped are seen by the zap that follows. */
 	smp_mb();
-	lock_map_release(&source_map);
+	lock_map_release(&gate_map);
 }

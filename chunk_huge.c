@@ -60,7 +60,7 @@ static void drop(struct chunk_context *context, struct chunk_region *region)
 	context->nr_regions--;
 	region->vmas = 0;
 	spin_unlock(&context->lock);
-	chunk_context_forget(context, region->start, region->start +
+	chunk_drop_range(context, region->start, region->start +
 			     region->chunks * CHUNK_SIZE - 1, region);
 	chunk_region_put(region);
 }

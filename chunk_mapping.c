@@ -58,7 +58,7 @@ static void vma_open(struct vm_area_struct *vma)
 		region->vmas++;
 		/* Half of it is about to be given other flags, or to go. */
 		if (!mapping_ourselves(region->context))
-			region->holed = true;
+			region->may_have_holes = true;
 		spin_unlock(&region->context->lock);
 	}
 }
@@ -104,10 +104,10 @@ static void vma_close(struct vm_area_struct *vma)
 		context->nr_regions--;
 	}
 	if (!unmapping_ourselves(context, vma, region))
-		region->holed = true;
+		region->may_have_holes = true;
 	spin_unlock(&context->lock);
 	if (gone) {
-		chunk_context_forget(context, region->start, region->start +
+		chunk_drop_range(context, region->start, region->start +
 				     region->chunks * CHUNK_SIZE - 1, region);
 		chunk_region_put(region);
 	}
@@ -131,7 +131,7 @@ static int vma_mprotect(struct vm_area_struct *vma, unsigned long start,
 
 	if (region && region->context) {
 		spin_lock(&region->context->lock);
-		region->holed = true;
+		region->may_have_holes = true;
 		spin_unlock(&region->context->lock);
 	}
 	return 0;
@@ -224,15 +224,15 @@ static int region_register(struct chunk_context *context,
 			   struct chunk_region *region,
 			   struct chunk_extent *extent)
 {
-	struct chunk_extent *spares = NULL;
+	struct chunk_extent *free_nodes = NULL;
 	bool ahead = mapping_ourselves(context);
 	int err = 0;
 
 	if (READ_ONCE(context->huge))
 		chunk_huge_sweep(context);
 	/* Whatever was here before, this mapping has replaced it. */
-	chunk_context_forget(context, extent->addr,
-			     extent->addr + extent->size - 1, NULL);
+	chunk_drop_range(context, extent->addr,
+			 extent->addr + extent->size - 1, NULL);
 	if (!ahead)
 		err = chunk_radix_store(&context->live, extent, GFP_KERNEL);
 	if (err)
@@ -241,9 +241,9 @@ static int region_register(struct chunk_context *context,
 	spin_lock(&context->lock);
 	if (ahead) {
 		chunk_region_close(region, extent->addr, extent->size);
-		chunk_tree_claim(&context->reserve, extent->size);
-		err = chunk_tree_insert(&context->reserve, extent, &spares);
-		WARN_ON_ONCE(err || spares);
+		chunk_tree_claim(&context->retained, extent->size);
+		err = chunk_tree_insert(&context->retained, extent, &free_nodes);
+		WARN_ON_ONCE(err || free_nodes);
 	} else {
 		extent->live = true;
 		extent->decommitted = 0;
@@ -254,7 +254,7 @@ static int region_register(struct chunk_context *context,
 	/* From here on nobody chooses another backing. */
 	context->configured = true;
 	/* Nobody hears it when a mapping of the huge backing changes. */
-	region->holed |= context->huge;
+	region->may_have_holes |= context->huge;
 	region->vmas = 1;
 	region->bytes = extent->size;
 	context->mapped += extent->size;
@@ -334,7 +334,7 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	if (mapping_ourselves(context))
 		region->executable = vma->vm_flags & VM_EXEC;
 	else
-		region->holed = is_changed(vma) || (vma->vm_flags & VM_EXEC);
+		region->may_have_holes = is_changed(vma) || (vma->vm_flags & VM_EXEC);
 	chunk_region_charge(region, context->mm);
 	extent->addr = vma->vm_start;
 	extent->size = size;

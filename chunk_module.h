@@ -33,7 +33,7 @@
  * there: what is decommitted is zapped again when it is handed out or committed.
  *
  * Invariant: every byte of a region's address space that is still mapped belongs
- * to exactly one extent, and chunk_context_forget() finds that extent. The extent
+ * to exactly one extent, and chunk_drop_range() finds that extent. The extent
  * is live (in the registry), recycled or reserved (in one of the trees), or
  * context->unmapping. An operation that takes an extent out of all of these and
  * drops context->lock keeps mmap_lock until the extent is back: while mmap_lock is
@@ -59,7 +59,7 @@
  *
  * Dealloc and decommit hold mmap_lock for reading from the check of the VMAs to
  * the end, so that what they act on stays what they checked. Alloc takes it
- * only where a region was tampered with (region->holed): where the user unmapped
+ * only where a region was tampered with (region->may_have_holes): where the user unmapped
  * or replaced part of it, split its mapping, or changed a protection.
  */
 #ifndef CHUNK_MODULE_H
@@ -130,7 +130,7 @@ struct chunk_space {
  * @list:      in context->regions; context->lock
  * @vmas:      how many VMAs there are; context->lock. 0: gone
  * @bytes:     of it that belong to an extent; context->lock
- * @holed:     part of it was unmapped, replaced, split or protected by the user,
+ * @may_have_holes: part of it was unmapped, replaced, split or protected by the user,
  *             or may have been, unnoticed, since the backing is huge; context->lock
  * @start:     first byte, a multiple of CHUNK_SIZE (invariant)
  * @chunks:    size in chunks (invariant)
@@ -139,10 +139,10 @@ struct chunk_space {
  *             all of its memory to be (READ_IMPLIES_EXEC) (invariant)
  * @verified:  bytes in extents as chunk_verify() counts them; context->lock
  * @read_next: where a read fault would be the next in a row; a hint, no lock
- * @nr_leaves: leaves there are; context->lock
- * @gone:      a bit for each chunk: wholly decommitted
- * @leaves:    for each run of CHUNK_LEAF_CHUNKS chunks a bitmap of pages, or
- *             NULL: what is decommitted of chunks that are not gone. Meaningless
+ * @nr_page_bitmaps: page bitmaps there are; context->lock
+ * @decommitted_chunks: bitmap: chunks that are wholly decommitted
+ * @page_bitmaps: for each run of CHUNK_PAGE_BITMAP_CHUNKS chunks a bitmap of pages, or
+ *             NULL: what is decommitted of the other chunks. Meaningless
  *             for chunks that are
  */
 struct chunk_region {
@@ -155,16 +155,16 @@ struct chunk_region {
 	struct list_head list;
 	unsigned long vmas;
 	unsigned long bytes;
-	bool holed;
+	bool may_have_holes;
 	unsigned long start;
 	unsigned long chunks;
 	unsigned long pgoff;
 	bool executable;
 	unsigned long verified;
 	unsigned long read_next;
-	unsigned long nr_leaves;
-	unsigned long *gone;
-	unsigned long *leaves[];
+	unsigned long nr_page_bitmaps;
+	unsigned long *decommitted_chunks;
+	unsigned long *page_bitmaps[];
 };
 
 /**
@@ -199,12 +199,12 @@ struct chunk_counts {
  * @charge_max:  the most bytes to map ahead where that is charged; @map_lock
  * @lock:        see above
  * @recycled:    free extents kept for reuse, up to the limit
- * @reserve:     free extents that are mapped but have not been used, or could
+ * @retained:    free extents that are mapped but have not been used, or could
  *               not be unmapped without splitting a mapping
  * @live:        extents handed out
  * @unmapping:   extent in no tree that chunk_free_unmap() is unmapping, or NULL
  *               where there is none or its address space was lost meanwhile
- * @spares:      nodes in no use, a few
+ * @free_nodes:      nodes in no use, a few
  * @regions:     regions that have VMAs
  * @nr_regions:  how many
  * @sweep:       of the huge backing: look for regions that are gone from so many
@@ -232,10 +232,10 @@ struct chunk_context {
 	/* innermost */
 	spinlock_t lock;
 	struct chunk_tree recycled;
-	struct chunk_tree reserve;
+	struct chunk_tree retained;
 	struct chunk_radix live;
 	struct chunk_extent *unmapping;
-	struct chunk_extent *spares;
+	struct chunk_extent *free_nodes;
 	struct list_head regions;
 	unsigned long nr_regions;
 	unsigned long sweep;
@@ -318,9 +318,9 @@ struct chunk_extent *chunk_extent_new(struct chunk_context *context);
 void chunk_extent_free(struct chunk_context *context,
 		       struct chunk_extent *extent);
 void chunk_nodes_free(struct chunk_context *context,
-		      struct chunk_extent *spares);
+		      struct chunk_extent *free_nodes);
 void chunk_nodes_keep(struct chunk_context *context,
-		      struct chunk_extent **spares);
+		      struct chunk_extent **free_nodes);
 int chunk_nodes_refill(struct chunk_context *context);
 
 /* chunk_charge.c */
@@ -330,25 +330,25 @@ void chunk_uncharge(struct mm_struct *mm, size_t bytes);
 /* chunk_context.c */
 struct chunk_context *chunk_context_new(struct mm_struct *mm);
 void chunk_context_free(struct chunk_context *context);
-void chunk_context_retire(struct chunk_context *context,
-			  struct chunk_extent *extent);
-void chunk_context_lose(struct chunk_context *context,
-			const struct chunk_extent *extent);
-void chunk_context_forget(struct chunk_context *context, unsigned long start,
-			  unsigned long last, struct chunk_region *owner);
+void chunk_unregister(struct chunk_context *context,
+		      struct chunk_extent *extent);
+void chunk_unaccount(struct chunk_context *context,
+		     const struct chunk_extent *extent);
+void chunk_drop_range(struct chunk_context *context, unsigned long start,
+		      unsigned long last, struct chunk_region *owner);
 void chunk_context_stats(struct chunk_context *context,
 			 struct chunk_ioc_stats *stats);
 void chunk_context_lookup(struct chunk_context *context,
 			  struct chunk_ioc_lookup *lookup);
 
 /* chunk_free.c */
-void chunk_free_forget(struct chunk_context *context,
+void chunk_drop_extent(struct chunk_context *context,
 		       struct chunk_extent *extent);
 void chunk_free_put(struct chunk_context *context, struct chunk_tree *tree,
-		    struct chunk_extent *extent, struct chunk_extent **spares);
-void chunk_free_reserve(struct chunk_context *context,
-			struct chunk_extent *extent,
-			struct chunk_extent **spares);
+		    struct chunk_extent *extent, struct chunk_extent **free_nodes);
+void chunk_free_retain(struct chunk_context *context,
+		       struct chunk_extent *extent,
+			struct chunk_extent **free_nodes);
 void chunk_free_unmap(struct chunk_context *context, unsigned long addr);
 bool chunk_free_trim(struct chunk_context *context, bool split);
 unsigned long chunk_recycle_limit(struct chunk_context *context);
@@ -417,10 +417,10 @@ bool chunk_region_decommitted(const struct chunk_region *region,
 unsigned long chunk_region_find(const struct chunk_region *region,
 				unsigned long addr, unsigned long end,
 				bool decommitted);
-bool chunk_region_wants_leaf(const struct chunk_region *region, bool commit,
-			     unsigned long addr, unsigned long size,
+bool chunk_region_wants_page_bitmap(const struct chunk_region *region, bool commit,
+				    unsigned long addr, unsigned long size,
 			     unsigned long *at);
-int chunk_region_add_leaf(struct chunk_region *region, unsigned long at);
+int chunk_region_add_page_bitmap(struct chunk_region *region, unsigned long at);
 unsigned long chunk_region_commit(struct chunk_region *region,
 				  unsigned long addr, unsigned long size);
 unsigned long chunk_region_decommit(struct chunk_region *region,
@@ -444,10 +444,10 @@ struct chunk_region *chunk_region_inherit(struct chunk_region *region,
 /* chunk_gate.c */
 struct chunk_gate *chunk_gate_new(struct mm_struct *mm);
 void chunk_gate_free(struct chunk_gate *gate);
-struct page *chunk_source_lock(struct chunk_gate *gate);
-void chunk_source_give(struct page *page);
-void chunk_source_unlock(struct page *page);
-void chunk_source_wait(struct chunk_gate *gate);
+struct page *chunk_gate_enter(struct chunk_gate *gate);
+void chunk_gate_give(struct page *page);
+void chunk_gate_exit(struct page *page);
+void chunk_gate_synchronize(struct chunk_gate *gate);
 
 /* chunk_verify.c */
 #ifdef CONFIG_DEBUG_VM

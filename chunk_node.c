@@ -7,7 +7,7 @@
 #include "chunk_module.h"
 
 /* How many unused nodes a context keeps rather than return them to the slab. */
-#define CHUNK_SPARES	16
+#define CHUNK_FREE_NODES	16
 
 static struct kmem_cache *extent_cache;
 
@@ -62,38 +62,38 @@ void chunk_extent_free(struct chunk_context *context,
 /**
  * chunk_nodes_free() - free a chain of nodes
  * @context: the context they were for
- * @spares:  the chain, or NULL
+ * @free_nodes:  the chain, or NULL
  *
  * Context: any; better without a lock.
  */
 void chunk_nodes_free(struct chunk_context *context,
-		      struct chunk_extent *spares)
+		      struct chunk_extent *free_nodes)
 {
 	struct chunk_extent *extent;
 
-	while ((extent = chunk_free_node_pop(&spares)))
+	while ((extent = chunk_free_node_pop(&free_nodes)))
 		chunk_extent_free(context, extent);
 }
 
 /**
  * chunk_nodes_keep() - keep a few unused nodes for later
  * @context: the context
- * @spares:  the chain; what is left of it the caller frees after unlocking
+ * @free_nodes:  the chain; what is left of it the caller frees after unlocking
  *
  * Context: context->lock held.
  */
 void chunk_nodes_keep(struct chunk_context *context,
-		      struct chunk_extent **spares)
+		      struct chunk_extent **free_nodes)
 {
 	struct chunk_extent *extent;
 	int n = 0;
 
-	if (!*spares)
+	if (!*free_nodes)
 		return;
-	for (extent = context->spares; extent; extent = extent->next)
+	for (extent = context->free_nodes; extent; extent = extent->next)
 		n++;
-	while (n++ < CHUNK_SPARES && (extent = chunk_free_node_pop(spares)))
-		chunk_free_node_push(&context->spares, extent);
+	while (n++ < CHUNK_FREE_NODES && (extent = chunk_free_node_pop(free_nodes)))
+		chunk_free_node_push(&context->free_nodes, extent);
 }
 
 /**
@@ -107,20 +107,20 @@ void chunk_nodes_keep(struct chunk_context *context,
  */
 int chunk_nodes_refill(struct chunk_context *context)
 {
-	struct chunk_extent *spares = NULL;
-	void *nodes[CHUNK_SPARES];
+	struct chunk_extent *free_nodes = NULL;
+	void *nodes[CHUNK_FREE_NODES];
 	int i;
 
 	/* All of them or none. */
-	if (!kmem_cache_alloc_bulk(extent_cache, GFP_KERNEL, CHUNK_SPARES,
+	if (!kmem_cache_alloc_bulk(extent_cache, GFP_KERNEL, CHUNK_FREE_NODES,
 				   nodes))
 		return -ENOMEM;
-	chunk_charge(context->mm, sizeof(*spares) * CHUNK_SPARES);
-	for (i = 0; i < CHUNK_SPARES; i++)
-		chunk_free_node_push(&spares, nodes[i]);
+	chunk_charge(context->mm, sizeof(*free_nodes) * CHUNK_FREE_NODES);
+	for (i = 0; i < CHUNK_FREE_NODES; i++)
+		chunk_free_node_push(&free_nodes, nodes[i]);
 	spin_lock(&context->lock);
-	chunk_nodes_keep(context, &spares);
+	chunk_nodes_keep(context, &free_nodes);
 	spin_unlock(&context->lock);
-	chunk_nodes_free(context, spares);
+	chunk_nodes_free(context, free_nodes);
 	return 0;
 }

@@ -36,7 +36,7 @@
  * @only:    the extent, if one contains the whole range
  * @region:  after -EAGAIN: has no page bitmap at @at; a reference is held
  * @at:      an address in it
- * @holed:   a region in the range was tampered with
+ * @may_have_holes:   a region in the range was tampered with
  * @applied: how many bytes have changed, from the first on. Less than all only
  *           where others interfered, or after a fatal signal
  */
@@ -54,7 +54,7 @@ struct change {
 	struct chunk_extent *only;
 	struct chunk_region *region;
 	unsigned long at;
-	bool holed;
+	bool may_have_holes;
 	unsigned long applied;
 };
 
@@ -133,9 +133,9 @@ static int check_part(struct change *change, struct chunk_extent *extent,
 {
 	struct chunk_region *region = extent->owner;
 
-	change->holed |= region->holed;
-	if (!chunk_region_wants_leaf(region, change->commit, from, part,
-				     &change->at))
+	change->may_have_holes |= region->may_have_holes;
+	if (!chunk_region_wants_page_bitmap(region, change->commit, from, part,
+					    &change->at))
 		return 0;
 	change->region = region;
 	chunk_region_get(region);
@@ -152,7 +152,7 @@ static int check(struct change *change)
 	unsigned long from, part;
 	int err = 0;
 
-	change->holed = false;
+	change->may_have_holes = false;
 	change->only = NULL;
 	change->work = STEP_WORK;
 	for (from = change->addr; !err && from < change->end; from += part) {
@@ -174,9 +174,9 @@ static int check(struct change *change)
 	return err;
 }
 
-static int add_leaf(struct change *change)
+static int add_page_bitmap(struct change *change)
 {
-	int err = chunk_region_add_leaf(change->region, change->at);
+	int err = chunk_region_add_page_bitmap(change->region, change->at);
 
 	chunk_region_put(change->region);
 	return err;
@@ -262,7 +262,7 @@ static int prepare(struct change *change)
 		spin_lock(&context->lock);
 		err = check(change);
 		spin_unlock(&context->lock);
-	} while (err == -EAGAIN && !(err = add_leaf(change)));
+	} while (err == -EAGAIN && !(err = add_page_bitmap(change)));
 	return err ?: change->unmapped;
 }
 
@@ -280,7 +280,7 @@ static int change_mapped(struct change *change)
 		if (!err)
 			err = apply(change);
 		spin_unlock(&context->lock);
-	} while (err == -EAGAIN && !(err = add_leaf(change)));
+	} while (err == -EAGAIN && !(err = add_page_bitmap(change)));
 	return err;
 }
 
@@ -382,11 +382,11 @@ static int commit_one(struct chunk_context *context, unsigned long addr,
 	do {
 		spin_lock(&context->lock);
 		err = check(&change);
-		if (!err && !change.holed)
+		if (!err && !change.may_have_holes)
 			err = apply(&change);
 		spin_unlock(&context->lock);
-	} while (err == -EAGAIN && !(err = add_leaf(&change)));
-	if (err || !change.holed)
+	} while (err == -EAGAIN && !(err = add_page_bitmap(&change)));
+	if (err || !change.may_have_holes)
 		return err;
 	return commit_mapped(&change);
 }
@@ -501,7 +501,7 @@ void chunk_decommit(struct chunk_context *context, struct chunk_job *jobs,
 		for (i = 0; i < nr; i++)
 			any |= jobs[i].size > 0;
 		if (any && !context->huge)
-			chunk_source_wait(context->space->gate);
+			chunk_gate_synchronize(context->space->gate);
 		zap_all(&change, jobs, nr);
 	}
 	unlock_mapped(&change);

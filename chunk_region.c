@@ -12,7 +12,7 @@
  *   reader: gone; smp_rmb(); page bits
  *
  * A reader may still act on what a moment later is out of date. That is what
- * chunk_source_wait() is for.
+ * chunk_gate_synchronize() is for.
  *
  * The page bits of an extent that is not live are clear, so that to hand it out is
  * to clear the bits of its chunks. chunk_region_clean() sees to that.
@@ -29,15 +29,15 @@
 
 #include "chunk_module.h"
 
-/* A leaf is one page of memory where pages are 4 KiB: 128 chunks. */
-#define CHUNK_LEAF_CHUNKS	128UL
-#define CHUNK_LEAF_BYTES	(CHUNK_LEAF_CHUNKS * CHUNK_PAGES / BITS_PER_BYTE)
+/* A bitmap is one page of memory where pages are 4 KiB: 128 chunks. */
+#define CHUNK_PAGE_BITMAP_CHUNKS	128UL
+#define CHUNK_PAGE_BITMAP_BYTES	(CHUNK_PAGE_BITMAP_CHUNKS * CHUNK_PAGES / BITS_PER_BYTE)
 
 /* Freed between two looks at whether somebody else wants the CPU */
 #define CHUNK_FREE_BATCH	64UL
 
 /* Leaves and snapshots are copied by words. */
-static_assert(CHUNK_LEAF_CHUNKS % BITS_PER_LONG == 0);
+static_assert(CHUNK_PAGE_BITMAP_CHUNKS % BITS_PER_LONG == 0);
 
 /* Set or clear bits, a word at a time; returns how many changed */
 static unsigned long bits_assign(unsigned long *map, unsigned long first,
@@ -88,36 +88,36 @@ static unsigned long bits_count(const unsigned long *map, unsigned long first,
 	return count;
 }
 
-static unsigned long nr_leaves(unsigned long chunks)
+static unsigned long page_bitmaps_of(unsigned long chunks)
 {
-	return DIV_ROUND_UP(chunks, CHUNK_LEAF_CHUNKS);
+	return DIV_ROUND_UP(chunks, CHUNK_PAGE_BITMAP_CHUNKS);
 }
 
-static unsigned long *leaf_of(const struct chunk_region *region,
-			      unsigned long chunk)
+static unsigned long *page_bitmap_of(const struct chunk_region *region,
+				     unsigned long chunk)
 {
-	return region->leaves[chunk / CHUNK_LEAF_CHUNKS];
+	return region->page_bitmaps[chunk / CHUNK_PAGE_BITMAP_CHUNKS];
 }
 
 /* The same without context->lock */
-static const unsigned long *leaf_seen(const struct chunk_region *region,
-				      unsigned long chunk)
+static const unsigned long *page_bitmap_seen(const struct chunk_region *region,
+					     unsigned long chunk)
 {
-	/* Pairs with smp_store_release() in install_leaf(). */
-	return smp_load_acquire(&region->leaves[chunk / CHUNK_LEAF_CHUNKS]);
+	/* Pairs with smp_store_release() in install_page_bitmap(). */
+	return smp_load_acquire(&region->page_bitmaps[chunk / CHUNK_PAGE_BITMAP_CHUNKS]);
 }
 
-/* The bit of a chunk's first page in its leaf */
-static unsigned long leaf_bit(unsigned long chunk)
+/* The bit of a chunk's first page in its bitmap */
+static unsigned long page_bitmap_bit(unsigned long chunk)
 {
-	return chunk % CHUNK_LEAF_CHUNKS * CHUNK_PAGES;
+	return chunk % CHUNK_PAGE_BITMAP_CHUNKS * CHUNK_PAGES;
 }
 
-/* The last leaf of a region is as short as the region ends */
-static size_t leaf_bytes(const struct chunk_region *region, unsigned long chunk)
+/* The last bitmap of a region is as short as the region ends */
+static size_t page_bitmap_bytes(const struct chunk_region *region, unsigned long chunk)
 {
-	unsigned long first = chunk - chunk % CHUNK_LEAF_CHUNKS;
-	unsigned long n = min(region->chunks - first, CHUNK_LEAF_CHUNKS);
+	unsigned long first = chunk - chunk % CHUNK_PAGE_BITMAP_CHUNKS;
+	unsigned long n = min(region->chunks - first, CHUNK_PAGE_BITMAP_CHUNKS);
 
 	return BITS_TO_LONGS(n * CHUNK_PAGES) * sizeof(long);
 }
@@ -165,7 +165,7 @@ static size_t registry_bytes(unsigned long chunks)
 /* Bytes that a region is charged for, without its page bitmaps */
 static size_t region_bytes(const struct chunk_region *region)
 {
-	return struct_size(region, leaves, nr_leaves(region->chunks)) +
+	return struct_size(region, page_bitmaps, page_bitmaps_of(region->chunks)) +
 	       BITS_TO_LONGS(region->chunks) * sizeof(long) +
 	       (region->context ? registry_bytes(region->chunks) : 0);
 }
@@ -181,7 +181,7 @@ void chunk_region_charge(struct chunk_region *region, struct mm_struct *mm)
 {
 	region->mm = mm;
 	chunk_charge(mm, region_bytes(region) +
-			 region->nr_leaves * CHUNK_LEAF_BYTES);
+			 region->nr_page_bitmaps * CHUNK_PAGE_BITMAP_BYTES);
 }
 
 /**
@@ -197,13 +197,13 @@ struct chunk_region *chunk_region_new(unsigned long start, unsigned long size)
 	unsigned long chunks = size / CHUNK_SIZE;
 	struct chunk_region *region;
 
-	region = kvzalloc(struct_size(region, leaves, nr_leaves(chunks)),
+	region = kvzalloc(struct_size(region, page_bitmaps, page_bitmaps_of(chunks)),
 			  GFP_KERNEL_ACCOUNT);
 	if (!region)
 		return NULL;
-	region->gone = kvcalloc(BITS_TO_LONGS(chunks), sizeof(long),
-				GFP_KERNEL_ACCOUNT);
-	if (!region->gone) {
+	region->decommitted_chunks = kvcalloc(BITS_TO_LONGS(chunks), sizeof(long),
+					      GFP_KERNEL_ACCOUNT);
+	if (!region->decommitted_chunks) {
 		kvfree(region);
 		return NULL;
 	}
@@ -220,16 +220,16 @@ static void region_free(struct chunk_region *region)
 
 	if (region->mm)
 		chunk_uncharge(region->mm, region_bytes(region) +
-					   region->nr_leaves * CHUNK_LEAF_BYTES);
+					   region->nr_page_bitmaps * CHUNK_PAGE_BITMAP_BYTES);
 	/* A context's region is not counted: the context itself is. */
 	if (!region->context && region->space)
 		chunk_space_leave(region->space);
-	for (i = 0; i < nr_leaves(region->chunks); i++) {
-		kfree(region->leaves[i]);
+	for (i = 0; i < page_bitmaps_of(region->chunks); i++) {
+		kfree(region->page_bitmaps[i]);
 		if (i % CHUNK_FREE_BATCH == 0)
 			cond_resched();
 	}
-	kvfree(region->gone);
+	kvfree(region->decommitted_chunks);
 	kvfree(region);
 }
 
@@ -267,41 +267,41 @@ bool chunk_region_decommitted(const struct chunk_region *region,
 {
 	unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
 	unsigned long page = addr % CHUNK_SIZE / PAGE_SIZE;
-	const unsigned long *leaf;
+	const unsigned long *bitmap;
 
 	/* An mremap may have grown the VMA in place, which asks no driver. */
 	if (addr < region->start || chunk >= region->chunks)
 		return true;
-	if (test_bit(chunk, region->gone))
+	if (test_bit(chunk, region->decommitted_chunks))
 		return true;
 	smp_rmb(); /* pairs with smp_wmb() in chunk_region_commit() */
-	leaf = leaf_seen(region, chunk);
-	return leaf && test_bit(leaf_bit(chunk) + page, leaf);
+	bitmap = page_bitmap_seen(region, chunk);
+	return bitmap && test_bit(page_bitmap_bit(chunk) + page, bitmap);
 }
 
 /* The page of a chunk from @page on, in pages, whose bit is so; else the end */
-static unsigned long find_in_leaf(const unsigned long *leaf,
-				  unsigned long chunk, unsigned long page,
+static unsigned long find_in_page_bitmap(const unsigned long *bitmap,
+					 unsigned long chunk, unsigned long page,
 				  bool decommitted)
 {
-	unsigned long first = leaf_bit(chunk), end = first + CHUNK_PAGES;
+	unsigned long first = page_bitmap_bit(chunk), end = first + CHUNK_PAGES;
 
 	if (decommitted)
-		return find_next_bit(leaf, end, first + page) - first;
-	return find_next_zero_bit(leaf, end, first + page) - first;
+		return find_next_bit(bitmap, end, first + page) - first;
+	return find_next_zero_bit(bitmap, end, first + page) - first;
 }
 
 /* Where to look on behind a chunk that is gone, or has no page bitmap */
 static unsigned long next_chunk(const struct chunk_region *region,
-				unsigned long chunk, bool gone)
+				unsigned long chunk, bool whole)
 {
 	unsigned long end = min(region->chunks,
-				round_down(chunk, CHUNK_LEAF_CHUNKS) +
-				CHUNK_LEAF_CHUNKS);
+				round_down(chunk, CHUNK_PAGE_BITMAP_CHUNKS) +
+				CHUNK_PAGE_BITMAP_CHUNKS);
 
-	if (gone)
-		return find_next_zero_bit(region->gone, end, chunk);
-	return find_next_bit(region->gone, end, chunk);
+	if (whole)
+		return find_next_zero_bit(region->decommitted_chunks, end, chunk);
+	return find_next_bit(region->decommitted_chunks, end, chunk);
 }
 
 /*
@@ -309,12 +309,12 @@ static unsigned long next_chunk(const struct chunk_region *region,
  * have been committed in part since: then it is that of the chunk itself.
  */
 static unsigned long skip_chunks(const struct chunk_region *region,
-				 unsigned long chunk, bool gone)
+				 unsigned long chunk, bool whole)
 {
-	unsigned long next = next_chunk(region, chunk, gone);
+	unsigned long next = next_chunk(region, chunk, whole);
 
 	smp_rmb(); /* pairs with smp_wmb() in chunk_region_commit() */
-	if (!gone && leaf_seen(region, chunk))
+	if (!whole && page_bitmap_seen(region, chunk))
 		next = chunk;
 	return region->start + next * CHUNK_SIZE;
 }
@@ -338,18 +338,18 @@ unsigned long chunk_region_find(const struct chunk_region *region,
 	while (addr < end) {
 		unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
 		unsigned long page = addr % CHUNK_SIZE / PAGE_SIZE;
-		bool gone = test_bit(chunk, region->gone);
-		const unsigned long *leaf;
+		bool whole = test_bit(chunk, region->decommitted_chunks);
+		const unsigned long *bitmap;
 
 		smp_rmb(); /* pairs with smp_wmb() in chunk_region_commit() */
-		leaf = leaf_seen(region, chunk);
-		if (gone || !leaf) {
-			if (gone == decommitted)
+		bitmap = page_bitmap_seen(region, chunk);
+		if (whole || !bitmap) {
+			if (whole == decommitted)
 				return addr;
-			addr = max(addr, skip_chunks(region, chunk, gone));
+			addr = max(addr, skip_chunks(region, chunk, whole));
 			continue;
 		}
-		page = find_in_leaf(leaf, chunk, page, decommitted);
+		page = find_in_page_bitmap(bitmap, chunk, page, decommitted);
 		addr = region->start + chunk * CHUNK_SIZE + page * PAGE_SIZE;
 		if (page < CHUNK_PAGES)
 			break;
@@ -358,7 +358,7 @@ unsigned long chunk_region_find(const struct chunk_region *region,
 }
 
 /**
- * chunk_region_wants_leaf() - would an operation lack a page bitmap?
+ * chunk_region_wants_page_bitmap() - would an operation lack a page bitmap?
  * @region: the region
  * @commit: the operation is a commit, else a decommit
  * @addr:   first byte, page-aligned, in the region
@@ -369,8 +369,8 @@ unsigned long chunk_region_find(const struct chunk_region *region,
  *
  * Context: context->lock held.
  */
-bool chunk_region_wants_leaf(const struct chunk_region *region, bool commit,
-			     unsigned long addr, unsigned long size,
+bool chunk_region_wants_page_bitmap(const struct chunk_region *region, bool commit,
+				    unsigned long addr, unsigned long size,
 			     unsigned long *at)
 {
 	unsigned long ends[] = { addr, addr + size - PAGE_SIZE };
@@ -382,10 +382,10 @@ bool chunk_region_wants_leaf(const struct chunk_region *region, bool commit,
 
 		if (addr <= start && addr + size - start >= CHUNK_SIZE)
 			continue;
-		if (leaf_of(region, chunk))
+		if (page_bitmap_of(region, chunk))
 			continue;
 		/* To commit part of a present chunk, or the reverse, is idle. */
-		if (test_bit(chunk, region->gone) != commit)
+		if (test_bit(chunk, region->decommitted_chunks) != commit)
 			continue;
 		*at = start;
 		return true;
@@ -393,129 +393,129 @@ bool chunk_region_wants_leaf(const struct chunk_region *region, bool commit,
 	return false;
 }
 
-static void install_leaf(struct chunk_region *region, unsigned long **slot,
-			 unsigned long *leaf)
+static void install_page_bitmap(struct chunk_region *region, unsigned long **slot,
+				unsigned long *bitmap)
 {
-	/* Pairs with smp_load_acquire() in leaf_seen(). */
-	smp_store_release(slot, leaf);
-	region->nr_leaves++;
+	/* Pairs with smp_load_acquire() in page_bitmap_seen(). */
+	smp_store_release(slot, bitmap);
+	region->nr_page_bitmaps++;
 	if (region->mm)
-		chunk_charge(region->mm, CHUNK_LEAF_BYTES);
+		chunk_charge(region->mm, CHUNK_PAGE_BITMAP_BYTES);
 }
 
 /**
- * chunk_region_add_leaf() - provide the page bitmap an operation lacked
+ * chunk_region_add_page_bitmap() - provide the page bitmap an operation lacked
  * @region: the region, of a context or a snapshot nobody else sees yet
  * @at:     an address in the region
  *
  * Context: may sleep; takes context->lock. The caller holds a reference.
  * Return: 0 or -ENOMEM.
  */
-int chunk_region_add_leaf(struct chunk_region *region, unsigned long at)
+int chunk_region_add_page_bitmap(struct chunk_region *region, unsigned long at)
 {
 	unsigned long chunk = (at - region->start) / CHUNK_SIZE;
-	unsigned long **slot = &region->leaves[chunk / CHUNK_LEAF_CHUNKS];
-	unsigned long *leaf = kzalloc(leaf_bytes(region, chunk),
+	unsigned long **slot = &region->page_bitmaps[chunk / CHUNK_PAGE_BITMAP_CHUNKS];
+	unsigned long *bitmap = kzalloc(page_bitmap_bytes(region, chunk),
 				      GFP_KERNEL_ACCOUNT);
 
-	if (!leaf)
+	if (!bitmap)
 		return -ENOMEM;
 	if (!region->context) {
-		install_leaf(region, slot, leaf);
+		install_page_bitmap(region, slot, bitmap);
 		return 0;
 	}
 	spin_lock(&region->context->lock);
 	if (!*slot) {
-		install_leaf(region, slot, leaf);
-		leaf = NULL;
+		install_page_bitmap(region, slot, bitmap);
+		bitmap = NULL;
 	}
 	spin_unlock(&region->context->lock);
-	kfree(leaf);
+	kfree(bitmap);
 	return 0;
 }
 
-/* How many of @nr chunks from @chunk on share a leaf with it */
-static unsigned long same_leaf(unsigned long chunk, unsigned long nr)
+/* How many of @nr chunks from @chunk on share a bitmap with it */
+static unsigned long same_page_bitmap(unsigned long chunk, unsigned long nr)
 {
-	return min(nr, CHUNK_LEAF_CHUNKS - chunk % CHUNK_LEAF_CHUNKS);
+	return min(nr, CHUNK_PAGE_BITMAP_CHUNKS - chunk % CHUNK_PAGE_BITMAP_CHUNKS);
 }
 
 static unsigned long count_present(const struct chunk_region *region,
 				   unsigned long chunk, unsigned long nr)
 {
-	const unsigned long *leaf = leaf_of(region, chunk);
+	const unsigned long *bitmap = page_bitmap_of(region, chunk);
 	unsigned long count = 0;
 
-	for (; leaf && nr; chunk++, nr--) {
-		if (!test_bit(chunk, region->gone))
-			count += bits_count(leaf, leaf_bit(chunk), CHUNK_PAGES);
+	for (; bitmap && nr; chunk++, nr--) {
+		if (!test_bit(chunk, region->decommitted_chunks))
+			count += bits_count(bitmap, page_bitmap_bit(chunk), CHUNK_PAGES);
 	}
 	return count;
 }
 
-/* Decommitted pages among those of chunks, present or gone */
+/* Decommitted pages among those of chunks, present or wholly */
 static unsigned long count_whole(const struct chunk_region *region,
 				 unsigned long chunk, unsigned long nr)
 {
-	unsigned long gone = bits_count(region->gone, chunk, nr);
-	unsigned long count = gone * CHUNK_PAGES;
+	unsigned long wholly = bits_count(region->decommitted_chunks, chunk, nr);
+	unsigned long count = wholly * CHUNK_PAGES;
 	unsigned long n;
 
-	if (!region->nr_leaves || gone == nr)
+	if (!region->nr_page_bitmaps || wholly == nr)
 		return count;
 	for (; nr; chunk += n, nr -= n) {
-		n = same_leaf(chunk, nr);
+		n = same_page_bitmap(chunk, nr);
 		count += count_present(region, chunk, n);
 	}
 	return count;
 }
 
-static void clear_leaves(struct chunk_region *region, unsigned long chunk,
-			 unsigned long nr)
+static void clear_page_bitmaps(struct chunk_region *region, unsigned long chunk,
+			       unsigned long nr)
 {
 	unsigned long n;
 
-	if (!region->nr_leaves)
+	if (!region->nr_page_bitmaps)
 		return;
 	for (; nr; chunk += n, nr -= n) {
-		n = same_leaf(chunk, nr);
-		if (leaf_of(region, chunk))
-			bits_assign(leaf_of(region, chunk), leaf_bit(chunk),
+		n = same_page_bitmap(chunk, nr);
+		if (page_bitmap_of(region, chunk))
+			bits_assign(page_bitmap_of(region, chunk), page_bitmap_bit(chunk),
 				    n * CHUNK_PAGES, false);
 	}
 }
 
-static void gone_assign(struct chunk_region *region, unsigned long chunk,
-			unsigned long nr, bool gone)
+static void decommitted_chunks_assign(struct chunk_region *region, unsigned long chunk,
+				      unsigned long nr, bool decommitted)
 {
 	if (nr == 1)
-		bit_assign(region->gone, chunk, gone);
+		bit_assign(region->decommitted_chunks, chunk, decommitted);
 	else
-		bits_assign(region->gone, chunk, nr, gone);
+		bits_assign(region->decommitted_chunks, chunk, nr, decommitted);
 }
 
 static void open_whole(struct chunk_region *region, unsigned long chunk,
 		       unsigned long nr)
 {
-	clear_leaves(region, chunk, nr);
+	clear_page_bitmaps(region, chunk, nr);
 	smp_wmb(); /* pairs with smp_rmb() in the fault path */
-	gone_assign(region, chunk, nr, false);
+	decommitted_chunks_assign(region, chunk, nr, false);
 }
 
 static unsigned long commit_part(struct chunk_region *region,
 				 const struct piece *piece)
 {
-	unsigned long *leaf = leaf_of(region, piece->chunk);
-	unsigned long first = leaf_bit(piece->chunk);
+	unsigned long *bitmap = page_bitmap_of(region, piece->chunk);
+	unsigned long first = page_bitmap_bit(piece->chunk);
 
-	if (test_bit(piece->chunk, region->gone)) {
-		bits_assign(leaf, first, CHUNK_PAGES, true);
+	if (test_bit(piece->chunk, region->decommitted_chunks)) {
+		bits_assign(bitmap, first, CHUNK_PAGES, true);
 		smp_wmb(); /* pairs with smp_rmb() in the fault path */
-		bit_assign(region->gone, piece->chunk, false);
+		bit_assign(region->decommitted_chunks, piece->chunk, false);
 	}
-	if (!leaf)
+	if (!bitmap)
 		return 0;
-	return bits_assign(leaf, first + piece->page, piece->pages, false);
+	return bits_assign(bitmap, first + piece->page, piece->pages, false);
 }
 
 /**
@@ -524,7 +524,7 @@ static unsigned long commit_part(struct chunk_region *region,
  * @addr:   first byte, page-aligned, in the region
  * @size:   bytes, page-aligned, in the region
  *
- * Context: context->lock held, chunk_region_wants_leaf() false. CHUNK_STEP is
+ * Context: context->lock held, chunk_region_wants_page_bitmap() false. CHUNK_STEP is
  * the most to ask for at a time.
  * Return: how many pages were decommitted until now.
  */
@@ -555,9 +555,9 @@ unsigned long chunk_region_commit(struct chunk_region *region,
  * @size:   bytes, page-aligned, in the region
  *
  * Faults that looked at the state before may still map a page: the caller
- * waits for them (chunk_source_wait()) and frees the memory.
+ * waits for them (chunk_gate_synchronize()) and frees the memory.
  *
- * Context: context->lock held, chunk_region_wants_leaf() false. CHUNK_STEP is
+ * Context: context->lock held, chunk_region_wants_page_bitmap() false. CHUNK_STEP is
  * the most to ask for at a time.
  * Return: how many pages were committed until now.
  */
@@ -574,11 +574,11 @@ unsigned long chunk_region_decommit(struct chunk_region *region,
 		if (piece.whole) {
 			changed += piece.pages - count_whole(region, piece.chunk,
 							     piece.whole);
-			bits_assign(region->gone, piece.chunk, piece.whole,
+			bits_assign(region->decommitted_chunks, piece.chunk, piece.whole,
 				    true);
-		} else if (!test_bit(piece.chunk, region->gone)) {
-			changed += bits_assign(leaf_of(region, piece.chunk),
-					       leaf_bit(piece.chunk) +
+		} else if (!test_bit(piece.chunk, region->decommitted_chunks)) {
+			changed += bits_assign(page_bitmap_of(region, piece.chunk),
+					       page_bitmap_bit(piece.chunk) +
 					       piece.page, piece.pages, true);
 		}
 	}
@@ -600,8 +600,8 @@ void chunk_region_open(struct chunk_region *region, unsigned long addr,
 		       unsigned long size)
 {
 	smp_wmb(); /* pairs with smp_rmb() in the fault path */
-	gone_assign(region, (addr - region->start) / CHUNK_SIZE,
-		    size / CHUNK_SIZE, false);
+	decommitted_chunks_assign(region, (addr - region->start) / CHUNK_SIZE,
+				  size / CHUNK_SIZE, false);
 }
 
 /**
@@ -617,8 +617,8 @@ void chunk_region_open(struct chunk_region *region, unsigned long addr,
 void chunk_region_close(struct chunk_region *region, unsigned long addr,
 			unsigned long size)
 {
-	gone_assign(region, (addr - region->start) / CHUNK_SIZE,
-		    size / CHUNK_SIZE, true);
+	decommitted_chunks_assign(region, (addr - region->start) / CHUNK_SIZE,
+				  size / CHUNK_SIZE, true);
 }
 
 /**
@@ -643,7 +643,7 @@ int chunk_region_clean(struct chunk_region *region, unsigned long addr,
 	for (; left; chunk += n, left -= n) {
 		n = min(left, CHUNK_STEP / CHUNK_SIZE);
 		spin_lock(&region->context->lock);
-		clear_leaves(region, chunk, n);
+		clear_page_bitmaps(region, chunk, n);
 		spin_unlock(&region->context->lock);
 		cond_resched();
 		if (left > n && fatal_signal_pending(current))
@@ -682,20 +682,20 @@ struct chunk_region *chunk_region_snapshot(const struct chunk_region *region)
 	copy = chunk_region_new(region->start, region->chunks * CHUNK_SIZE);
 	if (!copy)
 		return NULL;
-	words_copy(copy->gone, region->gone,
+	words_copy(copy->decommitted_chunks, region->decommitted_chunks,
 		   BITS_TO_LONGS(copy->chunks) * sizeof(long));
 	/* Pairs with smp_wmb() in chunk_region_commit(). */
 	smp_rmb();
-	for (i = 0; i < copy->chunks; i += CHUNK_LEAF_CHUNKS) {
-		const unsigned long *leaf = leaf_seen(region, i);
+	for (i = 0; i < copy->chunks; i += CHUNK_PAGE_BITMAP_CHUNKS) {
+		const unsigned long *bitmap = page_bitmap_seen(region, i);
 
-		if (!leaf)
+		if (!bitmap)
 			continue;
-		if (chunk_region_add_leaf(copy, copy->start + i * CHUNK_SIZE)) {
+		if (chunk_region_add_page_bitmap(copy, copy->start + i * CHUNK_SIZE)) {
 			chunk_region_put(copy);
 			return NULL;
 		}
-		words_copy(leaf_of(copy, i), leaf, leaf_bytes(copy, i));
+		words_copy(page_bitmap_of(copy, i), bitmap, page_bitmap_bytes(copy, i));
 		cond_resched();
 	}
 	return copy;

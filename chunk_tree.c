@@ -271,7 +271,7 @@ static void merge_type(struct chunk_extent *into,
  * @tree:   the tree
  * @extent: address, size, owner and type set, not live; in no tree; does not
  *          wrap around; its size reserved by chunk_tree_claim()
- * @spares: chain that receives the nodes coalescing makes superfluous, which
+ * @free_nodes: chain that receives the nodes coalescing makes superfluous, which
  *          may include @extent itself
  *
  * Neighbours of the same owner become one extent; if their types differ it is
@@ -282,7 +282,7 @@ static void merge_type(struct chunk_extent *into,
  * nothing has changed and @extent is still the caller's.
  */
 int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
-		      struct chunk_extent **spares)
+		      struct chunk_extent **free_nodes)
 {
 	struct addr_slot slot = addr_find_slot(tree, extent->addr);
 	struct chunk_extent *prev = slot.prev;
@@ -300,20 +300,20 @@ int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
 		size_t size = prev->size + extent->size;
 
 		merge_type(prev, extent);
-		chunk_free_node_push(spares, extent);
+		chunk_free_node_push(free_nodes, extent);
 		if (next) {
 			size += next->size;
 			merge_type(prev, next);
 			size_erase(tree, next);
 			addr_erase(tree, next);
-			chunk_free_node_push(spares, next);
+			chunk_free_node_push(free_nodes, next);
 		}
 		extent_resize(tree, prev, prev->addr, size);
 	} else if (next) {
 		merge_type(next, extent);
 		extent_resize(tree, next, extent->addr,
 			      extent->size + next->size);
-		chunk_free_node_push(spares, extent);
+		chunk_free_node_push(free_nodes, extent);
 	} else {
 		addr_link(tree, extent, slot.parent, slot.link);
 		size_insert(tree, extent);
@@ -450,13 +450,13 @@ static void add_beside(struct chunk_tree *tree, struct chunk_extent *beside,
  * stay the same; if nothing is left it is the piece.
  */
 static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
-		 uintptr_t addr, size_t size, struct chunk_extent **spares,
+		 uintptr_t addr, size_t size, struct chunk_extent **free_nodes,
 		 struct chunk_extent **out)
 {
 	uintptr_t start = extent->addr;
 	size_t lead = addr - start;
 	size_t trail = extent->size - lead - size;
-	struct chunk_extent *piece = *spares;
+	struct chunk_extent *piece = *free_nodes;
 	struct chunk_extent *rest = NULL;
 
 	if (!lead && !trail) {
@@ -468,10 +468,10 @@ static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
 	if (!piece || (lead && trail && !piece->next))
 		return -ENOMEM;
 
-	chunk_free_node_pop(spares);
+	chunk_free_node_pop(free_nodes);
 	extent_set(piece, addr, size, extent);
 	if (lead && trail)
-		rest = chunk_free_node_pop(spares);
+		rest = chunk_free_node_pop(free_nodes);
 	if (lead > trail) {
 		extent_resize(tree, extent, start, lead);
 		if (rest) {
@@ -494,7 +494,7 @@ static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
  * @tree:      the tree
  * @size:      bytes, a non-zero multiple of the chunk size
  * @alignment: a power of two, at least the chunk size
- * @spares:    chain of unused nodes; at most two are taken from it
+ * @free_nodes:    chain of unused nodes; at most two are taken from it
  * @out:       the extent, aligned, of exactly @size bytes, not live and in no
  *             tree
  *
@@ -505,11 +505,11 @@ static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
  * side stays in the tree. Time is logarithmic in the number of extents.
  *
  * Context: the tree's lock held.
- * Return: 0; -ENOENT if nothing fits; -ENOMEM if @spares is too short, with
+ * Return: 0; -ENOENT if nothing fits; -ENOMEM if @free_nodes is too short, with
  * nothing changed.
  */
 int chunk_tree_take(struct chunk_tree *tree, size_t size, size_t alignment,
-		    struct chunk_extent **spares, struct chunk_extent **out)
+		    struct chunk_extent **free_nodes, struct chunk_extent **out)
 {
 	struct chunk_extent *extent = best_fit(tree, size, alignment);
 	uintptr_t addr;
@@ -518,7 +518,7 @@ int chunk_tree_take(struct chunk_tree *tree, size_t size, size_t alignment,
 	if (!extent)
 		return -ENOENT;
 	addr = (extent->addr + alignment - 1) & ~((uintptr_t)alignment - 1);
-	err = carve(tree, extent, addr, size, spares, out);
+	err = carve(tree, extent, addr, size, free_nodes, out);
 	if (!err)
 		sub_bytes(tree, size);
 	return err;
@@ -527,7 +527,7 @@ int chunk_tree_take(struct chunk_tree *tree, size_t size, size_t alignment,
 /**
  * chunk_tree_evict() - take something that exceeds the limit
  * @tree:   the tree
- * @spares: chain of unused nodes; at most one is taken from it
+ * @free_nodes: chain of unused nodes; at most one is taken from it
  * @out:    an extent, in no tree
  *
  * Takes from the largest extent, since that costs the fewest calls, and no
@@ -536,9 +536,9 @@ int chunk_tree_take(struct chunk_tree *tree, size_t size, size_t alignment,
  *
  * Context: the tree's lock held.
  * Return: 0; -ENOENT if nothing in the tree exceeds the limit; -ENOMEM if
- * @spares is too short, with nothing changed.
+ * @free_nodes is too short, with nothing changed.
  */
-int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **spares,
+int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **free_nodes,
 		     struct chunk_extent **out)
 {
 	struct rb_node *last = rb_last(&tree->by_size);
@@ -554,7 +554,7 @@ int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **spares,
 	if (excess > extent->size)
 		excess = extent->size;
 	err = carve(tree, extent, extent->addr + extent->size - excess, excess,
-		    spares, out);
+		    free_nodes, out);
 	if (!err)
 		sub_bytes(tree, excess);
 	return err;

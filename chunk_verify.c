@@ -71,7 +71,7 @@ static void verify_mapping(struct books *books, struct chunk_extent *extent)
 	struct chunk_vmas vmas = { NULL };
 	int err;
 
-	if (region->holed || extent == books->context->unmapping)
+	if (region->may_have_holes || extent == books->context->unmapping)
 		return;
 	err = chunk_check_vmas(books->context, extent->addr, extent->size,
 			       &vmas);
@@ -107,7 +107,7 @@ static void verify_live(struct books *books)
 		       "the registry leads astray");
 		expect(books, !is_free(&context->recycled, extent),
 		       "a live extent is kept for reuse");
-		expect(books, !is_free(&context->reserve, extent),
+		expect(books, !is_free(&context->retained, extent),
 		       "a live extent is in reserve");
 		verify_extent(books, extent);
 		books->live += extent->size;
@@ -166,8 +166,8 @@ static void verify_locked(struct books *books)
 	list_for_each_entry(region, &context->regions, list)
 		region->verified = 0;
 	verify_live(books);
-	verify_tree(books, &context->recycled, &context->reserve);
-	verify_tree(books, &context->reserve, &context->recycled);
+	verify_tree(books, &context->recycled, &context->retained);
+	verify_tree(books, &context->retained, &context->recycled);
 	if (context->unmapping)
 		verify_extent(books, context->unmapping);
 	if (books->nr < VERIFY_MAX)

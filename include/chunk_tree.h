@@ -90,10 +90,10 @@ size_t chunk_tree_claim(struct chunk_tree *tree, size_t size);
 void chunk_tree_unclaim(struct chunk_tree *tree, size_t size);
 
 int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
-		      struct chunk_extent **spares);
+		      struct chunk_extent **free_nodes);
 int chunk_tree_take(struct chunk_tree *tree, size_t size, size_t alignment,
-		    struct chunk_extent **spares, struct chunk_extent **out);
-int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **spares,
+		    struct chunk_extent **free_nodes, struct chunk_extent **out);
+int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **free_nodes,
 		     struct chunk_extent **out);
 void chunk_tree_remove(struct chunk_tree *tree, struct chunk_extent *extent);
 
@@ -105,30 +105,30 @@ struct chunk_extent *chunk_tree_first(const struct chunk_tree *tree);
 struct chunk_extent *chunk_tree_next(const struct chunk_extent *extent);
 
 /**
- * chunk_free_node_push() - put a node at the head of a chain of spare nodes
- * @spares: the chain
+ * chunk_free_node_push() - put a node at the head of a chain of free nodes
+ * @free_nodes: the chain
  * @extent: a node in no tree
  */
-static inline void chunk_free_node_push(struct chunk_extent **spares,
-				    struct chunk_extent *extent)
+static inline void chunk_free_node_push(struct chunk_extent **free_nodes,
+					struct chunk_extent *extent)
 {
-	extent->next = *spares;
-	*spares = extent;
+	extent->next = *free_nodes;
+	*free_nodes = extent;
 }
 
 /**
- * chunk_free_node_pop() - take a node off a chain of spare nodes
- * @spares: the chain
+ * chunk_free_node_pop() - take a node off a chain of free nodes
+ * @free_nodes: the chain
  *
  * Return: a node with no meaningful contents, or NULL when the chain is empty.
  */
 static inline struct chunk_extent *
-chunk_free_node_pop(struct chunk_extent **spares)
+chunk_free_node_pop(struct chunk_extent **free_nodes)
 {
-	struct chunk_extent *extent = *spares;
+	struct chunk_extent *extent = *free_nodes;
 
 	if (extent)
-		*spares = extent->next;
+		*free_nodes = extent->next;
 	return extent;
 }
 

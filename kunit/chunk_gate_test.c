@@ -50,10 +50,10 @@ struct faults {
 /* A fault of that process begins, and is left to the core. */
 static struct page *begin_fault(struct faults *faults, unsigned int process)
 {
-	struct page *page = chunk_source_lock(faults->gates[process]);
+	struct page *page = chunk_gate_enter(faults->gates[process]);
 
 	if (page) {
-		chunk_source_give(page);
+		chunk_gate_give(page);
 		faults->pages[faults->nr++] = page;
 	}
 	return page;
@@ -76,7 +76,7 @@ static void take_all(struct faults *faults, unsigned int process)
 			break;
 }
 
-static void source_test_exit(struct kunit *test)
+static void gate_test_exit(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 	unsigned int i;
@@ -93,7 +93,7 @@ static void source_test_exit(struct kunit *test)
 			chunk_gate_free(faults->gates[i]);
 }
 
-static int source_test_init(struct kunit *test)
+static int gate_test_init(struct kunit *test)
 {
 	struct faults *faults = kunit_kzalloc(test, sizeof(*faults), GFP_KERNEL);
 	unsigned int i;
@@ -114,7 +114,7 @@ static int wait_for_faults(void *data)
 {
 	struct other *other = data;
 
-	chunk_source_wait(other->gate);
+	chunk_gate_synchronize(other->gate);
 	complete_all(&other->done);
 	return 0;
 }
@@ -122,10 +122,10 @@ static int wait_for_faults(void *data)
 static int fault_once(void *data)
 {
 	struct other *other = data;
-	struct page *page = chunk_source_lock(other->gate);
+	struct page *page = chunk_gate_enter(other->gate);
 
 	if (page)
-		chunk_source_unlock(page);
+		chunk_gate_exit(page);
 	complete_all(&other->done);
 	return 0;
 }
@@ -138,7 +138,7 @@ static void start(struct kunit *test, int (*what)(void *data),
 
 	faults->other.gate = faults->gates[process];
 	reinit_completion(&faults->other.done);
-	task = kthread_create(what, &faults->other, "chunk_source_test");
+	task = kthread_create(what, &faults->other, "chunk_gate_test");
 	if (IS_ERR(task))
 		complete_all(&faults->other.done);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
@@ -152,7 +152,7 @@ static bool ends(struct faults *faults, unsigned long jiffies)
 	return wait_for_completion_timeout(&faults->other.done, jiffies);
 }
 
-static void source_is_zero_and_locked(struct kunit *test)
+static void gate_is_zero_and_locked(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 	struct page *page = begin_fault(faults, 1);
@@ -167,7 +167,7 @@ static void source_is_zero_and_locked(struct kunit *test)
 }
 
 /* One fault at a time needs one page, whichever CPUs it comes from. */
-static void source_one_for_one_task(struct kunit *test)
+static void gate_one_for_one_task(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 	struct page *page = begin_fault(faults, 1);
@@ -181,7 +181,7 @@ static void source_one_for_one_task(struct kunit *test)
 }
 
 /* As many faults as there are CPUs need not wait for one another. */
-static void source_another_where_taken(struct kunit *test)
+static void gate_another_where_taken(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 	unsigned int i, j;
@@ -201,7 +201,7 @@ static void source_another_where_taken(struct kunit *test)
 }
 
 /* Even if one process has every page it can have, and keeps them for ever */
-static void source_not_for_another_process(struct kunit *test)
+static void gate_not_for_another_process(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 
@@ -210,7 +210,7 @@ static void source_not_for_another_process(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
-static void source_waits_where_all_are_taken(struct kunit *test)
+static void gate_waits_where_all_are_taken(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 
@@ -222,7 +222,7 @@ static void source_waits_where_all_are_taken(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
-static void source_wait_for_own_faults(struct kunit *test)
+static void gate_wait_for_own_faults(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 
@@ -235,7 +235,7 @@ static void source_wait_for_own_faults(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
-static void source_wait_not_for_others(struct kunit *test)
+static void gate_wait_not_for_others(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 
@@ -245,7 +245,7 @@ static void source_wait_not_for_others(struct kunit *test)
 }
 
 /* A page whose memory is broken is not offered again. */
-static void source_not_broken(struct kunit *test)
+static void gate_not_broken(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 	struct page *page;
@@ -263,7 +263,7 @@ static void source_not_broken(struct kunit *test)
 }
 
 /* Nor waited for, where its last fault never ends */
-static void source_broken_is_not_waited_for(struct kunit *test)
+static void gate_broken_is_not_waited_for(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 
@@ -276,24 +276,24 @@ static void source_broken_is_not_waited_for(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
-static struct kunit_case source_cases[] = {
-	KUNIT_CASE(source_is_zero_and_locked),
-	KUNIT_CASE(source_one_for_one_task),
-	KUNIT_CASE(source_another_where_taken),
-	KUNIT_CASE(source_not_for_another_process),
-	KUNIT_CASE(source_waits_where_all_are_taken),
-	KUNIT_CASE(source_wait_for_own_faults),
-	KUNIT_CASE(source_wait_not_for_others),
-	KUNIT_CASE(source_not_broken),
-	KUNIT_CASE(source_broken_is_not_waited_for),
+static struct kunit_case gate_cases[] = {
+	KUNIT_CASE(gate_is_zero_and_locked),
+	KUNIT_CASE(gate_one_for_one_task),
+	KUNIT_CASE(gate_another_where_taken),
+	KUNIT_CASE(gate_not_for_another_process),
+	KUNIT_CASE(gate_waits_where_all_are_taken),
+	KUNIT_CASE(gate_wait_for_own_faults),
+	KUNIT_CASE(gate_wait_not_for_others),
+	KUNIT_CASE(gate_not_broken),
+	KUNIT_CASE(gate_broken_is_not_waited_for),
 	{}
 };
 
-static struct kunit_suite source_suite = {
-	.name = "chunk_source",
-	.init = source_test_init,
-	.exit = source_test_exit,
-	.test_cases = source_cases,
+static struct kunit_suite gate_suite = {
+	.name = "chunk_gate",
+	.init = gate_test_init,
+	.exit = gate_test_exit,
+	.test_cases = gate_cases,
 };
 
-kunit_test_suite(source_suite);
+kunit_test_suite(gate_suite);

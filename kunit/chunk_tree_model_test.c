@@ -201,7 +201,7 @@ static bool put_step(struct run *run)
 	if (!granted)
 		return true;
 	count = granted / UNIT;
-	err = put_reserved(run->f, model->base + at, count, owner, type);
+	err = put_claimed(run->f, model->base + at, count, owner, type);
 	if (model_overlaps(model, at, count)) {
 		chunk_tree_unclaim(tree, granted);
 		return err == -EEXIST;
@@ -210,7 +210,7 @@ static bool put_step(struct run *run)
 	return !err;
 }
 
-/* Take some chunks, with as many spare nodes as chance will have it. */
+/* Take some chunks, with as many free nodes as chance will have it. */
 static bool take_step(struct run *run)
 {
 	struct model *model = &run->model;
@@ -222,11 +222,11 @@ static bool take_step(struct run *run)
 	int err;
 
 	for (i = 0; i < given; i++)
-		chunk_free_node_push(&few, chunk_free_node_pop(&run->f->spares));
+		chunk_free_node_push(&few, chunk_free_node_pop(&run->f->free_nodes));
 	err = chunk_tree_take(&run->f->tree, count * UNIT, align * UNIT, &few,
 			      &out);
 	for (i = 0; few; i++)
-		chunk_free_node_push(&run->f->spares, chunk_free_node_pop(&few));
+		chunk_free_node_push(&run->f->free_nodes, chunk_free_node_pop(&few));
 	if (at == SPACE)
 		return err == -ENOENT && i == given;
 	if (given < nodes)
@@ -237,7 +237,7 @@ static bool take_step(struct run *run)
 	    out->type != model->type[at])
 		return false;
 	model_clear(model, at, count);
-	chunk_free_node_push(&run->f->spares, out);
+	chunk_free_node_push(&run->f->free_nodes, out);
 	return true;
 }
 
@@ -261,7 +261,7 @@ static bool limit_step(struct run *run)
 
 	/* Not a number of chunks, so that it has to be rounded. */
 	tree->limit = chunk_kunit_below(&run->rnd, SPACE / 2 * UNIT);
-	err = chunk_tree_evict(tree, &run->f->spares, &out);
+	err = chunk_tree_evict(tree, &run->f->free_nodes, &out);
 	if (model->bytes <= tree->limit)
 		return err == -ENOENT;
 	over = DIV_ROUND_UP(model->bytes - tree->limit, UNIT);
@@ -274,7 +274,7 @@ static bool limit_step(struct run *run)
 	    at + count - run_start(model, at) != largest_run(model))
 		return false;
 	model_clear(model, at, count);
-	chunk_free_node_push(&run->f->spares, out);
+	chunk_free_node_push(&run->f->free_nodes, out);
 	tree->limit = SIZE_MAX;
 	return true;
 }
@@ -297,7 +297,7 @@ static bool remove_step(struct run *run)
 		return false;
 	if (extent) {
 		chunk_tree_remove(&run->f->tree, extent);
-		chunk_free_node_push(&run->f->spares, extent);
+		chunk_free_node_push(&run->f->free_nodes, extent);
 		model_clear(model, at, end - at);
 	}
 	return true;

@@ -125,7 +125,7 @@ static void carve_keeps_kind(struct kunit *test)
 
 	put_as(f, 5, 9, 1, ARENA_CHUNK);
 	KUNIT_ASSERT_EQ(test, 0, chunk_tree_take(&f->tree, 4 * UNIT, 4 * UNIT,
-						 &f->spares, &extent));
+						 &f->free_nodes, &extent));
 	KUNIT_EXPECT_PTR_EQ(test, extent->owner, (void *)&f->owners[1]);
 	KUNIT_EXPECT_EQ(test, extent->type, ARENA_CHUNK);
 	for (extent = chunk_tree_first(&f->tree); extent;
@@ -299,19 +299,19 @@ static void limit_lowered(struct kunit *test)
 	f->tree.limit = 5 * UNIT + 1;
 	/* In the trees there is no more than that. */
 	KUNIT_EXPECT_EQ(test, -ENOENT,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, UNIT), (size_t)0);
 	/* Asked for again, as those do who dropped the lock, it is less. */
 	chunk_tree_unclaim(&f->tree, 3 * UNIT);
 	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 3 * UNIT), UNIT);
 	KUNIT_EXPECT_EQ(test, f->tree.claimed, UNIT);
-	KUNIT_EXPECT_EQ(test, put_reserved(f, 20, 1, 0, ZEROED_CHUNK), 0);
+	KUNIT_EXPECT_EQ(test, put_claimed(f, 20, 1, 0, ZEROED_CHUNK), 0);
 	KUNIT_EXPECT_EQ(test, f->tree.claimed, (size_t)0);
 	KUNIT_EXPECT_EQ(test, f->tree.bytes, 5 * UNIT);
 	/* Less than a chunk over the limit is a chunk over it. */
 	f->tree.limit = 5 * UNIT - 1;
 	KUNIT_ASSERT_EQ(test, 0,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, out->addr / UNIT, 13UL);
 	KUNIT_EXPECT_EQ(test, out->size, UNIT);
 	expect_sound(test, f);
@@ -340,28 +340,28 @@ static void evict_what_is_over(struct kunit *test)
 	put(f, 20, 8);
 	put(f, 40, 5);
 	KUNIT_EXPECT_EQ(test, -ENOENT,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	f->tree.limit = 12 * UNIT - 1;
 	KUNIT_ASSERT_EQ(test, 0,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	/* The tail of the largest, rounded up to chunks. */
 	KUNIT_EXPECT_EQ(test, out->addr / UNIT, 24UL);
 	KUNIT_EXPECT_EQ(test, out->size / UNIT, (size_t)4);
 	KUNIT_EXPECT_EQ(test, f->tree.bytes, 11 * UNIT);
 	KUNIT_EXPECT_EQ(test, -ENOENT,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	f->tree.limit = 0;
 	KUNIT_ASSERT_EQ(test, 0,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, out->addr / UNIT, 40UL);
 	KUNIT_ASSERT_EQ(test, 0,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, out->addr / UNIT, 20UL);
 	KUNIT_ASSERT_EQ(test, 0,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, f->tree.bytes, (size_t)0);
 	KUNIT_EXPECT_EQ(test, -ENOENT,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	expect_sound(test, f);
 }
 
@@ -375,15 +375,15 @@ static void wrap_around(struct kunit *test)
 	/* Sums of size and alignment that wrap to something small. */
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			chunk_tree_take(&f->tree, SIZE_MAX - UNIT + 1,
-					2 * UNIT, &f->spares, &out));
+					2 * UNIT, &f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, -ENOENT,
-			chunk_tree_take(&f->tree, half, half, &f->spares,
+			chunk_tree_take(&f->tree, half, half, &f->free_nodes,
 					&out));
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			chunk_tree_take(&f->tree, SIZE_MAX - UNIT + 1, UNIT,
-					&f->spares, &out));
+					&f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, -ENOENT,
-			chunk_tree_take(&f->tree, UNIT, half, &f->spares,
+			chunk_tree_take(&f->tree, UNIT, half, &f->free_nodes,
 					&out));
 	expect_extent(test, f, 8, 8);
 }
@@ -442,13 +442,13 @@ static void ends_of_address_space(struct kunit *test)
  * struct shape - everything that can be seen of a tree
  * @tree:    with its roots
  * @count:   extents
- * @spares:  nodes in no use
+ * @free_nodes:  nodes in no use
  * @extents: in order of address
  */
 struct shape {
 	struct chunk_tree tree;
 	size_t count;
-	size_t spares;
+	size_t free_nodes;
 	struct chunk_extent extents[NODES];
 };
 
@@ -462,7 +462,7 @@ static struct shape *shape_of(struct kunit *test, struct fixture *f)
 	     extent = chunk_tree_next(extent))
 		shape->extents[shape->count++] = *extent;
 	shape->tree = f->tree;
-	shape->spares = count_spares(f);
+	shape->free_nodes = count_spares(f);
 	return shape;
 }
 
@@ -558,11 +558,11 @@ static void carved_is_not_live(struct kunit *test)
 	struct fixture *f = test->priv;
 	struct chunk_extent *extent;
 
-	for (extent = f->spares; extent; extent = extent->next)
+	for (extent = f->free_nodes; extent; extent = extent->next)
 		extent->live = true;
 	put(f, 5, 9);
 	KUNIT_ASSERT_EQ(test, 0, chunk_tree_take(&f->tree, 4 * UNIT, 4 * UNIT,
-						 &f->spares, &extent));
+						 &f->free_nodes, &extent));
 	KUNIT_EXPECT_FALSE(test, extent->live);
 	for (extent = chunk_tree_first(&f->tree); extent;
 	     extent = chunk_tree_next(extent))
