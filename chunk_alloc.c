@@ -7,6 +7,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
+#include "chunk_account.h"
 #include "chunk_module.h"
 
 /* Put an extent back that was taken and could not be used. */
@@ -50,25 +51,19 @@ static inline int take(struct chunk_context *context, unsigned long size,
 	return err == -ENOMEM ? -ENOBUFS : err;
 }
 
-/* A registered extent goes to the caller. */
-static void publish(struct chunk_context *context, struct chunk_extent *extent,
-		    bool recycled, bool decommitted)
+/* Hand a registered extent to the caller. */
+static void alloc_publish(struct chunk_context *context,
+			  struct chunk_extent *extent, bool recycled,
+			  bool decommitted)
 {
-	lockdep_assert_held(&context->lock);
-	extent->type = ZEROED_CHUNK;
-	extent->live = true;
-	extent->decommitted = 0;
+	unsigned long pages = 0;
+
 	/* A free extent is decommitted already. */
 	if (unlikely(decommitted))
-		extent->decommitted = extent->size / PAGE_SIZE;
+		pages = extent->size / PAGE_SIZE;
 	else
 		chunk_region_open(extent->owner, extent->addr, extent->size);
-	context->decommitted += extent->decommitted;
-	context->live_bytes += extent->size;
-	context->live_extents++;
-	context->counts.allocs++;
-	if (recycled)
-		context->counts.allocs_recycled++;
+	chunk_publish_extent(context, extent, pages, recycled);
 }
 
 /* Under the spinlock, where nothing sleeps */
@@ -114,7 +109,7 @@ static int alloc_one(struct chunk_context *context, struct chunk_job *job,
 		put_back(context, extent, recycled, free_nodes);
 		return -EAGAIN;
 	}
-	publish(context, extent, recycled, job->decommitted);
+	alloc_publish(context, extent, recycled, job->decommitted);
 	job->addr = extent->addr;
 	job->recycled = recycled;
 	return 0;
@@ -188,8 +183,8 @@ static noinline unsigned int alloc_many(struct chunk_context *context,
 	}
 	done = register_jobs(context, jobs, taken);
 	for (i = 0; i < done; i++) {
-		publish(context, jobs[i].extent, jobs[i].recycled,
-			jobs[i].decommitted);
+		alloc_publish(context, jobs[i].extent, jobs[i].recycled,
+			      jobs[i].decommitted);
 		jobs[i].addr = jobs[i].extent->addr;
 	}
 	if (done < taken)
@@ -274,7 +269,7 @@ static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
 	if (err) {
 		put_back(context, extent, recycled, &free_nodes);
 	} else {
-		publish(context, extent, recycled, job->decommitted);
+		alloc_publish(context, extent, recycled, job->decommitted);
 		job->addr = extent->addr;
 		job->recycled = recycled;
 	}
@@ -306,15 +301,15 @@ static int alloc_checked(struct chunk_context *context, struct chunk_job *job)
 static int grow_or_trim(struct chunk_context *context, struct file *file,
 			unsigned long size, unsigned long alignment)
 {
-	int err = chunk_map_grow(context, file, size, alignment);
+	int err = chunk_grow(context, file, size, alignment);
 
 	/* Nobody has room for that, whatever is kept. */
 	if (size > TASK_SIZE / 2 || alignment > TASK_SIZE / 2)
 		return err;
 	if (err == -ENOSPC && chunk_free_trim(context, false))
-		err = chunk_map_grow(context, file, size, alignment);
+		err = chunk_grow(context, file, size, alignment);
 	if (err == -ENOSPC && chunk_free_trim(context, true))
-		err = chunk_map_grow(context, file, size, alignment);
+		err = chunk_grow(context, file, size, alignment);
 	return err;
 }
 

@@ -14,6 +14,7 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 
+#include "chunk_account.h"
 #include "chunk_module.h"
 
 /*
@@ -65,7 +66,7 @@ static void begin_one(struct chunk_context *context, struct chunk_job *job)
 	chunk_unregister(context, extent);
 	chunk_region_close(job->region, job->addr, job->size);
 	job->room = chunk_tree_claim(&context->recycled, job->size);
-	context->counts.deallocs++;
+	chunk_account_dealloc(context);
 }
 
 /* Whether anything was retired */
@@ -108,7 +109,7 @@ static int clean(struct chunk_job *job)
 {
 	if (!job->extent->decommitted)
 		return 0;
-	return chunk_region_clean(job->region, job->addr, job->size);
+	return chunk_region_clear_page_bits(job->region, job->addr, job->size);
 }
 
 /* Free the memory of retired extents, of those that adjoin at once. */
@@ -184,7 +185,7 @@ static void end_one(struct chunk_context *context, struct chunk_job *job,
 		job->err = -ESTALE;
 	if (job->err) {
 		chunk_tree_unclaim(&context->recycled, job->room);
-		chunk_unaccount(context, job->extent);
+		chunk_unaccount_extent(context, job->extent);
 		chunk_free_node_push(free_nodes, job->extent);
 		job->room = job->size;
 		return;
@@ -284,8 +285,6 @@ void chunk_alloc_undo(struct chunk_context *context, struct chunk_job *job)
 	if (!job->extent)
 		return;
 	spin_lock(&context->lock);
-	context->counts.allocs--;
-	context->counts.allocs_recycled -= recycled;
-	context->counts.deallocs--;
+	chunk_account_undo(context, recycled);
 	spin_unlock(&context->lock);
 }

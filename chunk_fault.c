@@ -18,16 +18,17 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 
+#include "chunk_account.h"
 #include "chunk_kcompat.h"
 #include "chunk_module.h"
 
 /* So much is mapped ahead of who reads on, as the kernel does for files */
 #define PREMAP_SIZE	(16 * PAGE_SIZE)
 
-static vm_fault_t trap(struct chunk_region *region)
+static vm_fault_t fault_trap(struct chunk_region *region)
 {
 	if (region->context)
-		atomic_long_inc(&region->context->traps);
+		chunk_account_trap(region->context);
 	return VM_FAULT_SIGSEGV;
 }
 
@@ -36,8 +37,8 @@ static vm_fault_t trap(struct chunk_region *region)
  * row the zero page is mapped ahead, too. Not for writes, which would then have
  * to replace it and to flush it from every CPU's TLB.
  */
-static void premap_zeroes(struct vm_area_struct *vma, struct chunk_region *region,
-			  unsigned long addr)
+static void fault_premap(struct vm_area_struct *vma, struct chunk_region *region,
+			 unsigned long addr)
 {
 	unsigned long end = min(vma->vm_end, addr + PREMAP_SIZE);
 
@@ -52,7 +53,7 @@ static void premap_zeroes(struct vm_area_struct *vma, struct chunk_region *regio
 }
 
 /* Context: source page locked. */
-static vm_fault_t read_fault(struct vm_fault *vmf, struct chunk_region *region)
+static vm_fault_t fault_read(struct vm_fault *vmf, struct chunk_region *region)
 {
 	unsigned long next = (vmf->address & PAGE_MASK) + PAGE_SIZE;
 	vm_fault_t ret = chunk_insert_zero(vmf->vma, vmf->address);
@@ -61,7 +62,7 @@ static vm_fault_t read_fault(struct vm_fault *vmf, struct chunk_region *region)
 		return ret;
 	/* Several threads may read: a guess at worst. */
 	if (READ_ONCE(region->read_next) == next - PAGE_SIZE)
-		premap_zeroes(vmf->vma, region, next);
+		fault_premap(vmf->vma, region, next);
 	else
 		WRITE_ONCE(region->read_next, next);
 	return ret;
@@ -71,7 +72,7 @@ static vm_fault_t read_fault(struct vm_fault *vmf, struct chunk_region *region)
  * Source: do_fault() of mm/memory.c has one at hand for pages that are returned,
  * but to insert one looks for its own.
  */
-static bool add_page_table(struct vm_fault *vmf)
+static bool fault_add_page_table(struct vm_fault *vmf)
 {
 	return !pmd_none(READ_ONCE(*vmf->pmd)) ||
 	       !apply_to_page_range(vmf->vma->vm_mm, vmf->address & PAGE_MASK,
@@ -99,14 +100,14 @@ vm_fault_t chunk_fault(struct vm_fault *vmf)
 	/* Nobody knows what is committed here: see chunk_fork.c. */
 	if (unlikely(!region))
 		return VM_FAULT_SIGBUS;
-	if (!(vmf->flags & FAULT_FLAG_WRITE) && !add_page_table(vmf))
+	if (!(vmf->flags & FAULT_FLAG_WRITE) && !fault_add_page_table(vmf))
 		return VM_FAULT_OOM;
 	page = chunk_gate_enter(region->space->gate);
 	if (unlikely(!page))
 		return VM_FAULT_OOM;
 	if (chunk_region_decommitted(region, vmf->address)) {
 		chunk_gate_exit(page);
-		return trap(region);
+		return fault_trap(region);
 	}
 	if (vmf->flags & FAULT_FLAG_WRITE) {
 		vmf->page = page;
@@ -119,7 +120,7 @@ vm_fault_t chunk_fault(struct vm_fault *vmf)
 	 * memory here would be to let others wait.
 	 */
 	noreclaim = memalloc_noreclaim_save();
-	ret = read_fault(vmf, region);
+	ret = fault_read(vmf, region);
 	memalloc_noreclaim_restore(noreclaim);
 	chunk_gate_exit(page);
 	return ret;

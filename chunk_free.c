@@ -13,23 +13,8 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
+#include "chunk_account.h"
 #include "chunk_module.h"
-
-/**
- * chunk_drop_extent() - drop an extent whose address space is not ours any more
- * @context: the context
- * @extent:  in no tree and not registered; freed
- *
- * Context: takes context->lock.
- */
-void chunk_drop_extent(struct chunk_context *context,
-		       struct chunk_extent *extent)
-{
-	spin_lock(&context->lock);
-	chunk_unaccount(context, extent);
-	spin_unlock(&context->lock);
-	chunk_extent_free(context, extent);
-}
 
 /**
  * chunk_free_put() - put a free extent where room was reserved for it
@@ -47,7 +32,7 @@ void chunk_free_put(struct chunk_context *context, struct chunk_tree *tree,
 	/* Address space belongs to one extent at a time. */
 	if (WARN_ON_ONCE(chunk_tree_insert(tree, extent, free_nodes))) {
 		chunk_tree_unclaim(tree, extent->size);
-		chunk_unaccount(context, extent);
+		chunk_unaccount_extent(context, extent);
 		chunk_free_node_push(free_nodes, extent);
 	}
 }
@@ -73,7 +58,7 @@ void chunk_free_retain(struct chunk_context *context,
  * unless it was forgotten meanwhile since something was mapped in its place.
  * Returns whether its address space went.
  */
-static bool end_unmapping(struct chunk_context *context, bool gone)
+static bool free_end_unmapping(struct chunk_context *context, bool gone)
 {
 	struct chunk_extent *free_nodes = NULL;
 	struct chunk_extent *extent;
@@ -82,7 +67,7 @@ static bool end_unmapping(struct chunk_context *context, bool gone)
 	extent = context->unmapping;
 	context->unmapping = NULL;
 	if (extent && gone) {
-		chunk_unaccount(context, extent);
+		chunk_unaccount_extent(context, extent);
 		chunk_free_node_push(&free_nodes, extent);
 	} else if (extent) {
 		chunk_free_retain(context, extent, &free_nodes);
@@ -98,8 +83,8 @@ static bool end_unmapping(struct chunk_context *context, bool gone)
  * something else has come to lie in the region the extent is forgotten instead,
  * and whatever lies there left alone.
  */
-static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
-			    bool split, unsigned long *start,
+static bool free_begin_unmapping(struct chunk_context *context, unsigned long addr,
+				 bool split, unsigned long *start,
 			    unsigned long *size)
 {
 	struct chunk_region *region = NULL;
@@ -111,7 +96,7 @@ static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
 	lockdep_assert_held(&context->mm->mmap_lock);
 	spin_lock(&context->lock);
 	extent = chunk_tree_find(&context->retained, addr);
-	if (extent && (split || chunk_at_edge(extent->addr, extent->size))) {
+	if (extent && (split || chunk_vmas_at_edge(extent->addr, extent->size))) {
 		chunk_tree_remove(&context->retained, extent);
 		context->unmapping = extent;
 		*start = extent->addr;
@@ -126,24 +111,37 @@ static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
 	       (chunk_check_vmas(context, *start, *size, &vmas) ||
 		!chunk_vmas_of(&vmas, region));
 	if (lost)
-		end_unmapping(context, true);
+		free_end_unmapping(context, true);
 	chunk_region_put(region);
 	return !lost;
 }
 
+/* Returns whether it worked; if not, nothing has changed. */
+static bool free_munmap(struct chunk_context *context, unsigned long addr,
+			unsigned long size)
+{
+	int err;
+
+	lockdep_assert_held(&context->map_lock);
+	WRITE_ONCE(context->mapper, current);
+	err = vm_munmap(addr, size);
+	WRITE_ONCE(context->mapper, NULL);
+	return !err;
+}
+
 /* Unmap the reserved extent at an address, if any; returns whether it went */
-static bool unmap_retained(struct chunk_context *context, unsigned long addr,
-			   bool split)
+static bool free_unmap_retained(struct chunk_context *context, unsigned long addr,
+				bool split)
 {
 	unsigned long start, size;
 	bool begun;
 
 	lockdep_assert_held(&context->map_lock);
 	mmap_read_lock(context->mm);
-	begun = begin_unmapping(context, addr, split, &start, &size);
+	begun = free_begin_unmapping(context, addr, split, &start, &size);
 	mmap_read_unlock(context->mm);
-	return begun && end_unmapping(context,
-				      chunk_unmap(context, start, size));
+	return begun && free_end_unmapping(context,
+				      free_munmap(context, start, size));
 }
 
 /**
@@ -158,7 +156,7 @@ void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
 	/* On a fatal signal the whole address space is about to go. */
 	if (mutex_lock_killable(&context->map_lock))
 		return;
-	unmap_retained(context, addr, false);
+	free_unmap_retained(context, addr, false);
 	mutex_unlock(&context->map_lock);
 }
 
@@ -166,7 +164,7 @@ void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
 #define CHUNK_TRIM_BATCH	256
 
 /* Move the extents kept for reuse to the reserve. */
-static void recycled_to_retained(struct chunk_context *context)
+static void free_retain_recycled(struct chunk_context *context)
 {
 	struct chunk_extent *free_nodes = NULL;
 	struct chunk_extent *extent;
@@ -189,8 +187,8 @@ static void recycled_to_retained(struct chunk_context *context)
 }
 
 /* The first reserved extent at or after an address: where it begins and ends */
-static bool next_retained(struct chunk_context *context, unsigned long *addr,
-			  unsigned long *end)
+static bool free_next_retained(struct chunk_context *context, unsigned long *addr,
+			       unsigned long *end)
 {
 	struct chunk_extent *extent;
 
@@ -219,13 +217,13 @@ bool chunk_free_trim(struct chunk_context *context, bool split)
 	unsigned long addr = 0, end;
 	bool any = false;
 
-	recycled_to_retained(context);
+	free_retain_recycled(context);
 	while (!fatal_signal_pending(current) &&
-	       next_retained(context, &addr, &end)) {
+	       free_next_retained(context, &addr, &end)) {
 		if (split &&
 		    READ_ONCE(context->mm->map_count) > DEFAULT_MAX_MAP_COUNT / 2)
 			break;
-		any |= unmap_retained(context, addr, split);
+		any |= free_unmap_retained(context, addr, split);
 		addr = end;
 		cond_resched();
 	}

@@ -23,8 +23,8 @@
  * Does a region have an extent, perhaps in the hands of an operation under way?
  * When others were mapped in its place all of them were forgotten.
  */
-static bool has_extents(struct chunk_context *context,
-			const struct chunk_region *region)
+static bool huge_has_extents(struct chunk_context *context,
+			     const struct chunk_region *region)
 {
 	bool has;
 
@@ -34,8 +34,8 @@ static bool has_extents(struct chunk_context *context,
 	return has;
 }
 
-static bool is_mapped(struct chunk_context *context,
-		      const struct chunk_region *region)
+static bool huge_is_mapped(struct chunk_context *context,
+			   const struct chunk_region *region)
 {
 	unsigned long addr = region->start;
 	unsigned long end = addr + region->chunks * CHUNK_SIZE;
@@ -45,24 +45,21 @@ static bool is_mapped(struct chunk_context *context,
 		vma = find_vma(context->mm, addr);
 		if (!vma || vma->vm_start >= end)
 			return false;
-		if (chunk_mapping_ours(vma, context))
+		if (chunk_vma_is_ours(vma, context))
 			return true;
 		addr = vma->vm_end;
 	}
 	return false;
 }
 
-/* Forget a region with all its extents. */
-static void drop(struct chunk_context *context, struct chunk_region *region)
+/* Drop a region of which nothing is mapped, or that has no extent. */
+static void huge_drop(struct chunk_context *context,
+		      struct chunk_region *region)
 {
 	spin_lock(&context->lock);
-	list_del_init(&region->list);
-	context->nr_regions--;
-	region->vmas = 0;
+	chunk_unlink_region(context, region);
 	spin_unlock(&context->lock);
-	chunk_drop_range(context, region->start, region->start +
-			     region->chunks * CHUNK_SIZE - 1, region);
-	chunk_region_put(region);
+	chunk_drop_region(context, region);
 }
 
 /**
@@ -80,17 +77,17 @@ void chunk_huge_sweep(struct chunk_context *context)
 	struct chunk_region *region, *next;
 
 	lockdep_assert_held_write(&context->mm->mmap_lock);
-	if (context->nr_regions < max(context->sweep, SWEEP_FIRST))
+	if (context->account.regions < max(context->sweep, SWEEP_FIRST))
 		return;
 	list_for_each_entry_safe(region, next, &context->regions, list) {
 		if (fatal_signal_pending(current))
 			return;
-		if (!is_mapped(context, region) ||
-		    !has_extents(context, region))
-			drop(context, region);
+		if (!huge_is_mapped(context, region) ||
+		    !huge_has_extents(context, region))
+			huge_drop(context, region);
 		cond_resched();
 	}
-	context->sweep = 2 * context->nr_regions;
+	context->sweep = 2 * context->account.regions;
 }
 
 /**
@@ -104,12 +101,12 @@ void chunk_huge_free(struct chunk_context *context)
 	struct chunk_region *region, *next;
 
 	list_for_each_entry_safe(region, next, &context->regions, list)
-		drop(context, region);
+		huge_drop(context, region);
 }
 
 /* The live extent at an address, as far as its region; a reference is taken */
-static struct chunk_region *region_at(struct chunk_context *context,
-				      unsigned long addr, unsigned long *end)
+static struct chunk_region *huge_region_at(struct chunk_context *context,
+					   unsigned long addr, unsigned long *end)
 {
 	struct chunk_region *region = NULL;
 	struct chunk_extent *extent;
@@ -130,8 +127,8 @@ static struct chunk_region *region_at(struct chunk_context *context,
  * As far as *@end. After ZAP_RUNS, which @runs counts, it goes on to the end of
  * the chunk, where *@end is set to.
  */
-static int zap_decommitted(struct chunk_context *context,
-			   struct chunk_region *region, unsigned long addr,
+static int huge_zap_decommitted(struct chunk_context *context,
+				struct chunk_region *region, unsigned long addr,
 			   unsigned long *end, unsigned int *runs)
 {
 	unsigned long from;
@@ -173,10 +170,10 @@ int chunk_huge_zap(struct chunk_context *context, unsigned long addr,
 	lockdep_assert_held(&context->map_lock);
 	for (; !err && addr < last && runs < ZAP_RUNS; addr = *end, runs++) {
 		*end = last;
-		region = region_at(context, addr, end);
+		region = huge_region_at(context, addr, end);
 		if (!region)
 			return 0;
-		err = zap_decommitted(context, region, addr, end, &runs);
+		err = huge_zap_decommitted(context, region, addr, end, &runs);
 		chunk_region_put(region);
 	}
 	return err;

@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "chunk_kcompat.h"
 #include "chunk_module.h"
 
 /*
@@ -83,6 +84,14 @@ static bool range_ok(u64 addr, u64 length, u64 unit)
 	       addr < TASK_SIZE && length <= TASK_SIZE - addr;
 }
 
+/* CHUNK_CAP_*: what works on this kernel */
+static u64 ioctl_caps(void)
+{
+	/* The huge backing needs zap: we must zap pages before reuse. */
+	return CHUNK_CAP_GUARDED |
+	       (CHUNK_HAVE_ZAP ? CHUNK_CAP_ZAP | CHUNK_CAP_HUGE : 0);
+}
+
 static int ioctl_info(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_info info;
@@ -93,7 +102,7 @@ static int ioctl_info(struct file *file, void __user *arg)
 	info = (struct chunk_ioc_info) {
 		.size = sizeof(info),
 		.abi = CHUNK_ABI,
-		.caps = chunk_caps(),
+		.caps = ioctl_caps(),
 		.chunk_size = CHUNK_SIZE,
 		.page_size = PAGE_SIZE,
 		.max_recycle_limit = chunk_max_recycle_limit(),
@@ -114,7 +123,7 @@ static int ioctl_configure(struct file *file, void __user *arg)
 	    args.backing > CHUNK_BACKING_HUGE)
 		return -EINVAL;
 	if (args.backing == CHUNK_BACKING_HUGE &&
-	    !(chunk_caps() & CHUNK_CAP_HUGE))
+	    !(ioctl_caps() & CHUNK_CAP_HUGE))
 		return -EOPNOTSUPP;
 
 	spin_lock(&context->lock);
@@ -449,7 +458,7 @@ static int ioctl_lookup(struct file *file, void __user *arg)
 		     CHUNK_LOOKUP_SIZE_1);
 	if (args.flags)
 		return -EINVAL;
-	chunk_context_lookup(file->private_data, &args);
+	chunk_report_lookup(file->private_data, &args);
 	return put_args(arg, &args, min_t(size_t, size, sizeof(args)));
 }
 
@@ -480,7 +489,7 @@ static int ioctl_stats(struct file *file, void __user *arg)
 		return err;
 	if (stats.flags)
 		return -EINVAL;
-	chunk_context_stats(file->private_data, &stats);
+	chunk_report_stats(file->private_data, &stats);
 	return put_args(arg, &stats, sizeof(stats));
 }
 

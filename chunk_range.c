@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 
+#include "chunk_account.h"
 #include "chunk_module.h"
 
 /* Chunks to go over in one step; an extent counts as so many more. */
@@ -182,21 +183,15 @@ static int add_page_bitmap(struct change *change)
 	return err;
 }
 
-static void apply_part(struct change *change, struct chunk_extent *extent,
-		       unsigned long from, unsigned long part)
+static void change_part(struct change *change, struct chunk_extent *extent,
+			unsigned long from, unsigned long part)
 {
-	struct chunk_context *context = change->context;
+	bool commit = change->commit;
 	unsigned long pages;
 
-	if (change->commit) {
-		pages = chunk_region_commit(extent->owner, from, part);
-		extent->decommitted -= pages;
-		context->decommitted -= pages;
-	} else {
-		pages = chunk_region_decommit(extent->owner, from, part);
-		extent->decommitted += pages;
-		context->decommitted += pages;
-	}
+	pages = commit ? chunk_region_commit(extent->owner, from, part) :
+			 chunk_region_decommit(extent->owner, from, part);
+	chunk_account_pages(change->context, extent, pages, commit);
 }
 
 /*
@@ -223,7 +218,7 @@ static int apply_parts(struct change *change)
 		err = check_part(change, extent, from, part);
 		if (err)
 			return err;
-		apply_part(change, extent, from, part);
+		change_part(change, extent, from, part);
 		change->applied = max(change->applied,
 				      from + part - change->addr);
 		change->work -= EXTENT_WORK + part / CHUNK_SIZE;
@@ -239,16 +234,13 @@ static int apply(struct change *change)
 
 	if (change->only && size <= CHUNK_STEP) {
 		change->applied = size;
-		apply_part(change, change->only, change->addr, size);
+		change_part(change, change->only, change->addr, size);
 	} else {
 		err = apply_parts(change);
 	}
 	if (err || change->part)
 		return err;
-	if (change->commit)
-		context->counts.commits++;
-	else
-		context->counts.decommits++;
+	chunk_account_call(context, change->commit);
 	return 0;
 }
 

@@ -15,7 +15,7 @@
  * chunk_gate_synchronize() is for.
  *
  * The page bits of an extent that is not live are clear, so that to hand it out is
- * to clear the bits of its chunks. chunk_region_clean() sees to that.
+ * to clear the bits of its chunks. chunk_region_clear_page_bits() sees to that.
  *
  * Calls that go over page bitmaps take time in proportion to their range: a
  * caller that holds the lock asks for CHUNK_STEP at a time. The others go over
@@ -622,7 +622,7 @@ void chunk_region_close(struct chunk_region *region, unsigned long addr,
 }
 
 /**
- * chunk_region_clean() - clear the page bits of an extent that is live no longer
+ * chunk_region_clear_page_bits() - clear the page bits of an extent that is live no longer
  * @region: the region, of a context
  * @addr:   the extent's first byte
  * @size:   its bytes; chunk_region_close() was called for it
@@ -633,8 +633,8 @@ void chunk_region_close(struct chunk_region *region, unsigned long addr,
  * Context: may sleep; takes context->lock. The extent is in no tree.
  * Return: 0, or -EINTR if it was given up after a fatal signal.
  */
-int chunk_region_clean(struct chunk_region *region, unsigned long addr,
-		       unsigned long size)
+int chunk_region_clear_page_bits(struct chunk_region *region, unsigned long addr,
+				 unsigned long size)
 {
 	unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
 	unsigned long left = size / CHUNK_SIZE;

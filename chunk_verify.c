@@ -147,14 +147,14 @@ static void verify_regions(struct books *books)
 		region->verified = 0;
 		nr++;
 	}
-	expect(books, nr == context->nr_regions, "regions are miscounted");
-	expect(books, books->bytes == context->mapped,
+	expect(books, nr == context->account.regions, "regions are miscounted");
+	expect(books, books->bytes == context->account.mapped,
 	       "bytes mapped are miscounted");
-	expect(books, books->live == context->live_bytes,
+	expect(books, books->live == context->account.live_bytes,
 	       "live bytes are miscounted");
-	expect(books, books->nr_live == context->live_extents,
+	expect(books, books->nr_live == context->account.live_extents,
 	       "live extents are miscounted");
-	expect(books, books->decommitted == context->decommitted,
+	expect(books, books->decommitted == context->account.decommitted,
 	       "decommitted pages are miscounted");
 }
 

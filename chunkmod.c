@@ -22,16 +22,6 @@ static ushort mode = 0666;
 module_param(mode, ushort, 0444);
 MODULE_PARM_DESC(mode, "Permissions of /dev/chunk (default 0666)");
 
-static ulong max_recycle_mb = 64UL << 10;
-module_param(max_recycle_mb, ulong, 0644);
-MODULE_PARM_DESC(max_recycle_mb,
-		 "Most MiB of address space that an open file may keep for reuse (default 65536)");
-
-static ulong grow_mb = 64;
-module_param(grow_mb, ulong, 0644);
-MODULE_PARM_DESC(grow_mb,
-		 "MiB of address space that an open file maps at a time, if not configured (default 64)");
-
 /* The numbers are in the ABI, the names in the engine. */
 static_assert(CHUNK_TYPE_UNKNOWN == (int)UNKNOWN_CHUNK);
 static_assert(CHUNK_TYPE_ZEROED == (int)ZEROED_CHUNK);
@@ -39,44 +29,6 @@ static_assert(CHUNK_TYPE_ARENA == (int)ARENA_CHUNK);
 static_assert(CHUNK_TYPE_HUGE == (int)HUGE_CHUNK);
 static_assert(CHUNK_TYPE_RECYCLED == (int)RECYCLED_CHUNK);
 static_assert(CHUNK_SIZE == CHUNK_TREE_UNIT);
-
-/* MiB to bytes, as far as an address space reaches */
-static unsigned long from_mb(unsigned long n)
-{
-	return min(n, TASK_SIZE_MAX >> CHUNK_SHIFT) << CHUNK_SHIFT;
-}
-
-/**
- * chunk_max_recycle_limit() - the most a recycle limit may be set to
- *
- * Return: bytes.
- */
-unsigned long chunk_max_recycle_limit(void)
-{
-	return from_mb(READ_ONCE(max_recycle_mb));
-}
-
-/**
- * chunk_default_grow() - how much address space to map at a time
- *
- * Return: bytes, a multiple of CHUNK_SIZE.
- */
-unsigned long chunk_default_grow(void)
-{
-	return from_mb(READ_ONCE(grow_mb));
-}
-
-/**
- * chunk_caps() - what works on this kernel
- *
- * Return: CHUNK_CAP_*.
- */
-u64 chunk_caps(void)
-{
-	/* What is huge must be zapped to be zero, and cannot be by the user. */
-	return CHUNK_CAP_GUARDED |
-	       (CHUNK_HAVE_ZAP ? CHUNK_CAP_ZAP | CHUNK_CAP_HUGE : 0);
-}
 
 static int chunk_open(struct inode *inode, struct file *file)
 {
@@ -116,7 +68,7 @@ static void chunk_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct chunk_ioc_stats stats;
 
-	chunk_context_stats(file->private_data, &stats);
+	chunk_report_stats(file->private_data, &stats);
 #define show(name) seq_printf(m, "chunk-" #name ":\t%llu\n", stats.name)
 	show(mapped_bytes);
 	show(live_bytes);
@@ -135,7 +87,7 @@ static void chunk_show_fdinfo(struct seq_file *m, struct file *file)
 #undef show
 }
 
-const struct file_operations chunk_fops = {
+static const struct file_operations chunk_fops = {
 	.owner = THIS_MODULE,
 	.open = chunk_open,
 	.release = chunk_release,
@@ -166,7 +118,7 @@ static struct class chunk_class = {
 static struct cdev chunk_cdev;
 static dev_t chunk_number;
 
-static int add_device(void)
+static int chunk_add_device(void)
 {
 	struct device *device;
 	int err;
@@ -183,7 +135,7 @@ static int add_device(void)
 	return PTR_ERR(device);
 }
 
-static int register_device(void)
+static int chunk_register_device(void)
 {
 	int err = alloc_chrdev_region(&chunk_number, 0, 1, "chunk");
 
@@ -192,7 +144,7 @@ static int register_device(void)
 	err = class_register(&chunk_class);
 	if (err)
 		goto free_number;
-	err = add_device();
+	err = chunk_add_device();
 	if (err)
 		goto free_class;
 	return 0;
@@ -204,7 +156,7 @@ free_number:
 	return err;
 }
 
-static void unregister_device(void)
+static void chunk_unregister_device(void)
 {
 	device_destroy(&chunk_class, chunk_number);
 	cdev_del(&chunk_cdev);
@@ -224,7 +176,7 @@ static int __init chunk_init(void)
 	err = chunk_extent_cache_init();
 	if (err)
 		return err;
-	err = register_device();
+	err = chunk_register_device();
 	if (err) {
 		chunk_extent_cache_exit();
 		return err;
@@ -236,7 +188,7 @@ static int __init chunk_init(void)
 
 static void __exit chunk_exit(void)
 {
-	unregister_device();
+	chunk_unregister_device();
 	chunk_extent_cache_exit();
 }
 
