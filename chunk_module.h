@@ -153,7 +153,7 @@ struct chunk_space {
  *             no lock
  * @nr_page_bitmaps: number of page bitmaps; context->lock
  * @decommitted_chunks: a bit for each chunk: wholly decommitted
- * @page_bitmaps: for each run of CHUNK_PAGE_BITMAP_CHUNKS chunks a bit for each
+ * @page_bitmaps: for each run of CHUNK_BITMAP_CHUNKS chunks a bit for each
  *             page: decommitted; may be NULL: none is, but for pages of chunks
  *             that are wholly decommitted. The bits of those mean nothing
  */
@@ -284,38 +284,66 @@ struct chunk_vmas {
 	unsigned long traits;
 };
 
-/* The most extents that one call of chunk_alloc() or the like deals with. */
+/* The most jobs that one call deals with */
 #define CHUNK_JOBS	32
 
 /**
- * struct chunk_job - one of several things to be done by one call
- * @addr:      first byte
- * @size:      bytes
- * @alignment: bytes, for chunk_alloc()
- * @decommitted: for chunk_alloc(): as what the extent is handed out
- * @err:       what came of it: 0 or a negative error number
- * @extent:    for chunk_alloc() and chunk_dealloc() themselves: the extent, once
- *             taken or retired
- * @recycled:  by chunk_alloc(): it had been kept for reuse
- * @region:    its region, with a reference
- * @room:      how much of it may be kept for reuse
- * @vma:       for chunk_decommit() itself: the mapping, if it is only one
- * @mapped:    for chunk_dealloc() itself: what chunk_check_vmas() said
- * @vmas:      for chunk_dealloc() itself: its mappings
+ * struct chunk_alloc_job - one extent to hand out
+ * @size:        bytes, a non-zero multiple of CHUNK_SIZE
+ * @alignment:   bytes, a power of two, at least CHUNK_SIZE
+ * @decommitted: hand the extent out decommitted, else committed
+ * @err:         result: 0, -ENOMEM or -EINTR
+ * @addr:        result: first byte of the extent
+ * @extent:      private to chunk_alloc.c: the extent, not yet registered
+ * @recycled:    result: the extent had been kept for reuse
  */
-struct chunk_job {
+struct chunk_alloc_job {
 	unsigned long addr;
 	unsigned long size;
 	unsigned long alignment;
 	bool decommitted;
+	bool recycled;
 	int err;
 	struct chunk_extent *extent;
-	bool recycled;
+};
+
+/**
+ * struct chunk_dealloc_job - one extent to take back
+ * @addr:   first byte
+ * @size:   bytes
+ * @err:    result: 0 or a negative error number
+ * @mapped: private to chunk_dealloc.c: return value of chunk_check_vmas()
+ * @extent: private: the extent once it is unregistered, else NULL
+ * @region: private: its region, with a reference
+ * @room:   private: bytes of it that may be kept for reuse
+ * @vmas:   private: its mappings
+ */
+struct chunk_dealloc_job {
+	unsigned long addr;
+	unsigned long size;
+	int err;
+	int mapped;
+	struct chunk_extent *extent;
 	struct chunk_region *region;
 	size_t room;
-	struct vm_area_struct *vma;
-	int mapped;
 	struct chunk_vmas vmas;
+};
+
+/**
+ * struct chunk_range_job - one range to commit, decommit or populate
+ * @addr:    first byte, page-aligned
+ * @size:    bytes, page-aligned
+ * @err:     result: 0 or a negative error number
+ * @trapped: private to chunk_range.c: bytes that a decommit made trap, from the
+ *           first on
+ * @vma:     private: the mapping, if one covers the whole range, else NULL
+ */
+struct chunk_range_job {
+	unsigned long addr;
+	unsigned long size;
+	int err;
+	unsigned long trapped;
+	struct vm_area_struct *vma;
 };
 
 /**
@@ -469,22 +497,24 @@ void chunk_context_free(struct chunk_context *context);
 int chunk_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* chunk_alloc.c */
-void chunk_alloc(struct chunk_context *context, struct file *file,
-		 struct chunk_job *jobs, unsigned int nr);
+void chunk_extent_alloc(struct chunk_context *context, struct file *file,
+			struct chunk_alloc_job *jobs, unsigned int nr);
 
 /* chunk_dealloc.c */
-void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
-		   unsigned int nr);
-void chunk_alloc_undo(struct chunk_context *context, struct chunk_job *job);
+void chunk_extent_dealloc(struct chunk_context *context,
+			  struct chunk_dealloc_job *jobs, unsigned int nr);
+void chunk_extent_undo_alloc(struct chunk_context *context,
+			     const struct chunk_alloc_job *job);
 
 /* chunk_range.c */
-void chunk_commit(struct chunk_context *context, struct chunk_job *jobs,
-		  unsigned int nr);
-void chunk_decommit(struct chunk_context *context, struct chunk_job *jobs,
-		    unsigned int nr, bool locked);
+void chunk_range_commit(struct chunk_context *context,
+			struct chunk_range_job *jobs, unsigned int nr);
+void chunk_range_decommit(struct chunk_context *context,
+			  struct chunk_range_job *jobs, unsigned int nr,
+			  bool locked);
 
 /* chunk_populate.c */
-void chunk_populate(struct chunk_job *jobs, unsigned int nr);
+int chunk_range_populate(unsigned long addr, unsigned long size);
 
 /* chunk_ioctl.c */
 long chunk_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
