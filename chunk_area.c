@@ -13,6 +13,7 @@
  * chunk_offset_alignment() - decode the alignment in an mmap offset
  * @pgoff: the offset in pages: log2 of the alignment, or 0
  *
+ * Context: any.
  * Return: the alignment in bytes, or 0 if the offset is no valid one.
  */
 unsigned long chunk_offset_alignment(unsigned long pgoff)
@@ -50,7 +51,7 @@ unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
 		return -EINVAL;
 	if (len > CHUNK_LENGTH_MAX)
 		return -ENOMEM;
-	/* Address 0, which root could have, means that there is no extent. */
+	/* Root could ask for address 0, but that stands for no extent. */
 	if (flags & MAP_FIXED)
 		return addr && IS_ALIGNED(addr, alignment) ? addr : -EINVAL;
 	/* Smaller mappings cannot have huge pages. */

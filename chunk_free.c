@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is free: kept for reuse, held in reserve, or returned to the system.
+ * Free extents: recycled, retained, or returned to the system.
  *
- * The recycle limit bounds what is kept for reuse. What is given back beyond it
- * is unmapped where that splits no mapping, that is at the edge of one; in the
- * middle it goes in reserve, which holds address space but no memory, until its
- * neighbours have gone too. So freeing never costs a mapping. But where the system
- * refuses address space, all of it is unmapped: nobody is to go without because of
- * what is merely kept.
+ * The recycle limit bounds the extents kept for reuse. An extent beyond the limit
+ * is unmapped where that splits no mapping, that is at the edge of one. In the
+ * middle it is retained, as address space without memory, until its neighbours are
+ * unmapped, too. So freeing never costs a mapping. But where the system refuses
+ * address space, all free extents are unmapped: nobody is to go without because of
+ * address space that is merely kept.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -17,16 +17,17 @@
 #include "chunk_module.h"
 
 /**
- * chunk_free_put() - put a free extent where room was reserved for it
+ * chunk_free_put() - put a free extent into a tree that has room for it
  * @context: the context
- * @tree:    one of its trees
- * @extent:  in no tree and not registered
- * @free_nodes:  chain that receives the nodes that coalescing makes superfluous
+ * @tree:    one of its trees; the size of the extent is claimed there
+ * @extent:  the extent, in no tree and not registered
+ * @free_nodes: chain that receives the nodes that coalescing makes superfluous
  *
  * Context: context->lock held.
  */
 void chunk_free_put(struct chunk_context *context, struct chunk_tree *tree,
-		    struct chunk_extent *extent, struct chunk_extent **free_nodes)
+		    struct chunk_extent *extent,
+		    struct chunk_extent **free_nodes)
 {
 	lockdep_assert_held(&context->lock);
 	/* Address space belongs to one extent at a time. */
@@ -38,27 +39,27 @@ void chunk_free_put(struct chunk_context *context, struct chunk_tree *tree,
 }
 
 /**
- * chunk_free_retain() - put a free extent in reserve
+ * chunk_free_retain() - put a free extent into the retained tree
  * @context: the context
- * @extent:  in no tree and not registered
- * @free_nodes:  chain that receives the nodes that coalescing makes superfluous
+ * @extent:  the extent, in no tree and not registered
+ * @free_nodes: chain that receives the nodes that coalescing makes superfluous
  *
  * Context: context->lock held.
  */
 void chunk_free_retain(struct chunk_context *context,
 		       struct chunk_extent *extent,
-			struct chunk_extent **free_nodes)
+		       struct chunk_extent **free_nodes)
 {
 	chunk_tree_claim(&context->retained, extent->size);
 	chunk_free_put(context, &context->retained, extent, free_nodes);
 }
 
 /*
- * The end of context->unmapping: it is nobody's any more, or in reserve again,
- * unless it was forgotten meanwhile since something was mapped in its place.
- * Returns whether its address space went.
+ * End the unmapping of context->unmapping: unaccount the extent if it was
+ * unmapped, else retain it again; unless it was dropped meanwhile, since something
+ * was mapped in its place. Returns @unmapped.
  */
-static bool free_end_unmapping(struct chunk_context *context, bool gone)
+static bool free_end_unmapping(struct chunk_context *context, bool unmapped)
 {
 	struct chunk_extent *free_nodes = NULL;
 	struct chunk_extent *extent;
@@ -66,7 +67,7 @@ static bool free_end_unmapping(struct chunk_context *context, bool gone)
 	spin_lock(&context->lock);
 	extent = context->unmapping;
 	context->unmapping = NULL;
-	if (extent && gone) {
+	if (extent && unmapped) {
 		chunk_unaccount_extent(context, extent);
 		chunk_free_node_push(&free_nodes, extent);
 	} else if (extent) {
@@ -74,23 +75,23 @@ static bool free_end_unmapping(struct chunk_context *context, bool gone)
 	}
 	spin_unlock(&context->lock);
 	chunk_nodes_free(context, free_nodes);
-	return gone;
+	return unmapped;
 }
 
 /*
- * Make the reserved extent at an address context->unmapping, and tell its range,
- * if it can be unmapped; where that splits a mapping, only with @split. Where
- * something else has come to lie in the region the extent is forgotten instead,
- * and whatever lies there left alone.
+ * Make the retained extent at an address context->unmapping, and tell its range.
+ * If its unmapping splits a mapping, only with @split. If other mappings have
+ * taken its place, the extent is dropped instead and they are left alone. Returns
+ * whether there is an extent to unmap.
  */
-static bool free_begin_unmapping(struct chunk_context *context, unsigned long addr,
-				 bool split, unsigned long *start,
-			    unsigned long *size)
+static bool free_begin_unmapping(struct chunk_context *context,
+				 unsigned long addr, bool split,
+				 unsigned long *start, unsigned long *size)
 {
 	struct chunk_region *region = NULL;
 	struct chunk_vmas vmas = { NULL };
 	struct chunk_extent *extent;
-	bool lost;
+	bool replaced;
 
 	lockdep_assert_held(&context->map_lock);
 	lockdep_assert_held(&context->mm->mmap_lock);
@@ -107,16 +108,16 @@ static bool free_begin_unmapping(struct chunk_context *context, unsigned long ad
 	spin_unlock(&context->lock);
 	if (!region)
 		return false;
-	lost = READ_ONCE(region->may_have_holes) &&
-	       (chunk_check_vmas(context, *start, *size, &vmas) ||
-		!chunk_vmas_of(&vmas, region));
-	if (lost)
+	replaced = READ_ONCE(region->may_have_holes) &&
+		   (chunk_check_vmas(context, *start, *size, &vmas) ||
+		    !chunk_vmas_of(&vmas, region));
+	if (replaced)
 		free_end_unmapping(context, true);
 	chunk_region_put(region);
-	return !lost;
+	return !replaced;
 }
 
-/* Returns whether it worked; if not, nothing has changed. */
+/* Our own munmap; returns whether it worked. If not, nothing has changed. */
 static bool free_munmap(struct chunk_context *context, unsigned long addr,
 			unsigned long size)
 {
@@ -129,9 +130,9 @@ static bool free_munmap(struct chunk_context *context, unsigned long addr,
 	return !err;
 }
 
-/* Unmap the reserved extent at an address, if any; returns whether it went */
-static bool free_unmap_retained(struct chunk_context *context, unsigned long addr,
-				bool split)
+/* Unmap the retained extent at an address, if any; returns whether it did. */
+static bool free_unmap_retained(struct chunk_context *context,
+				unsigned long addr, bool split)
 {
 	unsigned long start, size;
 	bool begun;
@@ -140,14 +141,14 @@ static bool free_unmap_retained(struct chunk_context *context, unsigned long add
 	mmap_read_lock(context->mm);
 	begun = free_begin_unmapping(context, addr, split, &start, &size);
 	mmap_read_unlock(context->mm);
-	return begun && free_end_unmapping(context,
-				      free_munmap(context, start, size));
+	return begun &&
+	       free_end_unmapping(context, free_munmap(context, start, size));
 }
 
 /**
- * chunk_free_unmap() - unmap a reserved extent if that adds no mapping
+ * chunk_free_unmap() - unmap a retained extent if that splits no mapping
  * @context: the context, of current->mm
- * @addr:    an address in the extent; nothing is done if it is in none
+ * @addr:    an address in the extent; if it is in none nothing happens
  *
  * Context: may sleep; no lock held.
  */
@@ -160,10 +161,10 @@ void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
 	mutex_unlock(&context->map_lock);
 }
 
-/* How many extents change trees before others get the lock. */
+/* Extents to move between the trees before others get the lock */
 #define CHUNK_TRIM_BATCH	256
 
-/* Move the extents kept for reuse to the reserve. */
+/* Move the recycled extents to the retained tree. */
 static void free_retain_recycled(struct chunk_context *context)
 {
 	struct chunk_extent *free_nodes = NULL;
@@ -186,9 +187,9 @@ static void free_retain_recycled(struct chunk_context *context)
 	} while (extent && !fatal_signal_pending(current));
 }
 
-/* The first reserved extent at or after an address: where it begins and ends */
-static bool free_next_retained(struct chunk_context *context, unsigned long *addr,
-			       unsigned long *end)
+/* Find the first retained extent at or after *@addr: its start and end. */
+static bool free_next_retained(struct chunk_context *context,
+			       unsigned long *addr, unsigned long *end)
 {
 	struct chunk_extent *extent;
 
@@ -203,14 +204,14 @@ static bool free_next_retained(struct chunk_context *context, unsigned long *add
 }
 
 /**
- * chunk_free_trim() - return what is free to the system, for it refuses more
+ * chunk_free_trim() - return free extents to the system, which refuses more
  * @context: the context, of current->mm
- * @split:   also where that splits a mapping; done only while the process has
- *           few, of which there may be %DEFAULT_MAX_MAP_COUNT unless the
- *           administrator says otherwise
+ * @split:   even if that splits mappings, as long as the process has few: half of
+ *           %DEFAULT_MAX_MAP_COUNT, which is the limit unless the administrator
+ *           sets another
  *
  * Context: may sleep; map_lock held.
- * Return: whether any address space went.
+ * Return: whether any address space was unmapped.
  */
 bool chunk_free_trim(struct chunk_context *context, bool split)
 {
@@ -231,9 +232,10 @@ bool chunk_free_trim(struct chunk_context *context, bool split)
 }
 
 /**
- * chunk_recycle_limit() - how much may be kept for reuse
+ * chunk_recycle_limit() - tell how much may be kept for reuse
  * @context: the context
  *
+ * Context: any.
  * Return: bytes.
  */
 unsigned long chunk_recycle_limit(struct chunk_context *context)
@@ -242,18 +244,18 @@ unsigned long chunk_recycle_limit(struct chunk_context *context)
 }
 
 /**
- * chunk_set_limit() - change how much may be kept for reuse
+ * chunk_set_limit() - set how much may be kept for reuse
  * @context: the context, of current->mm
  * @limit:   bytes
  *
- * What is kept beyond it is released.
+ * Returns extents kept beyond the limit to the system, or retains them.
  *
  * Context: may sleep; no lock held.
  * Return: 0, -ENOMEM with nothing changed, or -EINTR after a fatal signal.
  */
 int chunk_set_limit(struct chunk_context *context, unsigned long limit)
 {
-	/* Only the last extent released may have to be cut. */
+	/* Only the last extent evicted may have to be cut. */
 	struct chunk_extent *free_nodes = chunk_extent_new(context);
 	struct chunk_extent *extent;
 	unsigned long addr;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fault gates: the source pages of one context's regions in one address space,
- * and their locks, by which decommit waits for the faults that are under way.
+ * Fault gates: decommit waits at the gate for the faults that are under way.
  *
- * A source page is a page of zeroes for the core to copy. Its lock is held from
- * before the fault handler looks at the state until the copy is mapped. So
- * whoever marks a range decommitted and then finds every source page unlocked,
+ * A gate consists of source pages, for one context's regions in one address space.
+ * A source page is a page of zeroes for mm to copy. To enter the gate is to lock
+ * one: from before the fault handler reads the state until the copy is mapped. So
+ * a task that marks a range decommitted and then finds every source page unlocked,
  * or waits until it was unlocked once, knows that every handler that saw the old
  * state has its page mapped, where the zap that follows finds it, and that every
  * later one traps. Truncation uses page locks the same way.
@@ -13,29 +13,29 @@
  * A gate belongs to one context, or to one forked child. A task can be preempted
  * or throttled while it holds a source page, for as long as its scheduling class
  * and its control group say; so no lock of a gate may ever be waited for on
- * behalf of another address space. What is still shared by all users of the
- * module, and for how long, is in docs/shared-state.md.
+ * behalf of another address space. docs/shared-state.md lists the state that all
+ * users of the module still share, and for how long each holds it.
  *
  * A gate begins without pages. A fault takes the page that its CPU's number
- * leads to, or the next one; where both are taken the gate gets one more, up to
- * one for each CPU. So a single thread has one page, threads that fault at the
+ * leads to, or the next one; if both are taken the gate gets one more, up to one
+ * for each CPU. So a single thread has one page, threads that fault at the
  * same time come to have one each, and the memory, which is charged to them, is
  * bounded. Only where all pages are taken by faults of the same address space
  * does one more fault of it wait.
  *
- * Nothing is allocated by us under such a lock: one task of the process that is
- * short of memory would hold up its others. The core has the page and the page
- * table of a write fault before it calls us, see __do_fault() in mm/memory.c.
- * Where page tables are reclaimed (7.3, madvise(MADV_DONTNEED) by another
- * thread) finish_fault() may find the table gone and allocate a new one under
- * the lock. Nobody but the same process waits for that, and what it waits for,
- * reclaim or the OOM killer, needs no lock that a waiter holds: a waiter has
- * mmap_lock for reading, and map_lock. Page tables of read faults are our own
- * concern, see chunk_fault.c. Lockdep is told of all this.
+ * We allocate nothing inside the gate: one task of the process that is short of
+ * memory would hold up the others. mm has the page and the page table of a write
+ * fault before it calls us, see __do_fault() in mm/memory.c. Where page tables are
+ * reclaimed (7.3, madvise(MADV_DONTNEED) by another
+ * thread) finish_fault() may find no table and allocate a new one inside the
+ * gate. Only the same process waits for that; and the allocation waits for reclaim
+ * or the OOM killer, which need no lock that a waiter holds: mmap_lock for reading,
+ * and map_lock. Page tables of read faults are our own
+ * concern: see chunk_fault.c. Lockdep is told of all this.
  *
- * Every reference to a source page is dropped by the core when the fault ends;
- * none stays in a page table. Only the holder of the lock takes one, so there
- * are two at most, but for those that speculate (compaction) for a moment.
+ * mm drops its reference to a source page when the fault ends; none stays in a
+ * page table. Only the holder of the lock takes one, so there are two at most, but
+ * for speculative ones (compaction) for a moment.
  *
  * A page whose memory turned out to be broken (PageHWPoison) is passed over from
  * then on, and stays in its place until the gate is freed, since a waiter may be
@@ -50,14 +50,14 @@
 
 #include "chunk_module.h"
 
-/* With fewer CPUs a gate has room for this many, should some be broken. */
+/* Least room of a gate, in pages: with few CPUs, too, some may be broken. */
 #define CHUNK_GATE_PAGES_MIN	4U
 
 /**
- * struct chunk_gate - source pages
- * @mm:    the address space that is charged for them, or NULL (invariant)
+ * struct chunk_gate - the source pages of one address space
+ * @mm:    the address space charged for them, may be NULL: none (invariant)
  * @max:   room in @pages (invariant)
- * @nr:    how many are in use, perhaps fewer than there are for a moment
+ * @nr:    number of pages in use, perhaps too low for a moment
  * @pages: the pages; once set, an entry stays. The rest is NULL
  */
 struct chunk_gate {
@@ -72,7 +72,7 @@ static struct lockdep_map gate_map =
 	STATIC_LOCKDEP_MAP_INIT("chunk_gate", &gate_map);
 #endif
 
-/* Reclaim may wait for a source page, as far as lockdep knows. */
+/* Tell lockdep that reclaim waits at the gate, so nothing is allocated inside. */
 static void gate_forbid_allocation(void)
 {
 	fs_reclaim_acquire(GFP_KERNEL);
@@ -83,7 +83,7 @@ static void gate_forbid_allocation(void)
 
 /**
  * chunk_gate_new() - make a gate
- * @mm: the address space that is charged for its pages, or NULL
+ * @mm: the address space to charge for its pages, may be NULL: none
  *
  * Context: may sleep. Charged to the caller's memcg.
  * Return: a gate without pages, or NULL without memory.
@@ -131,10 +131,10 @@ static struct page *gate_try_page(struct chunk_gate *gate, unsigned int i)
 	return NULL;
 }
 
-/* A new page, locked; NULL without memory, or where there is no more room */
+/* Add a page, locked; NULL without memory or room. */
 static struct page *gate_add_page(struct chunk_gate *gate, unsigned int nr)
 {
-	/* There is no hurry where another page may be waited for. */
+	/* Do not try hard if the fault can wait for another page. */
 	gfp_t more = nr ? __GFP_NORETRY | __GFP_NOWARN : 0;
 	struct page *page;
 
@@ -169,8 +169,8 @@ static struct page *try_all(struct chunk_gate *gate, unsigned int nr)
 }
 
 /*
- * All are taken, by faults of this address space: wait for one that is not
- * broken. If all are, the core shall say so.
+ * Wait for a page that is not broken: all are taken, by faults of this address
+ * space. If all are broken, mm reports it.
  */
 static struct page *gate_wait_page(struct chunk_gate *gate, unsigned int nr,
 				   unsigned int home)
@@ -186,7 +186,7 @@ static struct page *gate_wait_page(struct chunk_gate *gate, unsigned int nr,
 	return page;
 }
 
-/* The page at @home is taken, or there is none yet. */
+/* Lock another page than the one at @home, which is taken or does not exist. */
 static struct page *lock_another(struct chunk_gate *gate, unsigned int nr,
 				 unsigned int home)
 {
@@ -204,21 +204,21 @@ static struct page *lock_another(struct chunk_gate *gate, unsigned int nr,
 }
 
 /**
- * chunk_gate_enter() - take a source page, for a fault
- * @gate: of the region that the fault is in
+ * chunk_gate_enter() - enter the gate for a fault: lock a source page
+ * @gate: gate of the faulting region
  *
- * What is read after it is what chunk_gate_synchronize() promises.
+ * The state read after this is as new as chunk_gate_synchronize() promises.
  *
- * Context: may sleep. Until the page is unlocked nothing may be allocated.
- * Return: the page, locked, with a reference; to be given to the core or to
- * chunk_gate_exit(). NULL without memory, before the gate has its first.
+ * Context: may sleep. Nothing may be allocated before the gate is left.
+ * Return: the page, locked, with a reference, for chunk_gate_give() or
+ * chunk_gate_exit(); NULL without memory while the gate has no page.
  */
 struct page *chunk_gate_enter(struct chunk_gate *gate)
 {
 	unsigned int nr = READ_ONCE(gate->nr), home = 0;
 	struct page *page = NULL;
 
-	/* Any will do, so it does not matter if the task moves on. */
+	/* Any page will do, so it does not matter if the task migrates. */
 	if (likely(nr)) {
 		home = raw_smp_processor_id() % nr;
 		page = gate_try_page(gate, home);
@@ -239,7 +239,7 @@ struct page *chunk_gate_enter(struct chunk_gate *gate)
 }
 
 /**
- * chunk_gate_give() - leave a source page to the core, which will unlock it
+ * chunk_gate_give() - leave the exit to mm, which will unlock the source page
  * @page: from chunk_gate_enter(); to be returned by VM_FAULT_LOCKED
  */
 void chunk_gate_give(struct page *page)
@@ -248,7 +248,7 @@ void chunk_gate_give(struct page *page)
 }
 
 /**
- * chunk_gate_exit() - put a source page back
+ * chunk_gate_exit() - leave the gate: unlock the source page
  * @page: from chunk_gate_enter()
  */
 void chunk_gate_exit(struct page *page)
@@ -260,14 +260,14 @@ void chunk_gate_exit(struct page *page)
 
 /**
  * chunk_gate_synchronize() - wait for faults that may have seen an older state
- * @gate: of the context whose regions' state was changed
+ * @gate: gate of the regions whose state was changed
  *
  * After it, every fault in these regions that found a page committed before the
  * state was changed has been completed, and every other sees the change.
  *
- * Context: may sleep, for as long as a fault of the same address space takes from
- * here to the core's mapping of its page. mmap_lock may be held for reading: a
- * fault that holds a source page asks for no more locks than that.
+ * Context: may sleep, for as long as a fault of the same address space takes to
+ * map its page. mmap_lock may be held for reading: a fault inside the gate asks
+ * for no lock that this excludes.
  */
 void chunk_gate_synchronize(struct chunk_gate *gate)
 {

@@ -2,8 +2,8 @@
 /*
  * The device's ioctls: arguments in, arguments out. Every number is hostile.
  *
- * include/uapi/linux/chunk.h says what each call does and which errors it
- * returns. No lock is held where user memory is read or written.
+ * include/uapi/linux/chunk.h specifies each call and its errors. No lock is held
+ * while user memory is read or written.
  */
 #include <linux/compat.h>
 #include <linux/errno.h>
@@ -19,8 +19,8 @@
 #include "chunk_module.h"
 
 /*
- * A structure as long as it is known here, the usual case: by words, each a
- * single instruction, where copy_from_user() would take a hundred.
+ * Read a structure of exactly the size that this module knows, the usual case: by
+ * words, each a single instruction, while copy_from_user() would take a hundred.
  */
 static __always_inline int ioctl_get_words(u64 *args, size_t size,
 					   const u64 __user *from)
@@ -38,7 +38,7 @@ fault:
 	return -EFAULT;
 }
 
-/* The size of the structures of CHUNK_ABI 1 is the least that is accepted. */
+/* Read a structure, which is at least as long as in CHUNK_ABI 1. */
 static __always_inline int ioctl_get_args(void *args, size_t size,
 					  const void __user *from)
 {
@@ -57,8 +57,8 @@ static __always_inline int ioctl_get_args(void *args, size_t size,
 }
 
 /*
- * The same for a structure that was @least bytes long at first. @user_size is set
- * to how many of its bytes the caller knows.
+ * Read a structure that was @least bytes long in CHUNK_ABI 1 and has grown since.
+ * *@user_size is set to the number of bytes that the caller knows.
  */
 static int ioctl_get_grown_args(void *args, size_t size, size_t least,
 				const void __user *from, u32 *user_size)
@@ -246,7 +246,7 @@ static int ioctl_alloc(struct file *file, void __user *arg)
 	err = ioctl_alloc_job(&job, args.length, args.alignment, args.flags);
 	if (err)
 		return err;
-	/* So that a caller who cannot be told the address changes nothing. */
+	/* Faults here, so that a caller who cannot be told the address gets none. */
 	if (put_user(0ULL, &uargs->addr))
 		return -EFAULT;
 	ioctl_alloc_jobs(file, &job, 1, args.flags);
@@ -435,7 +435,7 @@ static int ioctl_batch_part(struct file *file, struct batch *batch,
 	size_t bytes = nr * sizeof(*uops);
 	unsigned int i, jobs = 0, good;
 
-	/* Written back at once, so that the results can be told later. */
+	/* Written back at once: a fault here must come before anything is done. */
 	if (copy_from_user(batch->ops, uops, bytes) ||
 	    copy_to_user(uops, batch->ops, bytes))
 		return -EFAULT;
@@ -525,7 +525,7 @@ static int ioctl_limit(struct file *file, void __user *arg)
 		return err;
 	if (args.flags)
 		return -EINVAL;
-	/* Before the change: what was released could not be taken back. */
+	/* Before the change: extents released by it could not be taken back. */
 	if (put_user((u64)chunk_recycle_limit(context), &uargs->limit))
 		return -EFAULT;
 	return chunk_set_limit(context, min_t(u64, args.limit,
@@ -546,7 +546,7 @@ static int ioctl_stats(struct file *file, void __user *arg)
 }
 
 /**
- * chunk_ioctl() - file_operations.unlocked_ioctl
+ * chunk_ioctl() - file_operations.unlocked_ioctl: do a call
  * @file: the device
  * @cmd:  CHUNK_IOC_*
  * @arg:  user address of the argument structure
@@ -559,7 +559,7 @@ long chunk_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct chunk_context *context = file->private_data;
 	void __user *uarg = (void __user *)arg;
 
-	/* After fork, exec or fd passing this would be another's memory. */
+	/* After fork, exec or fd passing the memory would be another process's. */
 	if (current->mm != context->mm)
 		return -EPERM;
 	switch (cmd) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Nodes: the memory extents are described in.
+ * Nodes: the structures that describe extents.
  */
 #include <linux/slab.h>
 
 #include "chunk_module.h"
 
-/* How many unused nodes a context keeps rather than return them to the slab. */
+/* Unused nodes that a context keeps rather than return them to the slab */
 #define CHUNK_FREE_NODES	16
 
 static struct kmem_cache *extent_cache;
@@ -14,6 +14,7 @@ static struct kmem_cache *extent_cache;
 /**
  * chunk_extent_cache_init() - make the cache of nodes
  *
+ * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
 int chunk_extent_cache_init(void)
@@ -24,6 +25,8 @@ int chunk_extent_cache_init(void)
 
 /**
  * chunk_extent_cache_exit() - free the cache of nodes
+ *
+ * Context: may sleep; no context is left.
  */
 void chunk_extent_cache_exit(void)
 {
@@ -32,7 +35,7 @@ void chunk_extent_cache_exit(void)
 
 /**
  * chunk_extent_new() - allocate a node
- * @context: the context it is for
+ * @context: the context that will use it
  *
  * Context: may sleep. Charged to the caller's memcg, and see chunk_charge.c.
  * Return: a node with no meaningful contents, or NULL.
@@ -49,8 +52,10 @@ struct chunk_extent *chunk_extent_new(struct chunk_context *context)
 
 /**
  * chunk_extent_free() - free a node
- * @context: the context it was for
+ * @context: the context that used it
  * @extent:  a node in no tree and not registered
+ *
+ * Context: any.
  */
 void chunk_extent_free(struct chunk_context *context,
 		       struct chunk_extent *extent)
@@ -61,8 +66,8 @@ void chunk_extent_free(struct chunk_context *context,
 
 /**
  * chunk_nodes_free() - free a chain of nodes
- * @context: the context they were for
- * @free_nodes:  the chain, or NULL
+ * @context:    the context that used them
+ * @free_nodes: the chain, may be NULL: empty
  *
  * Context: any; better without a lock.
  */
@@ -77,8 +82,8 @@ void chunk_nodes_free(struct chunk_context *context,
 
 /**
  * chunk_nodes_keep() - keep a few unused nodes for later
- * @context: the context
- * @free_nodes:  the chain; what is left of it the caller frees after unlocking
+ * @context:    the context
+ * @free_nodes: the chain; the caller frees the rest of it after unlocking
  *
  * Context: context->lock held.
  */
@@ -92,15 +97,16 @@ void chunk_nodes_keep(struct chunk_context *context,
 		return;
 	for (extent = context->free_nodes; extent; extent = extent->next)
 		n++;
-	while (n++ < CHUNK_FREE_NODES && (extent = chunk_free_node_pop(free_nodes)))
+	while (n++ < CHUNK_FREE_NODES &&
+	       (extent = chunk_free_node_pop(free_nodes)))
 		chunk_free_node_push(&context->free_nodes, extent);
 }
 
 /**
- * chunk_nodes_refill() - see to it that a context has nodes to split with
+ * chunk_nodes_refill() - give a context free nodes to split extents with
  * @context: the context
  *
- * Two are the most that any operation needs; more at once come cheaper.
+ * No operation needs more than two, but more at once are cheaper.
  *
  * Context: may sleep; no lock held.
  * Return: 0 or -ENOMEM.
@@ -111,7 +117,7 @@ int chunk_nodes_refill(struct chunk_context *context)
 	void *nodes[CHUNK_FREE_NODES];
 	int i;
 
-	/* All of them or none. */
+	/* Allocates all of them or none. */
 	if (!kmem_cache_alloc_bulk(extent_cache, GFP_KERNEL, CHUNK_FREE_NODES,
 				   nodes))
 		return -ENOMEM;

@@ -6,13 +6,13 @@
 
 #include "chunk_module.h"
 
-/* How far a lookup goes on, in bytes: it looks at all bitmaps under the lock. */
+/* Bytes that a lookup goes over: it looks at all bitmaps under the lock. */
 #define CHUNK_LOOKUP_MAX	(128 * CHUNK_SIZE)
 
 /*
- * Where the first extent begins behind an address that is none's, or ~0. One that
- * is about to become live may be registered there already: then where the chunk
- * ends.
+ * Start of the first extent behind an address that is in none, or ~0. An extent
+ * that is about to become live may be registered at the address already: then the
+ * end of the chunk.
  */
 static unsigned long report_next_extent(struct chunk_context *context,
 					unsigned long addr)
@@ -33,7 +33,7 @@ static unsigned long report_next_extent(struct chunk_context *context,
 	return next;
 }
 
-/* Where the state of the page at an address of an extent ends */
+/* End of the run of pages in the same state as that at an address */
 static unsigned long report_end_of_run(const struct chunk_extent *extent,
 				       unsigned long addr, bool decommitted)
 {
@@ -45,9 +45,9 @@ static unsigned long report_end_of_run(const struct chunk_extent *extent,
 }
 
 /**
- * chunk_report_lookup() - what is at an address?
+ * chunk_report_lookup() - report the extent and the state at an address
  * @context: the context
- * @lookup:  addr in; addr, length, state, type and end out
+ * @lookup:  in: addr; out: addr, length, state, type and end
  *
  * Context: takes context->lock.
  */
@@ -92,9 +92,9 @@ void chunk_report_lookup(struct chunk_context *context,
 }
 
 /**
- * chunk_report_stats() - counters of a context
+ * chunk_report_stats() - report the counters of a context
  * @context: the context
- * @stats:   filled
+ * @stats:   out: all
  *
  * Context: takes context->lock.
  */

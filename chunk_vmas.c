@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Looking at VMAs: which mappings cover a range, whose are they, and did the user
- * change them?
+ * Checks of VMAs: which mappings cover a range, whose they are, and whether the
+ * user has changed them.
  */
 #include <linux/mm.h>
 #include <linux/pkeys.h>
@@ -11,7 +11,7 @@
 #include "chunk_module.h"
 
 /**
- * chunk_vma_is_ours() - is a mapping one of a context's?
+ * chunk_vma_is_ours() - tell whether a mapping is one of a context's
  * @vma:     the mapping
  * @context: the context
  *
@@ -27,7 +27,7 @@ bool chunk_vma_is_ours(const struct vm_area_struct *vma,
 }
 
 /**
- * chunk_vma_changed() - is a mapping other than ALLOC promises?
+ * chunk_vma_changed() - tell whether a mapping is other than ALLOC promises
  * @vma: the mapping
  *
  * ALLOC promises that it is readable and writable, with the default protection
@@ -80,15 +80,15 @@ static unsigned long vma_base(const struct vm_area_struct *vma)
 }
 
 /**
- * chunk_check_vmas() - is a range still covered by our mappings, and by which?
+ * chunk_check_vmas() - check that our mappings cover a range
  * @context: the context, of current->mm
  * @addr:    first byte, page-aligned
  * @size:    bytes, page-aligned
- * @vmas:    filled; in: @only is a mapping found before, or NULL
+ * @vmas:    out: the mappings; in: @only, a mapping found before, may be NULL
  *
- * Context: mmap_lock held. Time grows with the number of mappings, of which the
- * kernel limits the number (vm.max_map_count).
- * Return: 0 or -ESTALE if not.
+ * Context: mmap_lock held. Time grows with the number of mappings, which mm limits
+ * (vm.max_map_count).
+ * Return: 0, or -ESTALE if part of the range is not covered.
  */
 int chunk_check_vmas(struct chunk_context *context, unsigned long addr,
 		     unsigned long size, struct chunk_vmas *vmas)
@@ -117,11 +117,14 @@ int chunk_check_vmas(struct chunk_context *context, unsigned long addr,
 }
 
 /**
- * chunk_vmas_of() - are mappings a region's, where the region put them?
+ * chunk_vmas_of() - tell whether mappings are a region's own, at their addresses
  * @vmas:   mappings of the region's context
  * @region: the region
  *
  * Another region of the same context may have been mapped over it.
+ *
+ * Context: any.
+ * Return: whether they are.
  */
 bool chunk_vmas_of(const struct chunk_vmas *vmas,
 		   const struct chunk_region *region)
@@ -131,9 +134,12 @@ bool chunk_vmas_of(const struct chunk_vmas *vmas,
 }
 
 /**
- * chunk_vmas_changed() - are mappings other than what ALLOC hands out?
+ * chunk_vmas_changed() - tell whether mappings are other than ALLOC promises
  * @vmas:   mappings of the region
  * @region: the region
+ *
+ * Context: any.
+ * Return: whether they are.
  */
 bool chunk_vmas_changed(const struct chunk_vmas *vmas,
 			const struct chunk_region *region)
@@ -143,14 +149,14 @@ bool chunk_vmas_changed(const struct chunk_vmas *vmas,
 }
 
 /**
- * chunk_check_mapped() - may the contents of a range be discarded?
+ * chunk_check_mapped() - check that the contents of a range may be discarded
  * @context: the context, of current->mm
  * @addr:    first byte, page-aligned
  * @size:    bytes, page-aligned
  * @locked:  mlocked pages are acceptable
- * @only:    a mapping that this has found before, or NULL. Set to the mapping if
- *           one covers the whole range, else to NULL; good for as long as
- *           mmap_lock is held
+ * @only:    in: a mapping found before, may be NULL; out: the mapping, if one
+ *           covers the whole range, else NULL. Good for as long as mmap_lock is
+ *           held
  *
  * Context: mmap_lock held.
  * Return: 0, -ESTALE if not all of it is mapped, -EINVAL if some of it is mlocked
@@ -173,13 +179,14 @@ int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
 }
 
 /**
- * chunk_vmas_at_edge() - can a range be unmapped without one mapping more?
+ * chunk_vmas_at_edge() - tell whether unmapping a range splits no mapping
  * @addr: first byte, in a mapping of current->mm
  * @size: bytes
  *
- * Only where one mapping goes on at both sides of the range, two are left of it.
+ * A mapping is split only if it continues at both sides of the range.
  *
  * Context: mmap_lock held.
+ * Return: whether it splits none.
  */
 bool chunk_vmas_at_edge(unsigned long addr, unsigned long size)
 {

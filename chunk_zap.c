@@ -25,13 +25,14 @@ static int chunk_zap_steps(struct vm_area_struct *vma, unsigned long addr,
 }
 
 /**
- * chunk_zap() - free the memory of a range, of those parts that are ours
+ * chunk_zap() - free the memory of our mappings in a range
  * @context: the context
  * @addr:    first byte, page-aligned
  * @size:    bytes, page-aligned
- * @only:    the mapping, if one is known to cover the whole range, or NULL
+ * @only:    the mapping, if one is known to cover the whole range; may be NULL:
+ *           look the mappings up
  *
- * Does nothing on a kernel that exports no way to (CHUNK_CAP_ZAP).
+ * Does nothing on a kernel that exports no zap (CHUNK_CAP_ZAP).
  *
  * Context: may sleep; mmap_lock held, no other lock.
  * Return: 0, or -EINTR after a fatal signal, with part of the memory freed.

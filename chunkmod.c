@@ -2,9 +2,9 @@
 /*
  * /dev/chunk: aligned chunks of address space for memory allocators.
  *
- * This file is the module's outside: device, parameters, open and release. See
- * include/uapi/linux/chunk.h for the interface and chunk_module.h for
- * what there is inside and in which order it is locked.
+ * This file is the module's outside: device, open and release. See
+ * include/uapi/linux/chunk.h for the interface, and chunk_module.h for the
+ * structures inside and the order of their locks.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -22,7 +22,7 @@ static ushort mode = 0666;
 module_param(mode, ushort, 0444);
 MODULE_PARM_DESC(mode, "Permissions of /dev/chunk (default 0666)");
 
-/* The numbers are in the ABI, the names in the engine. */
+/* The ABI and the engine name the same numbers. */
 static_assert(CHUNK_TYPE_UNKNOWN == (int)UNKNOWN_CHUNK);
 static_assert(CHUNK_TYPE_ZEROED == (int)ZEROED_CHUNK);
 static_assert(CHUNK_TYPE_ARENA == (int)ARENA_CHUNK);
@@ -34,7 +34,7 @@ static int chunk_open(struct inode *inode, struct file *file)
 {
 	struct chunk_context *context;
 
-	/* A kernel thread has no address space to give out. */
+	/* A kernel thread has no address space to allocate from. */
 	if (!current->mm)
 		return -EPERM;
 	context = chunk_context_new(current->mm);
@@ -98,7 +98,7 @@ static const struct file_operations chunk_fops = {
 	.show_fdinfo = chunk_show_fdinfo,
 };
 
-/* The path in /dev, and what it may be opened for */
+/* The path in /dev, and its permissions */
 static char *chunk_devnode(CHUNK_DEVNODE_DEVICE *device, umode_t *permissions)
 {
 	if (permissions)
@@ -112,8 +112,8 @@ static struct class chunk_class = {
 };
 
 /*
- * No misc device: those are all opened under one mutex, so that whoever is slow
- * in opening one, for lack of memory or of time, holds up every other user.
+ * Not a misc device: all those are opened under one mutex, so that a task that is
+ * slow in opening one, for lack of memory or of time, holds up every other user.
  */
 static struct cdev chunk_cdev;
 static dev_t chunk_number;
