@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Registry of live chunks: which extent does an address belong to?
+ * Registry of live chunks: finds the extent that contains an address.
  *
  * An XArray indexed by chunk. Aligned runs of 64, 4096, ... chunks take one
  * slot, so an extent of any size costs a number of stores that is bounded by
  * the width of a node and the height of the tree.
  *
- * A tree is as high as its largest index is wide. Addresses are wide, but those
- * of one process lie close together: so the index is what distinguishes a chunk
- * from the first that was registered, their exclusive or. The lowest bits are
- * left alone, so that the chunks of an aligned window keep their order.
+ * A tree is as high as its largest index is wide. Addresses are wide, but those of
+ * one process lie close together: so the index is the exclusive or of the chunk's
+ * number and that of the first chunk that was registered. The lowest bits are left
+ * alone, so that the chunks of an aligned window keep their order.
  */
 #include <linux/atomic.h>
 #include <linux/compiler.h>
@@ -20,7 +20,7 @@
 #include "chunk_radix.h"
 #include "chunk_tree.h"
 
-/* Chunks whose indices are in order: two levels of the tree, 4 GiB. */
+/* Chunks of a window, whose indices are in order: two levels, 4 GiB */
 #define WINDOW_CHUNKS	((uintptr_t)4096)
 
 static uintptr_t chunk_number(uintptr_t addr)
@@ -34,9 +34,9 @@ static uintptr_t chunk_index(uintptr_t origin, uintptr_t number)
 }
 
 /*
- * As xa_store(), which takes some 5 % of the instructions of an allocation more;
- * but what is registered is not replaced. An entry may stand for many chunks: to
- * store one more in a slot of it would part what the other slots lead to.
+ * xa_store(), without replacing entries, and with some 5 % of an allocation's
+ * instructions less. An entry may stand for many chunks: storing another one in
+ * one of its slots would leave the other slots inconsistent.
  */
 static inline int store_one(struct chunk_radix *radix, uintptr_t index,
 			    void *entry, gfp_t gfp)
@@ -104,14 +104,14 @@ void chunk_radix_destroy(struct chunk_radix *radix)
 	xa_destroy(&radix->chunks);
 }
 
-/* The chunk that was registered first: this one, if there was none. */
+/* The origin; if there is none, one is set for the chunk at @addr. */
 static inline uintptr_t origin_get(struct chunk_radix *radix, uintptr_t addr)
 {
 	uintptr_t origin = READ_ONCE(radix->origin);
 
 	if (origin)
 		return origin;
-	/* The lowest bit only tells a window at the bottom from none. */
+	/* The lowest bit tells the lowest window from no window. */
 	cmpxchg(&radix->origin, 0, chunk_number(addr) | 1);
 	return READ_ONCE(radix->origin);
 }
@@ -126,7 +126,7 @@ static bool is_taken(struct chunk_radix *radix, uintptr_t addr, size_t size)
  * chunk_radix_store() - register every chunk of an extent
  * @radix:  the registry
  * @extent: the extent
- * @gfp:    how to allocate nodes
+ * @gfp:    flags for allocating nodes
  *
  * Context: may sleep if @gfp allows; no lock needed, but two callers must not
  * name the same chunks at the same time.
@@ -139,7 +139,7 @@ int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
 	uintptr_t origin = origin_get(radix, extent->addr);
 	int err;
 
-	/* What is asked for most, the short way */
+	/* The most frequent size takes the short way. */
 	if (extent->size == CHUNK_TREE_UNIT)
 		return store_one(radix, chunk_index(origin,
 						    chunk_number(extent->addr)),
@@ -156,13 +156,13 @@ int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
  * chunk_radix_store_ones() - register extents of one chunk each
  * @radix:   the registry
  * @extents: extents of one chunk
- * @nr:      how many
- * @gfp:     how to allocate nodes; may not sleep
+ * @nr:      number of extents
+ * @gfp:     flags for allocating nodes; must not sleep
  *
- * Cheaper than one by one where they lie close together.
+ * Cheaper than one by one if the extents lie close together.
  *
  * Context: as for chunk_radix_store().
- * Return: how many are registered: all, or those before the first for which
+ * Return: number of extents registered: all, or those before the first for which
  * there was no memory, or whose chunk is registered already.
  */
 unsigned int chunk_radix_store_ones(struct chunk_radix *radix,
@@ -180,7 +180,7 @@ unsigned int chunk_radix_store_ones(struct chunk_radix *radix,
 		for (xas_set(&xas, 0); i < nr; i++, before = index) {
 			index = chunk_index(origin,
 					    chunk_number(extents[i]->addr));
-			/* In the same node: no need to look for that again. */
+			/* In the same node: no need to walk to it again. */
 			if (xas_is_node(&xas) && (index ^ before) < XA_CHUNK_SIZE)
 				xas_advance(&xas, index);
 			else
@@ -197,9 +197,9 @@ unsigned int chunk_radix_store_ones(struct chunk_radix *radix,
 }
 
 /**
- * chunk_radix_erase() - forget every chunk of an extent
+ * chunk_radix_erase() - unregister every chunk of an extent
  * @radix: the registry
- * @addr:  start of an extent that was registered
+ * @addr:  first byte of a registered extent
  * @size:  its whole size in bytes
  *
  * Never fails: storing NULL allocates nothing.
@@ -218,30 +218,29 @@ void chunk_radix_erase(struct chunk_radix *radix, uintptr_t addr, size_t size)
 }
 
 /**
- * chunk_radix_lookup() - the live extent that contains an address
+ * chunk_radix_lookup() - find the extent that contains an address
  * @radix: the registry
  * @addr:  any address
  *
  * Context: any, without a lock: the walk is protected by RCU. The extent itself
- * may be gone by the time this returns; to look into it the caller needs what
- * keeps it from being freed.
- * Return: the extent, or NULL if the chunk at @addr is not live.
+ * may have been freed by the time this returns, unless the caller prevents that.
+ * Return: the extent, or NULL if the chunk at @addr is not registered.
  */
 struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
 					uintptr_t addr)
 {
 	uintptr_t origin = READ_ONCE(radix->origin);
 
-	/* Nothing was registered: what is by now has other indices. */
+	/* Nothing was registered; chunks registered by now have other indices. */
 	if (!origin)
 		return NULL;
 	return xa_load(&radix->chunks, chunk_index(origin, chunk_number(addr)));
 }
 
 /*
- * The largest run of chunks at @first that ends no later than @end and whose
- * indices are a run too, if not in the same order: a power of 64 of windows.
- * Less than a window is in order.
+ * Length of the largest run of chunks at @first that ends no later than @end and
+ * whose indices are a run, too, if not in the same order: that is a power of 64 of
+ * windows. A run shorter than a window is in order.
  */
 static uintptr_t run_at(uintptr_t first, uintptr_t end)
 {
@@ -269,7 +268,7 @@ static void *find_in_run(struct chunk_radix *radix, uintptr_t origin,
 }
 
 /**
- * chunk_radix_next() - the first live extent at or after an address
+ * chunk_radix_next() - find the first extent at or after an address
  * @radix: the registry
  * @addr:  any address
  * @last:  the last address to look at, not below @addr

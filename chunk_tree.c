@@ -20,7 +20,7 @@
 
 #include "chunk_tree.h"
 
-/* What an end at the very top of the address space, which is 0, counts as. */
+/* Reach of an end at the very top of the address space, which is address 0 */
 #define REACH_ALL	255
 
 #define entry_addr(node) rb_entry((node), struct chunk_extent, by_addr)
@@ -105,7 +105,7 @@ static void addr_erase(struct chunk_tree *tree, struct chunk_extent *extent)
 	rb_erase(&extent->by_addr, &tree->by_addr);
 }
 
-/* Is the extent still in order after its own key changed, up or down? */
+/* Is the extent still in order by size after its key went up or down? */
 static bool size_in_order(struct chunk_extent *extent, bool up)
 {
 	struct rb_node *node = up ? rb_next(&extent->by_size) :
@@ -118,9 +118,9 @@ static bool size_in_order(struct chunk_extent *extent, bool up)
 }
 
 /*
- * Change what a free extent covers; its order by address must not change. Often
- * its order by size does not either, as with what is left of a large extent,
- * and then no tree is touched.
+ * Change the range of a free extent; its order by address must not change. Often
+ * its order by size does not either, as with the rest of a large extent: then the
+ * trees keep their shape.
  */
 static void extent_resize(struct chunk_tree *tree, struct chunk_extent *extent,
 			  uintptr_t addr, size_t size)
@@ -134,17 +134,17 @@ static void extent_resize(struct chunk_tree *tree, struct chunk_extent *extent,
 		reach_callbacks.propagate(&extent->by_size, NULL);
 		return;
 	}
-	/* Erasing looks at no key, so it may go by the new one. */
+	/* Erasing compares no keys, so the new key does no harm. */
 	size_erase(tree, extent);
 	size_insert(tree, extent);
 }
 
 /**
- * struct addr_slot - where an extent belongs in the address tree
- * @parent: the node to link under, or NULL for an empty tree
+ * struct addr_slot - the place of an extent in the address tree
+ * @parent: the node to link under, may be NULL: the tree is empty
  * @link:   the empty child pointer of @parent
- * @prev:   the extent before, or NULL
- * @next:   the extent after, or NULL
+ * @prev:   the extent before, may be NULL: none
+ * @next:   the extent after, may be NULL: none
  */
 struct addr_slot {
 	struct rb_node *parent;
@@ -192,7 +192,9 @@ static void extent_set(struct chunk_extent *extent, uintptr_t addr, size_t size,
 /**
  * chunk_tree_init() - make an empty tree
  * @tree:  the tree
- * @limit: the most bytes it may come to hold
+ * @limit: the most bytes that may be claimed for it
+ *
+ * Context: any; nobody else uses the tree yet.
  */
 void chunk_tree_init(struct chunk_tree *tree, size_t limit)
 {
@@ -204,14 +206,14 @@ void chunk_tree_init(struct chunk_tree *tree, size_t limit)
 }
 
 /**
- * chunk_tree_claim() - ask for room under the limit
+ * chunk_tree_claim() - claim room under the limit
  * @tree: the tree
  * @size: bytes wanted
  *
- * The room is taken at once, before the caller purges the memory and inserts
- * it, so that the limit holds exactly however many callers are at work. One who
- * drops the lock in between gives the room back and asks again before inserting:
- * the limit may have been lowered.
+ * The room is taken at once, before the caller purges the memory and inserts it,
+ * so that the limit holds exactly however many callers are at work. A caller that
+ * drops the lock in between unclaims the room and claims it again before
+ * inserting: the limit may have been lowered.
  *
  * Context: the tree's lock held.
  * Return: bytes granted, a multiple of the chunk size between 0 and @size. They
@@ -231,9 +233,9 @@ size_t chunk_tree_claim(struct chunk_tree *tree, size_t size)
 }
 
 /**
- * chunk_tree_unclaim() - give reserved room back unused
+ * chunk_tree_unclaim() - give claimed room back unused
  * @tree: the tree
- * @size: bytes, no more than were reserved
+ * @size: bytes, no more than were claimed
  *
  * Context: the tree's lock held.
  */
@@ -270,7 +272,7 @@ static void merge_type(struct chunk_extent *into,
  * chunk_tree_insert() - add a free extent, coalescing it with its neighbours
  * @tree:   the tree
  * @extent: address, size, owner and type set, not live; in no tree; does not
- *          wrap around; its size reserved by chunk_tree_claim()
+ *          wrap around; its size claimed by chunk_tree_claim()
  * @free_nodes: chain that receives the nodes coalescing makes superfluous, which
  *          may include @extent itself
  *
@@ -342,8 +344,8 @@ static struct chunk_extent *size_lower_bound(const struct chunk_tree *tree,
 }
 
 /**
- * struct want - an aligned end that is looked for
- * @log2:  the alignment as a power of two
+ * struct want - an alignment to look for
+ * @log2:  log2 of the alignment
  * @ends:  an aligned end serves as well as an aligned start
  */
 struct want {
@@ -362,7 +364,7 @@ static bool subtree_reaches(const struct rb_node *node, struct want want)
 	return node && reaches(entry_size(node)->reach, want);
 }
 
-/* The first extent of a subtree that is known to contain one that reaches */
+/* The first extent that reaches in a subtree that has one */
 static struct chunk_extent *subtree_first(struct rb_node *node,
 					  struct want want)
 {
@@ -384,8 +386,8 @@ static struct chunk_extent *size_lower_bound_aligned(struct chunk_tree *tree,
 	struct rb_node *best = NULL;
 
 	/*
-	 * Every node passed on the left, with its right subtree, is large
-	 * enough; the last of them that reaches holds the smallest fit.
+	 * Every node at which the descent turns left is large enough, with its
+	 * right subtree; the last of them that reaches has the smallest fit.
 	 */
 	while (subtree_reaches(node, want)) {
 		struct chunk_extent *at = entry_size(node);
@@ -394,7 +396,7 @@ static struct chunk_extent *size_lower_bound_aligned(struct chunk_tree *tree,
 			node = node->rb_right;
 			continue;
 		}
-		/* The subtree first: what it knows need not be computed. */
+		/* The subtree first: its reach need not be computed. */
 		if (subtree_reaches(node->rb_right, want) ||
 		    reaches(own_reach(at), want))
 			best = node;
@@ -428,14 +430,14 @@ static struct chunk_extent *best_fit(struct chunk_tree *tree, size_t size,
 	return lucky;
 }
 
-/* Add an extent, which adjoins @extent, before or after it. */
+/* Add an extent next to @beside, before or after it. */
 static void add_beside(struct chunk_tree *tree, struct chunk_extent *beside,
 		       bool before, struct chunk_extent *extent)
 {
 	struct rb_node *parent = &beside->by_addr;
 	struct rb_node **link = before ? &parent->rb_left : &parent->rb_right;
 
-	/* The node next to it in order: there, or below there, is a gap. */
+	/* The free link is here, or at the next node in order. */
 	while (*link) {
 		parent = *link;
 		link = before ? &parent->rb_right : &parent->rb_left;
@@ -445,9 +447,9 @@ static void add_beside(struct chunk_tree *tree, struct chunk_extent *beside,
 }
 
 /*
- * Cut [addr, addr + size) out of a free extent. The extent's own node stays
- * with the larger of what is left, whose place in the trees is more likely to
- * stay the same; if nothing is left it is the piece.
+ * Cut [addr, addr + size) out of a free extent. The extent's own node stays with
+ * the larger rest, whose place in the trees is more likely to stay the same; if
+ * there is no rest it becomes the piece.
  */
 static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
 		 uintptr_t addr, size_t size, struct chunk_extent **free_nodes,
@@ -501,8 +503,8 @@ static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
  * The best fit is the smallest extent, and of equals the lowest, among those
  * that start at a multiple of @alignment, those that end at one when @size is
  * itself a multiple, and those so large that they must contain an aligned
- * range. It is carved at its lowest aligned address and what remains on either
- * side stays in the tree. Time is logarithmic in the number of extents.
+ * range. It is carved at its lowest aligned address, and the rest on either side
+ * stays in the tree. Time is logarithmic in the number of extents.
  *
  * Context: the tree's lock held.
  * Return: 0; -ENOENT if nothing fits; -ENOMEM if @free_nodes is too short, with
@@ -525,14 +527,14 @@ int chunk_tree_take(struct chunk_tree *tree, size_t size, size_t alignment,
 }
 
 /**
- * chunk_tree_evict() - take something that exceeds the limit
+ * chunk_tree_evict() - take an extent that exceeds the limit
  * @tree:   the tree
  * @free_nodes: chain of unused nodes; at most one is taken from it
  * @out:    an extent, in no tree
  *
- * Takes from the largest extent, since that costs the fewest calls, and no
- * more than is over the limit: the tail of the extent where it is larger.
- * To be repeated until it returns -ENOENT, after the limit was lowered.
+ * Takes from the largest extent, since that costs the fewest calls, and no more
+ * than exceeds the limit: the tail of the extent if the extent is larger. To be
+ * repeated until it returns -ENOENT, after the limit was lowered.
  *
  * Context: the tree's lock held.
  * Return: 0; -ENOENT if nothing in the tree exceeds the limit; -ENOMEM if
@@ -561,7 +563,7 @@ int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **free_nodes,
 }
 
 /**
- * chunk_tree_remove() - take out one given extent
+ * chunk_tree_remove() - remove an extent
  * @tree:   the tree
  * @extent: an extent in the tree
  *
@@ -575,7 +577,7 @@ void chunk_tree_remove(struct chunk_tree *tree, struct chunk_extent *extent)
 }
 
 /**
- * chunk_tree_seek() - the first free extent that contains or follows an address
+ * chunk_tree_seek() - find the first free extent at or after an address
  * @tree: the tree
  * @addr: any address
  *
@@ -602,7 +604,7 @@ struct chunk_extent *chunk_tree_seek(const struct chunk_tree *tree,
 }
 
 /**
- * chunk_tree_find() - the free extent that contains an address
+ * chunk_tree_find() - find the free extent that contains an address
  * @tree: the tree
  * @addr: any address
  *
@@ -618,7 +620,7 @@ struct chunk_extent *chunk_tree_find(const struct chunk_tree *tree,
 }
 
 /**
- * chunk_tree_first() - the free extent with the lowest address
+ * chunk_tree_first() - find the free extent with the lowest address
  * @tree: the tree
  *
  * Context: the tree's lock held.
@@ -632,7 +634,7 @@ struct chunk_extent *chunk_tree_first(const struct chunk_tree *tree)
 }
 
 /**
- * chunk_tree_next() - the next free extent in order of address
+ * chunk_tree_next() - find the next free extent in order of address
  * @extent: an extent in a tree
  *
  * Context: the tree's lock held.
