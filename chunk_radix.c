@@ -23,12 +23,12 @@
 /* Chunks of a window, whose indices are in order: two levels, 4 GiB */
 #define WINDOW_CHUNKS	((uintptr_t)4096)
 
-static uintptr_t chunk_number(uintptr_t addr)
+static uintptr_t radix_number(uintptr_t addr)
 {
 	return addr >> CHUNK_TREE_SHIFT;
 }
 
-static uintptr_t chunk_index(uintptr_t origin, uintptr_t number)
+static uintptr_t radix_index(uintptr_t origin, uintptr_t number)
 {
 	return number ^ (origin & ~(WINDOW_CHUNKS - 1));
 }
@@ -38,8 +38,8 @@ static uintptr_t chunk_index(uintptr_t origin, uintptr_t number)
  * instructions less. An entry may stand for many chunks: storing another one in
  * one of its slots would leave the other slots inconsistent.
  */
-static inline int store_one(struct chunk_radix *radix, uintptr_t index,
-			    void *entry, gfp_t gfp)
+static inline int radix_store_one(struct chunk_radix *radix, uintptr_t index,
+				  void *entry, gfp_t gfp)
 {
 	int err = 0;
 
@@ -56,28 +56,28 @@ static inline int store_one(struct chunk_radix *radix, uintptr_t index,
 	return err ?: xas_error(&xas);
 }
 
-static int store_window(struct chunk_radix *radix, uintptr_t first,
-			uintptr_t nr, void *entry, gfp_t gfp)
+static int radix_store_window(struct chunk_radix *radix, uintptr_t first,
+			      uintptr_t nr, void *entry, gfp_t gfp)
 {
-	uintptr_t index = chunk_index(READ_ONCE(radix->origin), first);
+	uintptr_t index = radix_index(READ_ONCE(radix->origin), first);
 
 	if (nr == 1)
-		return store_one(radix, index, entry, gfp);
+		return radix_store_one(radix, index, entry, gfp);
 	return xa_err(xa_store_range(&radix->chunks, index, index + nr - 1,
 				     entry, gfp));
 }
 
-static int store_range(struct chunk_radix *radix, uintptr_t addr, size_t size,
-		       void *entry, gfp_t gfp)
+static int radix_store_range(struct chunk_radix *radix, uintptr_t addr, size_t size,
+			     void *entry, gfp_t gfp)
 {
-	uintptr_t first = chunk_number(addr);
+	uintptr_t first = radix_number(addr);
 	uintptr_t left = size >> CHUNK_TREE_SHIFT;
 	uintptr_t nr;
 	int err;
 
 	for (; left; first += nr, left -= nr) {
 		nr = min(left, WINDOW_CHUNKS - first % WINDOW_CHUNKS);
-		err = store_window(radix, first, nr, entry, gfp);
+		err = radix_store_window(radix, first, nr, entry, gfp);
 		if (err)
 			return err;
 	}
@@ -105,19 +105,19 @@ void chunk_radix_destroy(struct chunk_radix *radix)
 }
 
 /* The origin; if there is none, one is set for the chunk at @addr. */
-static inline uintptr_t origin_get(struct chunk_radix *radix, uintptr_t addr)
+static inline uintptr_t radix_origin(struct chunk_radix *radix, uintptr_t addr)
 {
 	uintptr_t origin = READ_ONCE(radix->origin);
 
 	if (origin)
 		return origin;
 	/* The lowest bit tells the lowest window from no window. */
-	cmpxchg(&radix->origin, 0, chunk_number(addr) | 1);
+	cmpxchg(&radix->origin, 0, radix_number(addr) | 1);
 	return READ_ONCE(radix->origin);
 }
 
 /* Is any chunk of a range registered? */
-static bool is_taken(struct chunk_radix *radix, uintptr_t addr, size_t size)
+static bool radix_is_taken(struct chunk_radix *radix, uintptr_t addr, size_t size)
 {
 	return chunk_radix_next(radix, addr, addr + size - 1);
 }
@@ -136,17 +136,17 @@ static bool is_taken(struct chunk_radix *radix, uintptr_t addr, size_t size)
 int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
 		      gfp_t gfp)
 {
-	uintptr_t origin = origin_get(radix, extent->addr);
+	uintptr_t origin = radix_origin(radix, extent->addr);
 	int err;
 
 	/* The most frequent size takes the short way. */
 	if (extent->size == CHUNK_TREE_UNIT)
-		return store_one(radix, chunk_index(origin,
-						    chunk_number(extent->addr)),
+		return radix_store_one(radix, radix_index(origin,
+						    radix_number(extent->addr)),
 				 extent, gfp);
-	if (is_taken(radix, extent->addr, extent->size))
+	if (radix_is_taken(radix, extent->addr, extent->size))
 		return -EEXIST;
-	err = store_range(radix, extent->addr, extent->size, extent, gfp);
+	err = radix_store_range(radix, extent->addr, extent->size, extent, gfp);
 	if (err)
 		chunk_radix_erase(radix, extent->addr, extent->size);
 	return err;
@@ -169,7 +169,7 @@ unsigned int chunk_radix_store_ones(struct chunk_radix *radix,
 				    struct chunk_extent *const *extents,
 				    unsigned int nr, gfp_t gfp)
 {
-	uintptr_t origin = origin_get(radix, extents[0]->addr);
+	uintptr_t origin = radix_origin(radix, extents[0]->addr);
 	uintptr_t index, before = 0;
 	unsigned int i = 0;
 
@@ -178,8 +178,8 @@ unsigned int chunk_radix_store_ones(struct chunk_radix *radix,
 	do {
 		xas_lock(&xas);
 		for (xas_set(&xas, 0); i < nr; i++, before = index) {
-			index = chunk_index(origin,
-					    chunk_number(extents[i]->addr));
+			index = radix_index(origin,
+					    radix_number(extents[i]->addr));
 			/* In the same node: no need to walk to it again. */
 			if (xas_is_node(&xas) && (index ^ before) < XA_CHUNK_SIZE)
 				xas_advance(&xas, index);
@@ -211,10 +211,10 @@ void chunk_radix_erase(struct chunk_radix *radix, uintptr_t addr, size_t size)
 	uintptr_t origin = READ_ONCE(radix->origin);
 
 	if (size == CHUNK_TREE_UNIT)
-		store_one(radix, chunk_index(origin, chunk_number(addr)), NULL,
-			  0);
+		radix_store_one(radix, radix_index(origin, radix_number(addr)), NULL,
+				0);
 	else
-		store_range(radix, addr, size, NULL, 0);
+		radix_store_range(radix, addr, size, NULL, 0);
 }
 
 /**
@@ -234,7 +234,7 @@ struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
 	/* Nothing was registered; chunks registered by now have other indices. */
 	if (!origin)
 		return NULL;
-	return xa_load(&radix->chunks, chunk_index(origin, chunk_number(addr)));
+	return xa_load(&radix->chunks, radix_index(origin, radix_number(addr)));
 }
 
 /*
@@ -242,7 +242,7 @@ struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
  * whose indices are a run, too, if not in the same order: that is a power of 64 of
  * windows. A run shorter than a window is in order.
  */
-static uintptr_t run_at(uintptr_t first, uintptr_t end)
+static uintptr_t radix_run_at(uintptr_t first, uintptr_t end)
 {
 	uintptr_t nr = WINDOW_CHUNKS;
 
@@ -254,10 +254,10 @@ static uintptr_t run_at(uintptr_t first, uintptr_t end)
 }
 
 /* The registered chunk with the lowest index in a run */
-static void *find_in_run(struct chunk_radix *radix, uintptr_t origin,
-			 uintptr_t first, uintptr_t nr)
+static void *radix_find_in_run(struct chunk_radix *radix, uintptr_t origin,
+			       uintptr_t first, uintptr_t nr)
 {
-	uintptr_t index = chunk_index(origin, first);
+	uintptr_t index = radix_index(origin, first);
 	uintptr_t last = index + nr - 1;
 
 	if (nr > WINDOW_CHUNKS) {
@@ -282,16 +282,16 @@ struct chunk_extent *chunk_radix_next(struct chunk_radix *radix,
 				      uintptr_t addr, uintptr_t last)
 {
 	uintptr_t origin = READ_ONCE(radix->origin);
-	uintptr_t first = chunk_number(addr);
-	uintptr_t end = chunk_number(last);
+	uintptr_t first = radix_number(addr);
+	uintptr_t end = radix_number(last);
 	struct chunk_extent *extent;
 	uintptr_t nr;
 
 	if (!origin)
 		return NULL;
 	for (; first <= end; first += nr) {
-		nr = run_at(first, end);
-		while ((extent = find_in_run(radix, origin, first, nr))) {
+		nr = radix_run_at(first, end);
+		while ((extent = radix_find_in_run(radix, origin, first, nr))) {
 			if (nr <= WINDOW_CHUNKS)
 				return extent;
 			nr /= 64;

@@ -26,16 +26,16 @@
 #define entry_addr(node) rb_entry((node), struct chunk_extent, by_addr)
 #define entry_size(node) rb_entry((node), struct chunk_extent, by_size)
 
-static u8 address_reach(uintptr_t addr)
+static u8 extent_address_reach(uintptr_t addr)
 {
 	return addr ? __ffs(addr) : REACH_ALL;
 }
 
-static struct chunk_reach own_reach(const struct chunk_extent *extent)
+static struct chunk_reach extent_own_reach(const struct chunk_extent *extent)
 {
 	struct chunk_reach reach = {
-		.start = address_reach(extent->addr),
-		.end = address_reach(extent->addr + extent->size),
+		.start = extent_address_reach(extent->addr),
+		.end = extent_address_reach(extent->addr + extent->size),
 	};
 
 	return reach;
@@ -51,7 +51,7 @@ static void reach_widen(struct chunk_reach *reach, struct chunk_reach by)
 
 static bool reach_compute(struct chunk_extent *extent, bool exit)
 {
-	struct chunk_reach reach = own_reach(extent);
+	struct chunk_reach reach = extent_own_reach(extent);
 	struct rb_node *left = extent->by_size.rb_left;
 	struct rb_node *right = extent->by_size.rb_right;
 
@@ -75,11 +75,11 @@ static bool size_less(const struct chunk_extent *a,
 	return a->size < b->size || (a->size == b->size && a->addr < b->addr);
 }
 
-static void size_insert(struct chunk_tree *tree, struct chunk_extent *extent)
+static void tree_size_insert(struct chunk_tree *tree, struct chunk_extent *extent)
 {
 	struct rb_node **link = &tree->by_size.rb_node;
 	struct rb_node *parent = NULL;
-	struct chunk_reach reach = own_reach(extent);
+	struct chunk_reach reach = extent_own_reach(extent);
 
 	while (*link) {
 		struct chunk_extent *at = entry_size(*link);
@@ -95,18 +95,18 @@ static void size_insert(struct chunk_tree *tree, struct chunk_extent *extent)
 			    &reach_callbacks);
 }
 
-static void size_erase(struct chunk_tree *tree, struct chunk_extent *extent)
+static void tree_size_erase(struct chunk_tree *tree, struct chunk_extent *extent)
 {
 	rb_erase_augmented(&extent->by_size, &tree->by_size, &reach_callbacks);
 }
 
-static void addr_erase(struct chunk_tree *tree, struct chunk_extent *extent)
+static void tree_addr_erase(struct chunk_tree *tree, struct chunk_extent *extent)
 {
 	rb_erase(&extent->by_addr, &tree->by_addr);
 }
 
 /* Is the extent still in order by size after its key went up or down? */
-static bool size_in_order(struct chunk_extent *extent, bool up)
+static bool tree_size_in_order(struct chunk_extent *extent, bool up)
 {
 	struct rb_node *node = up ? rb_next(&extent->by_size) :
 				    rb_prev(&extent->by_size);
@@ -130,13 +130,13 @@ static void extent_resize(struct chunk_tree *tree, struct chunk_extent *extent,
 
 	extent->addr = addr;
 	extent->size = size;
-	if (size_in_order(extent, up)) {
+	if (tree_size_in_order(extent, up)) {
 		reach_callbacks.propagate(&extent->by_size, NULL);
 		return;
 	}
 	/* Erasing compares no keys, so the new key does no harm. */
-	size_erase(tree, extent);
-	size_insert(tree, extent);
+	tree_size_erase(tree, extent);
+	tree_size_insert(tree, extent);
 }
 
 /**
@@ -153,7 +153,7 @@ struct addr_slot {
 	struct chunk_extent *next;
 };
 
-static struct addr_slot addr_find_slot(struct chunk_tree *tree, uintptr_t addr)
+static struct addr_slot tree_addr_find_slot(struct chunk_tree *tree, uintptr_t addr)
 {
 	struct addr_slot slot = { .link = &tree->by_addr.rb_node };
 
@@ -172,8 +172,8 @@ static struct addr_slot addr_find_slot(struct chunk_tree *tree, uintptr_t addr)
 	return slot;
 }
 
-static void addr_link(struct chunk_tree *tree, struct chunk_extent *extent,
-		      struct rb_node *parent, struct rb_node **link)
+static void tree_addr_link(struct chunk_tree *tree, struct chunk_extent *extent,
+			   struct rb_node *parent, struct rb_node **link)
 {
 	rb_link_node(&extent->by_addr, parent, link);
 	rb_insert_color(&extent->by_addr, &tree->by_addr);
@@ -244,25 +244,25 @@ void chunk_tree_unclaim(struct chunk_tree *tree, size_t size)
 	tree->claimed -= size;
 }
 
-static void add_bytes(struct chunk_tree *tree, size_t size)
+static void tree_add_bytes(struct chunk_tree *tree, size_t size)
 {
 	WRITE_ONCE(tree->bytes, tree->bytes + size);
 }
 
-static void sub_bytes(struct chunk_tree *tree, size_t size)
+static void tree_sub_bytes(struct chunk_tree *tree, size_t size)
 {
 	WRITE_ONCE(tree->bytes, tree->bytes - size);
 }
 
-static bool mergeable(const struct chunk_extent *low,
-		      const struct chunk_extent *high)
+static bool extent_mergeable(const struct chunk_extent *low,
+			     const struct chunk_extent *high)
 {
 	return low && high && low->owner == high->owner &&
 	       low->addr + low->size == high->addr;
 }
 
-static void merge_type(struct chunk_extent *into,
-		       const struct chunk_extent *from)
+static void extent_merge_type(struct chunk_extent *into,
+			      const struct chunk_extent *from)
 {
 	if (into->type != from->type)
 		into->type = RECYCLED_CHUNK;
@@ -286,7 +286,7 @@ static void merge_type(struct chunk_extent *into,
 int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
 		      struct chunk_extent **free_nodes)
 {
-	struct addr_slot slot = addr_find_slot(tree, extent->addr);
+	struct addr_slot slot = tree_addr_find_slot(tree, extent->addr);
 	struct chunk_extent *prev = slot.prev;
 	struct chunk_extent *next = slot.next;
 
@@ -295,37 +295,37 @@ int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
 	if (next && next->addr - extent->addr < extent->size)
 		return -EEXIST;
 	tree->claimed -= extent->size;
-	add_bytes(tree, extent->size);
-	if (!mergeable(extent, next))
+	tree_add_bytes(tree, extent->size);
+	if (!extent_mergeable(extent, next))
 		next = NULL;
-	if (mergeable(prev, extent)) {
+	if (extent_mergeable(prev, extent)) {
 		size_t size = prev->size + extent->size;
 
-		merge_type(prev, extent);
+		extent_merge_type(prev, extent);
 		chunk_free_node_push(free_nodes, extent);
 		if (next) {
 			size += next->size;
-			merge_type(prev, next);
-			size_erase(tree, next);
-			addr_erase(tree, next);
+			extent_merge_type(prev, next);
+			tree_size_erase(tree, next);
+			tree_addr_erase(tree, next);
 			chunk_free_node_push(free_nodes, next);
 		}
 		extent_resize(tree, prev, prev->addr, size);
 	} else if (next) {
-		merge_type(next, extent);
+		extent_merge_type(next, extent);
 		extent_resize(tree, next, extent->addr,
 			      extent->size + next->size);
 		chunk_free_node_push(free_nodes, extent);
 	} else {
-		addr_link(tree, extent, slot.parent, slot.link);
-		size_insert(tree, extent);
+		tree_addr_link(tree, extent, slot.parent, slot.link);
+		tree_size_insert(tree, extent);
 	}
 	return 0;
 }
 
 /* The first extent in order of (size, address) that has at least @size bytes */
-static struct chunk_extent *size_lower_bound(const struct chunk_tree *tree,
-					     size_t size)
+static struct chunk_extent *tree_size_lower_bound(const struct chunk_tree *tree,
+						  size_t size)
 {
 	struct rb_node *node = tree->by_size.rb_node;
 	struct chunk_extent *best = NULL;
@@ -353,33 +353,33 @@ struct want {
 	bool ends;
 };
 
-static bool reaches(struct chunk_reach reach, struct want want)
+static bool extent_reaches(struct chunk_reach reach, struct want want)
 {
 	return reach.start >= want.log2 ||
 	       (want.ends && reach.end >= want.log2);
 }
 
-static bool subtree_reaches(const struct rb_node *node, struct want want)
+static bool tree_subtree_reaches(const struct rb_node *node, struct want want)
 {
-	return node && reaches(entry_size(node)->reach, want);
+	return node && extent_reaches(entry_size(node)->reach, want);
 }
 
 /* The first extent that reaches in a subtree that has one */
-static struct chunk_extent *subtree_first(struct rb_node *node,
-					  struct want want)
+static struct chunk_extent *tree_subtree_first(struct rb_node *node,
+					       struct want want)
 {
 	for (;;) {
-		while (subtree_reaches(node->rb_left, want))
+		while (tree_subtree_reaches(node->rb_left, want))
 			node = node->rb_left;
-		if (reaches(own_reach(entry_size(node)), want))
+		if (extent_reaches(extent_own_reach(entry_size(node)), want))
 			return entry_size(node);
 		node = node->rb_right;
 	}
 }
 
 /* The first extent that has @size bytes and an end aligned as wanted */
-static struct chunk_extent *size_lower_bound_aligned(struct chunk_tree *tree,
-						     size_t size,
+static struct chunk_extent *tree_size_lower_bound_aligned(struct chunk_tree *tree,
+							  size_t size,
 						     struct want want)
 {
 	struct rb_node *node = tree->by_size.rb_node;
@@ -389,7 +389,7 @@ static struct chunk_extent *size_lower_bound_aligned(struct chunk_tree *tree,
 	 * Every node at which the descent turns left is large enough, with its
 	 * right subtree; the last of them that reaches has the smallest fit.
 	 */
-	while (subtree_reaches(node, want)) {
+	while (tree_subtree_reaches(node, want)) {
 		struct chunk_extent *at = entry_size(node);
 
 		if (at->size < size) {
@@ -397,42 +397,42 @@ static struct chunk_extent *size_lower_bound_aligned(struct chunk_tree *tree,
 			continue;
 		}
 		/* The subtree first: its reach need not be computed. */
-		if (subtree_reaches(node->rb_right, want) ||
-		    reaches(own_reach(at), want))
+		if (tree_subtree_reaches(node->rb_right, want) ||
+		    extent_reaches(extent_own_reach(at), want))
 			best = node;
 		node = node->rb_left;
 	}
 	if (!best)
 		return NULL;
-	if (reaches(own_reach(entry_size(best)), want))
+	if (extent_reaches(extent_own_reach(entry_size(best)), want))
 		return entry_size(best);
-	return subtree_first(best->rb_right, want);
+	return tree_subtree_first(best->rb_right, want);
 }
 
-static struct chunk_extent *best_fit(struct chunk_tree *tree, size_t size,
-				     size_t alignment)
+static struct chunk_extent *tree_best_fit(struct chunk_tree *tree, size_t size,
+					  size_t alignment)
 {
 	struct chunk_extent *sure = NULL, *lucky;
 	struct want want;
 	size_t enough;
 
 	if (alignment <= CHUNK_TREE_UNIT)
-		return size_lower_bound(tree, size);
+		return tree_size_lower_bound(tree, size);
 
 	enough = size + alignment - CHUNK_TREE_UNIT;
 	if (enough >= size)
-		sure = size_lower_bound(tree, enough);
+		sure = tree_size_lower_bound(tree, enough);
 	want.log2 = __ffs(alignment);
 	want.ends = !(size & (alignment - 1));
-	lucky = size_lower_bound_aligned(tree, size, want);
+	lucky = tree_size_lower_bound_aligned(tree, size, want);
 	if (!lucky || (sure && size_less(sure, lucky)))
 		return sure;
 	return lucky;
 }
 
 /* Add an extent next to @beside, before or after it. */
-static void add_beside(struct chunk_tree *tree, struct chunk_extent *beside,
-		       bool before, struct chunk_extent *extent)
+static void tree_add_beside(struct chunk_tree *tree, struct chunk_extent *beside,
+			    bool before, struct chunk_extent *extent)
 {
 	struct rb_node *parent = &beside->by_addr;
 	struct rb_node **link = before ? &parent->rb_left : &parent->rb_right;
@@ -442,8 +442,8 @@ static void add_beside(struct chunk_tree *tree, struct chunk_extent *beside,
 		parent = *link;
 		link = before ? &parent->rb_right : &parent->rb_left;
 	}
-	addr_link(tree, extent, parent, link);
-	size_insert(tree, extent);
+	tree_addr_link(tree, extent, parent, link);
+	tree_size_insert(tree, extent);
 }
 
 /*
@@ -451,8 +451,8 @@ static void add_beside(struct chunk_tree *tree, struct chunk_extent *beside,
  * the larger rest, whose place in the trees is more likely to stay the same; if
  * there is no rest it becomes the piece.
  */
-static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
-		 uintptr_t addr, size_t size, struct chunk_extent **free_nodes,
+static int tree_carve(struct chunk_tree *tree, struct chunk_extent *extent,
+		      uintptr_t addr, size_t size, struct chunk_extent **free_nodes,
 		 struct chunk_extent **out)
 {
 	uintptr_t start = extent->addr;
@@ -462,8 +462,8 @@ static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
 	struct chunk_extent *rest = NULL;
 
 	if (!lead && !trail) {
-		size_erase(tree, extent);
-		addr_erase(tree, extent);
+		tree_size_erase(tree, extent);
+		tree_addr_erase(tree, extent);
 		*out = extent;
 		return 0;
 	}
@@ -478,13 +478,13 @@ static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
 		extent_resize(tree, extent, start, lead);
 		if (rest) {
 			extent_set(rest, addr + size, trail, extent);
-			add_beside(tree, extent, false, rest);
+			tree_add_beside(tree, extent, false, rest);
 		}
 	} else {
 		extent_resize(tree, extent, addr + size, trail);
 		if (rest) {
 			extent_set(rest, start, lead, extent);
-			add_beside(tree, extent, true, rest);
+			tree_add_beside(tree, extent, true, rest);
 		}
 	}
 	*out = piece;
@@ -513,16 +513,16 @@ static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
 int chunk_tree_take(struct chunk_tree *tree, size_t size, size_t alignment,
 		    struct chunk_extent **free_nodes, struct chunk_extent **out)
 {
-	struct chunk_extent *extent = best_fit(tree, size, alignment);
+	struct chunk_extent *extent = tree_best_fit(tree, size, alignment);
 	uintptr_t addr;
 	int err;
 
 	if (!extent)
 		return -ENOENT;
 	addr = (extent->addr + alignment - 1) & ~((uintptr_t)alignment - 1);
-	err = carve(tree, extent, addr, size, free_nodes, out);
+	err = tree_carve(tree, extent, addr, size, free_nodes, out);
 	if (!err)
-		sub_bytes(tree, size);
+		tree_sub_bytes(tree, size);
 	return err;
 }
 
@@ -555,10 +555,10 @@ int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **free_nodes,
 	excess = ((tree->bytes - tree->limit - 1) | (CHUNK_TREE_UNIT - 1)) + 1;
 	if (excess > extent->size)
 		excess = extent->size;
-	err = carve(tree, extent, extent->addr + extent->size - excess, excess,
-		    free_nodes, out);
+	err = tree_carve(tree, extent, extent->addr + extent->size - excess, excess,
+			 free_nodes, out);
 	if (!err)
-		sub_bytes(tree, excess);
+		tree_sub_bytes(tree, excess);
 	return err;
 }
 
@@ -571,9 +571,9 @@ int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **free_nodes,
  */
 void chunk_tree_remove(struct chunk_tree *tree, struct chunk_extent *extent)
 {
-	size_erase(tree, extent);
-	addr_erase(tree, extent);
-	sub_bytes(tree, extent->size);
+	tree_size_erase(tree, extent);
+	tree_addr_erase(tree, extent);
+	tree_sub_bytes(tree, extent->size);
 }
 
 /**
