@@ -158,7 +158,7 @@ static struct page *gate_add_page(struct chunk_gate *gate, unsigned int nr)
 	return NULL;
 }
 
-static struct page *try_all(struct chunk_gate *gate, unsigned int nr)
+static struct page *gate_try_all(struct chunk_gate *gate, unsigned int nr)
 {
 	struct page *page = NULL;
 	unsigned int i;
@@ -187,8 +187,8 @@ static struct page *gate_wait_page(struct chunk_gate *gate, unsigned int nr,
 }
 
 /* Lock another page than the one at @home, which is taken or does not exist. */
-static struct page *lock_another(struct chunk_gate *gate, unsigned int nr,
-				 unsigned int home)
+static struct page *gate_lock_another(struct chunk_gate *gate, unsigned int nr,
+				      unsigned int home)
 {
 	struct page *page = NULL;
 
@@ -197,7 +197,7 @@ static struct page *lock_another(struct chunk_gate *gate, unsigned int nr,
 	if (!page)
 		page = gate_add_page(gate, nr);
 	if (!page)
-		page = try_all(gate, nr);
+		page = gate_try_all(gate, nr);
 	if (!page && nr)
 		page = gate_wait_page(gate, nr, home);
 	return page;
@@ -224,7 +224,7 @@ struct page *chunk_gate_enter(struct chunk_gate *gate)
 		page = gate_try_page(gate, home);
 	}
 	if (unlikely(!page)) {
-		page = lock_another(gate, nr, home);
+		page = gate_lock_another(gate, nr, home);
 		if (!page)
 			return NULL;
 	}
