@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fault gates: whose faults wait for whom, and how many source pages there are.
+ * Fault gates: which faults wait for which others, and how many source pages a
+ * gate has.
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -13,7 +14,7 @@
 #include "chunk_kunit.h"
 #include "chunk_module.h"
 
-/* What waits for nothing is done long before; what waits for ever fails. */
+/* A task that need not wait is done before SOON; one that waits for LONG fails. */
 #define SOON	(HZ / 5)
 #define LONG	(30 * HZ)
 
@@ -24,8 +25,8 @@
 #define FAULTS		(NR_CPUS + 4U)
 
 /**
- * struct other - what another task does meanwhile
- * @gate: of the process on whose behalf
+ * struct other - another task at work meanwhile
+ * @gate: gate of the process on whose behalf it works
  * @done: it has ended
  */
 struct other {
@@ -35,10 +36,10 @@ struct other {
 
 /**
  * struct faults - faults under way
- * @gates: of the processes
- * @pages: what the faults hold
- * @nr:    how many
- * @other: what they may have to do with
+ * @gates: gates of the processes
+ * @pages: source pages that the faults hold
+ * @nr:    number of faults
+ * @other: a task that may have to wait for them
  */
 struct faults {
 	struct chunk_gate *gates[PROCESSES];
@@ -47,7 +48,7 @@ struct faults {
 	struct other other;
 };
 
-/* A fault of that process begins, and is left to the core. */
+/* Begin a fault of a process, and leave its end to mm. */
 static struct page *begin_fault(struct faults *faults, unsigned int process)
 {
 	struct page *page = chunk_gate_enter(faults->gates[process]);
@@ -59,7 +60,7 @@ static struct page *begin_fault(struct faults *faults, unsigned int process)
 	return page;
 }
 
-/* As the core ends it */
+/* End the last fault, as mm does. */
 static void end_fault(struct faults *faults)
 {
 	struct page *page = faults->pages[--faults->nr];
@@ -68,7 +69,7 @@ static void end_fault(struct faults *faults)
 	put_page(page);
 }
 
-/* One fault after the other is begun, until all pages of the gate are taken. */
+/* Begin faults until all pages of the gate are taken. */
 static void take_all(struct faults *faults, unsigned int process)
 {
 	while (faults->nr < max(nr_cpu_ids, 4U))
@@ -86,7 +87,7 @@ static void gate_test_exit(struct kunit *test)
 	chunk_kunit_broken = NULL;
 	while (faults->nr)
 		end_fault(faults);
-	/* It may have gone on only now, where the test failed. */
+	/* If the test failed, the other task may have continued only now. */
 	wait_for_completion(&faults->other.done);
 	for (i = 0; i < PROCESSES; i++)
 		if (faults->gates[i])
@@ -142,7 +143,7 @@ static void start(struct kunit *test, int (*what)(void *data),
 	if (IS_ERR(task))
 		complete_all(&faults->other.done);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	/* Its first choice is the first page, then. */
+	/* So its first choice is the first page. */
 	kthread_bind(task, 0);
 	wake_up_process(task);
 }
@@ -166,7 +167,7 @@ static void gate_is_zero_and_locked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page_count(page), 1);
 }
 
-/* One fault at a time needs one page, whichever CPUs it comes from. */
+/* One fault at a time needs one page, on any CPU. */
 static void gate_one_for_one_task(struct kunit *test)
 {
 	struct faults *faults = test->priv;
@@ -180,7 +181,7 @@ static void gate_one_for_one_task(struct kunit *test)
 	}
 }
 
-/* As many faults as there are CPUs need not wait for one another. */
+/* One fault for each CPU: none has to wait for another. */
 static void gate_another_where_taken(struct kunit *test)
 {
 	struct faults *faults = test->priv;
@@ -200,7 +201,7 @@ static void gate_another_where_taken(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
-/* Even if one process has every page it can have, and keeps them for ever */
+/* A process that keeps all its pages for ever delays no other process. */
 static void gate_not_for_another_process(struct kunit *test)
 {
 	struct faults *faults = test->priv;
@@ -262,7 +263,7 @@ static void gate_not_broken(struct kunit *test)
 	}
 }
 
-/* Nor waited for, where its last fault never ends */
+/* Faults do not wait for a broken page whose last fault never ends. */
 static void gate_broken_is_not_waited_for(struct kunit *test)
 {
 	struct faults *faults = test->priv;

@@ -16,11 +16,11 @@
 #define NODES	256
 
 /**
- * struct fixture - a tree, and where its nodes come from
+ * struct fixture - a tree and its stock of nodes
  * @tree:   the tree
- * @free_nodes: nodes in no use
- * @owners: extents of different ones never coalesce
- * @nodes:  all nodes there are
+ * @free_nodes: chain of unused nodes
+ * @owners: owners for extents: those of different owners never coalesce
+ * @nodes:  all nodes
  */
 struct fixture {
 	struct chunk_tree tree;
@@ -63,7 +63,7 @@ static inline size_t count_extents(const struct fixture *f)
 	return count;
 }
 
-/* Every node is somewhere: in the tree, spare, or @out of it. */
+/* No node is lost: each is in the tree, free, or @out of both. */
 static inline void expect_no_node_lost(struct kunit *test, struct fixture *f,
 				       size_t out)
 {
@@ -78,7 +78,7 @@ static inline void expect_sound(struct kunit *test, struct fixture *f)
 	KUNIT_EXPECT_TRUE_MSG(test, !problem, "%s", problem);
 }
 
-/* Free the chunks [at, at + count), for which room is reserved already. */
+/* Free the chunks [at, at + count), for which room is claimed already. */
 static inline int put_claimed(struct fixture *f, size_t at, size_t count,
 			      int owner, enum chunk_type type)
 {
@@ -113,7 +113,7 @@ static inline int put(struct fixture *f, size_t at, size_t count)
 	return put_as(f, at, count, 0, ZEROED_CHUNK);
 }
 
-/* Take chunks; the position of the first, or a negative error. */
+/* Take chunks; returns the position of the first, or a negative error. */
 static inline long take(struct fixture *f, size_t count, size_t alignment)
 {
 	struct chunk_extent *extent;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The trees of free extents against a model: chunks one by one, and what the
- * kernel-doc of chunk_tree.c says, by trying everything.
+ * The trees of free extents against a model: it keeps chunks one by one, and finds
+ * the best fit that the kernel-doc of chunk_tree.c specifies by trying everything.
  */
 #include <kunit/test.h>
 #include <linux/log2.h>
@@ -13,16 +13,16 @@
 #define SPACE		192
 #define ROUNDS		10000
 
-/* The exhaustive test's world: every set of free chunks is tried. */
+/* Chunks of the exhaustive test, which tries every set of free chunks */
 #define WINDOW		9
 #define ALIGNMENTS	4
 
 /**
  * struct model - free chunks, one by one
- * @base:  number of the first
- * @bytes: what is free
- * @owner: of each: 0 if it is not free, else 1 or 2
- * @type:  of the extent that it is part of
+ * @base:  number of the first chunk
+ * @bytes: bytes that are free
+ * @owner: owner of each chunk: 0 if it is not free, else 1 or 2
+ * @type:  type of each chunk's extent
  */
 struct model {
 	size_t base;
@@ -49,7 +49,7 @@ static size_t run_start(const struct model *model, size_t at)
 	return at;
 }
 
-/* The next run from @at on; false if there is none */
+/* Find the next run from @at on; false if there is none. */
 static bool next_run(const struct model *model, size_t *at, size_t *end)
 {
 	for (; *at < SPACE; (*at)++) {
@@ -92,7 +92,7 @@ static void model_put(struct model *model, size_t at, size_t count, int owner,
 	memset(model->type + start, type, end - start);
 }
 
-/* Is this run one of those that chunk_tree_take() chooses from? */
+/* May chunk_tree_take() choose this run? */
 static bool candidate(const struct model *model, size_t at, size_t end,
 		      size_t count, size_t align)
 {
@@ -103,7 +103,7 @@ static bool candidate(const struct model *model, size_t at, size_t end,
 	       end - at >= count + align - 1;
 }
 
-/* Where the best fit lies; SPACE if there is none. @nodes: what it takes */
+/* Position of the best fit, or SPACE; *@nodes is the number of nodes it takes. */
 static size_t model_fit(const struct model *model, size_t count, size_t align,
 			size_t *nodes)
 {
@@ -165,9 +165,9 @@ static const char *disagreement(const struct model *model, struct fixture *f)
 
 /**
  * struct run - a random run
- * @rnd:   decides
- * @model: what should be
- * @f:     what is
+ * @rnd:   the random numbers
+ * @model: the expected state
+ * @f:     the actual state
  */
 struct run {
 	struct rnd_state rnd;
@@ -180,7 +180,7 @@ static u32 below(struct run *run, u32 end)
 	return chunk_kunit_below(&run->rnd, end);
 }
 
-/* Free what the limit allows of some chunks, which may be free already. */
+/* Free as many of some chunks as the limit allows; some may be free already. */
 static bool put_step(struct run *run)
 {
 	struct chunk_tree *tree = &run->f->tree;
@@ -210,7 +210,7 @@ static bool put_step(struct run *run)
 	return !err;
 }
 
-/* Take some chunks, with as many free nodes as chance will have it. */
+/* Take some chunks, with a random number of free nodes. */
 static bool take_step(struct run *run)
 {
 	struct model *model = &run->model;
@@ -250,7 +250,7 @@ static size_t largest_run(const struct model *model)
 	return most;
 }
 
-/* Lower or raise the limit, and let go of one extent if that is too much. */
+/* Lower or raise the limit, and evict an extent that exceeds it. */
 static bool limit_step(struct run *run)
 {
 	struct chunk_tree *tree = &run->f->tree;
@@ -269,7 +269,7 @@ static bool limit_step(struct run *run)
 	if (err || out->size != count * UNIT)
 		return false;
 	at = out->addr / UNIT - model->base;
-	/* The tail of one that none exceeds */
+	/* The tail of one of the largest */
 	if (!model->owner[at] || run_end(model, at) != at + count ||
 	    at + count - run_start(model, at) != largest_run(model))
 		return false;
@@ -342,7 +342,7 @@ static void random_in_the_middle(struct kunit *test)
 	random_run(test, 0x7f1234567);
 }
 
-/* To the last chunk, whose end is address 0 */
+/* Up to the last chunk, whose end is address 0 */
 static void random_at_the_top(struct kunit *test)
 {
 	random_run(test, SIZE_MAX / UNIT + 1 - SPACE);

@@ -36,7 +36,7 @@ static void exact_fit(struct kunit *test)
 	expect_no_node_lost(test, f, 0);
 }
 
-/* An exact fit is the extent itself: it takes no node. */
+/* An exact fit needs no node: the extent's own goes with it. */
 static void exact_fit_takes_no_node(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -117,7 +117,7 @@ static void carve_both(struct kunit *test)
 	expect_no_node_lost(test, f, 0);
 }
 
-/* What is carved and what remains inherit owner and type. */
+/* The carved extent and the rest inherit owner and type. */
 static void carve_keeps_kind(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -218,7 +218,7 @@ static void aligned_start(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	/* The original asks for 7 chunks to be sure of 4 aligned to 4. */
+	/* mozjemalloc asks for 7 chunks to be sure of 4 aligned to 4. */
 	put(f, 8, 4);
 	KUNIT_EXPECT_EQ(test, take(f, 4, 4), 8L);
 	put(f, 9, 4);
@@ -287,7 +287,7 @@ static void limit_is_exact(struct kunit *test)
 			3 * UNIT);
 }
 
-/* What is promised counts, and may exceed a limit that was lowered since. */
+/* Claimed quota counts, and may exceed a limit that was lowered since. */
 static void limit_lowered(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -297,11 +297,11 @@ static void limit_lowered(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 3 * UNIT),
 			3 * UNIT);
 	f->tree.limit = 5 * UNIT + 1;
-	/* In the trees there is no more than that. */
+	/* The trees hold no more than that. */
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, UNIT), (size_t)0);
-	/* Asked for again, as those do who dropped the lock, it is less. */
+	/* Claimed again, as after dropping the lock, it is less. */
 	chunk_tree_unclaim(&f->tree, 3 * UNIT);
 	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 3 * UNIT), UNIT);
 	KUNIT_EXPECT_EQ(test, f->tree.claimed, UNIT);
@@ -388,7 +388,7 @@ static void wrap_around(struct kunit *test)
 	expect_extent(test, f, 8, 8);
 }
 
-/* All there is but the first chunk: sums of its size and an alignment wrap. */
+/* All chunks but the first: sums of that size and an alignment wrap. */
 static void huge_extents(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -397,7 +397,7 @@ static void huge_extents(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, put(f, 1, all - 1));
 	KUNIT_EXPECT_EQ(test, f->tree.bytes, SIZE_MAX - UNIT + 1);
 	KUNIT_EXPECT_EQ(test, put(f, all - 1, 1), -EEXIST);
-	/* Nothing is larger: only its end, which is 0, is known to suit. */
+	/* No size is larger, but its end, which is address 0, is aligned. */
 	KUNIT_EXPECT_EQ(test, take(f, half, half), (long)half);
 	expect_extent(test, f, 1, half - 1);
 	expect_sound(test, f);
@@ -432,18 +432,18 @@ static void ends_of_address_space(struct kunit *test)
 			    chunk_tree_first(&f->tree));
 	KUNIT_EXPECT_EQ(test, put(f, top, 1), -EEXIST);
 	KUNIT_EXPECT_EQ(test, take(f, 4, 4), 0L);
-	/* Its end is aligned to anything. */
+	/* Its end, address 0, is aligned to anything. */
 	KUNIT_EXPECT_EQ(test, take(f, 2, 2), (long)(top - 3));
 	KUNIT_EXPECT_EQ(test, take(f, 2, 2), (long)(top - 1));
 	KUNIT_EXPECT_EQ(test, f->tree.bytes, (size_t)0);
 }
 
 /**
- * struct shape - everything that can be seen of a tree
- * @tree:    with its roots
- * @count:   extents
- * @free_nodes:  nodes in no use
- * @extents: in order of address
+ * struct shape - the visible state of a tree
+ * @tree:       the tree with its roots
+ * @count:      number of extents
+ * @free_nodes: chain of unused nodes
+ * @extents:    the extents in order of address
  */
 struct shape {
 	struct chunk_tree tree;
@@ -477,7 +477,7 @@ static void expect_shape(struct kunit *test, struct fixture *f,
 	kunit_kfree(test, now);
 }
 
-/* Too few nodes for what has to be cut off: nothing happens, to @few neither. */
+/* With too few nodes for the cut nothing changes, neither does @few. */
 static void expect_too_few(struct kunit *test, size_t count, size_t alignment,
 			   struct chunk_extent *few)
 {
@@ -522,13 +522,13 @@ static void too_few_nodes_to_evict(struct kunit *test)
 			chunk_tree_evict(&f->tree, &none, &out));
 	KUNIT_EXPECT_NULL(test, out);
 	expect_shape(test, f, before);
-	/* The whole of the largest goes without. */
+	/* To evict all of the largest takes no node. */
 	f->tree.limit = 3 * UNIT;
 	KUNIT_EXPECT_EQ(test, 0, chunk_tree_evict(&f->tree, &none, &out));
 	KUNIT_EXPECT_EQ(test, out->addr / UNIT, 5UL);
 }
 
-/* Ranges that contain, lie within, begin in and end in what is there already */
+/* Ranges that contain, lie within, begin in and end in a free extent */
 static void overlaps_are_refused(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -552,7 +552,7 @@ static void overlaps_are_refused(struct kunit *test)
 	}
 }
 
-/* What a node that held a live extent once is carved into is not live. */
+/* An extent carved into a node that held a live extent is not live. */
 static void carved_is_not_live(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -602,7 +602,7 @@ static void find_and_walk(struct kunit *test)
 
 static const u8 piece_sizes[PIECES] = { 1, 2, 1, 3, 4, 1 };
 
-/* Free the pieces in this order, take every size at every alignment. */
+/* Free the pieces in this order, then take every size at every alignment. */
 static void run_order(struct kunit *test, const u8 *order, size_t *runs)
 {
 	struct fixture *f = test->priv;

@@ -118,7 +118,8 @@
  *
  * userfaultfd(2) may be registered on HUGE. It gets no UFFD_EVENT_REMOVE when
  * DECOMMIT, DEALLOC or a COMMIT frees memory, since a device cannot send one: the
- * caller has to tell a monitor. Accesses afterwards are missing faults as after madvise(MADV_DONTNEED).
+ * caller has to tell a monitor. Accesses afterwards are missing faults as after
+ * madvise(MADV_DONTNEED).
  */
 #define CHUNK_BACKING_GUARDED	0	/* decommitted pages trap; small pages */
 #define CHUNK_BACKING_HUGE	1
@@ -174,8 +175,8 @@ struct chunk_ioc_configure {
  */
 #define CHUNK_ALLOC_POPULATE	(1U << 0)
 /*
- * CHUNK_IOC_ALLOC: the extent is decommitted. Not with CHUNK_ALLOC_POPULATE. So
- * much address space costs little: the caller commits the parts that it uses.
+ * CHUNK_IOC_ALLOC: the extent is decommitted. Not with CHUNK_ALLOC_POPULATE. A
+ * large extent then costs little: the caller commits the parts that it uses.
  */
 #define CHUNK_ALLOC_DECOMMITTED	(1U << 1)
 
