@@ -186,8 +186,8 @@ static unsigned int alloc_register(struct chunk_context *context,
 
 /*
  * Do as many of the jobs as possible under the spinlock. Returns their number;
- * *@outcome is that of the next one. Not inline: a job alone shall not pay for the
- * array on the stack.
+ * *@outcome is that of the next one. Not inline: a job alone shall not pay for
+ * the array on the stack.
  */
 static noinline unsigned int alloc_many(struct chunk_context *context,
 					struct chunk_alloc_job *jobs,
@@ -273,10 +273,10 @@ static int alloc_prepare(struct chunk_context *context,
 }
 
 /*
- * Do a job with mmap_lock held. Nobody unmaps the extent, which is in no tree and
- * not registered, between the check of its mapping and its registration: so it
- * need not be found by chunk_drop_range(). An extent that is not readable and
- * writable is given up: its address space is the user's own again.
+ * Do a job with mmap_lock held. Nobody unmaps the extent, which is in no tree
+ * and not registered, between the check of its mapping and its registration: so
+ * it need not be found by chunk_drop_range(). An extent that is not readable
+ * and writable is given up: its address space is the user's own again.
  */
 static enum alloc_outcome alloc_slow(struct chunk_context *context,
 				     struct chunk_alloc_job *job)
@@ -338,9 +338,9 @@ static enum alloc_outcome alloc_checked(struct chunk_context *context,
 }
 
 /*
- * Map more. Nobody is to go without because of address space that is merely kept:
- * if the system refuses more, the context first returns extents whose unmapping
- * splits no mapping, then the others.
+ * Map more. Nobody is to go without because of address space that is merely
+ * kept: if the system refuses more, the context first returns extents whose
+ * unmapping splits no mapping, then the others.
  */
 static int alloc_grow_or_trim(struct chunk_context *context, struct file *file,
 			      const struct chunk_alloc_job *job)

@@ -3,14 +3,14 @@
  * Taking extents back.
  *
  * An extent that is given back is in no tree and not in the registry until its
- * memory is freed, so that nobody can be handed it before. mmap_lock is held all
- * that time: nobody unmaps or replaces the mapping of an extent that
+ * memory is freed, so that nobody can be handed it before. mmap_lock is held
+ * all that time: nobody unmaps or replaces the mapping of an extent that
  * chunk_drop_range() would not find. The extent's node travels with it: neither
  * giving back nor an exact fit allocates anything.
  *
  * The mappings are checked first. The user may have changed them: contents that
- * mseal(2) keeps are not discarded, and an extent that is mlocked, or not readable
- * and writable as ALLOC promises, is not kept for reuse.
+ * mseal(2) keeps are not discarded, and an extent that is mlocked, or not
+ * readable and writable as ALLOC promises, is not kept for reuse.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -19,9 +19,9 @@
 #include "chunk_module.h"
 
 /*
- * Check the mappings of the jobs' extents. Adjoining extents mostly have the same
- * mapping: then it is not looked up again. After a fatal signal the rest is left
- * alone. Returns the number of jobs that were checked.
+ * Check the mappings of the jobs' extents. Adjoining extents mostly have the
+ * same mapping: then it is not looked up again. After a fatal signal the rest
+ * is left alone. Returns the number of jobs that were checked.
  */
 static unsigned int dealloc_check(struct chunk_context *context,
 				  struct chunk_dealloc_job *jobs,
@@ -184,8 +184,8 @@ static size_t dealloc_divide(struct chunk_context *context,
 }
 
 /*
- * Make an unregistered extent, whose memory is freed, available; or drop it if it
- * is not mapped any more.
+ * Make an unregistered extent, whose memory is freed, available; or drop it if
+ * it is not mapped any more.
  */
 static void dealloc_end_one(struct chunk_context *context,
 			    struct chunk_dealloc_job *job,

@@ -122,9 +122,9 @@ static bool drop_free(struct drop *drop, struct chunk_tree *tree)
 }
 
 /*
- * Drop the extent that is being unmapped. A failed unmapping moves it back to the
- * retained tree: so it is looked for whenever the lock is held, between one look
- * at that tree and the next.
+ * Drop the extent that is being unmapped. A failed unmapping moves it back to
+ * the retained tree: so it is looked for whenever the lock is held, between one
+ * look at that tree and the next.
  */
 static void drop_unmapping(struct drop *drop, unsigned long start)
 {

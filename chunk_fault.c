@@ -3,17 +3,17 @@
  * Faults in guarded regions.
  *
  * A module cannot build an anonymous page itself, but it can give mm a page to
- * copy: in a private mapping mm handles a write fault by allocating and charging a
- * page, calling ->fault, copying the page that ->fault returns and mapping the
- * copy as anonymous memory. We return a source page, which is all zeroes. Its lock,
- * which mm holds until the copy is mapped, is taken before the state is read: see
- * chunk_gate.c.
+ * copy: in a private mapping mm handles a write fault by allocating and
+ * charging a page, calling ->fault, copying the page that ->fault returns and
+ * mapping the copy as anonymous memory. We return a source page, which is all
+ * zeroes. Its lock, which mm holds until the copy is mapped, is taken before
+ * the state is read: see chunk_gate.c.
  *
- * Read faults map the zero page, whose PTE is special, inside the gate, and premap
- * further ones for sequential readers. mm handles a later write to the zero page
- * without calling us; it checks under the page table lock that the PTE is
- * unchanged, so a zap in between makes the write fault again. The same holds for
- * swap-in.
+ * Read faults map the zero page, whose PTE is special, inside the gate, and
+ * premap further ones for sequential readers. mm handles a later write to the
+ * zero page without calling us; it checks under the page table lock that the
+ * PTE is unchanged, so a zap in between makes the write fault again. The same
+ * holds for swap-in.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -114,9 +114,9 @@ vm_fault_t chunk_fault(struct vm_fault *vmf)
 		return VM_FAULT_LOCKED;
 	}
 	/*
-	 * Another thread's madvise() may have reclaimed the page table again. Then
-	 * a new one comes from the memory reserves: waiting for memory here would
-	 * let others wait.
+	 * Another thread's madvise() may have reclaimed the page table again.
+	 * Then a new one comes from the memory reserves: waiting for memory
+	 * here would let others wait.
 	 */
 	noreclaim = memalloc_noreclaim_save();
 	ret = fault_read(vmf, region);

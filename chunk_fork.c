@@ -2,20 +2,21 @@
 /*
  * Forked children: how their VMAs come by the guards of the parent's.
  *
- * A child's VMAs point to snapshots of the parent's regions. mm calls ->open for
- * each VMA that it copies, but it moves borders between neighbours of one file
- * without a word to the driver (mprotect, mlock, madvise, mbind). So nothing may
- * depend on the part of a region that a VMA covers: there is one snapshot of a
- * whole region, and all VMAs of that region in that child share it.
+ * A child's VMAs point to snapshots of the parent's regions. mm calls ->open
+ * for each VMA that it copies, but it moves borders between neighbours of one
+ * file without a word to the driver (mprotect, mlock, madvise, mbind). So
+ * nothing may depend on the part of a region that a VMA covers: there is one
+ * snapshot of a whole region, and all VMAs of that region in that child share
+ * it.
  *
  * To find the snapshot again for the second VMA, the fork needs a name. The
  * child's mm_struct is no name, since the next child may have the same address.
  * So the parent keeps the latest child's chunk_space, its heir, and numbers it.
- * Within one fork, mmap_lock of the parent is held for writing and the child does
- * not run yet, so an heir that has a user stays. An heir without users belongs to
- * a fork that is over, even if it has the address of the child at hand. An heir
- * with users keeps its address from being used again, because its users are the
- * VMAs of that very address space.
+ * Within one fork, mmap_lock of the parent is held for writing and the child
+ * does not run yet, so an heir that has a user stays. An heir without users
+ * belongs to a fork that is over, even if it has the address of the child at
+ * hand. An heir with users keeps its address from being used again, because its
+ * users are the VMAs of that very address space.
  *
  * If there is no memory for a snapshot, the VMA has none in this child, nor in
  * the child's children. The state of its pages is unknown there, so no page

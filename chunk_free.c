@@ -2,12 +2,12 @@
 /*
  * Free extents: recycled, retained, or returned to the system.
  *
- * The recycle limit bounds the extents kept for reuse. An extent beyond the limit
- * is unmapped where that splits no mapping, that is at the edge of one. In the
- * middle it is retained, as address space without memory, until its neighbours are
- * unmapped, too. So freeing never costs a mapping. But where the system refuses
- * address space, all free extents are unmapped: nobody is to go without because of
- * address space that is merely kept.
+ * The recycle limit bounds the extents kept for reuse. An extent beyond the
+ * limit is unmapped where that splits no mapping, that is at the edge of one.
+ * In the middle it is retained, as address space without memory, until its
+ * neighbours are unmapped, too. So freeing never costs a mapping. But where the
+ * system refuses address space, all free extents are unmapped: nobody is to go
+ * without because of address space that is merely kept.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -56,8 +56,8 @@ void chunk_free_retain(struct chunk_context *context,
 
 /*
  * End the unmapping of context->unmapping: unaccount the extent if it was
- * unmapped, else retain it again; unless it was dropped meanwhile, since something
- * was mapped in its place. Returns @unmapped.
+ * unmapped, else retain it again; unless it was dropped meanwhile, since
+ * something was mapped in its place. Returns @unmapped.
  */
 static bool free_end_unmapping(struct chunk_context *context, bool unmapped)
 {
@@ -79,10 +79,10 @@ static bool free_end_unmapping(struct chunk_context *context, bool unmapped)
 }
 
 /*
- * Make the retained extent at an address context->unmapping, and tell its range.
- * If its unmapping splits a mapping, only with @split. If other mappings have
- * taken its place, the extent is dropped instead and they are left alone. Returns
- * whether there is an extent to unmap.
+ * Make the retained extent at an address context->unmapping, and tell its
+ * range. If its unmapping splits a mapping, only with @split. If other mappings
+ * have taken its place, the extent is dropped instead and they are left alone.
+ * Returns whether there is an extent to unmap.
  */
 static bool free_begin_unmapping(struct chunk_context *context,
 				 unsigned long addr, bool split,

@@ -2,44 +2,45 @@
 /*
  * Fault gates: decommit waits at the gate for the faults that are under way.
  *
- * A gate consists of source pages, for one context's regions in one address space.
- * A source page is a page of zeroes for mm to copy. To enter the gate is to lock
- * one: from before the fault handler reads the state until the copy is mapped. So
- * a task that marks a range decommitted and then finds every source page unlocked,
- * or waits until it was unlocked once, knows that every handler that saw the old
- * state has its page mapped, where the zap that follows finds it, and that every
- * later one traps. Truncation uses page locks the same way.
+ * A gate consists of source pages, for one context's regions in one address
+ * space. A source page is a page of zeroes for mm to copy. To enter the gate is
+ * to lock one: from before the fault handler reads the state until the copy is
+ * mapped. So a task that marks a range decommitted and then finds every source
+ * page unlocked, or waits until it was unlocked once, knows that every handler
+ * that saw the old state has its page mapped, where the zap that follows finds
+ * it, and that every later one traps. Truncation uses page locks the same way.
  *
- * A gate belongs to one context, or to one forked child. A task can be preempted
- * or throttled while it holds a source page, for as long as its scheduling class
- * and its control group say; so no lock of a gate may ever be waited for on
- * behalf of another address space. docs/shared-state.md lists the state that all
- * users of the module still share, and for how long each holds it.
+ * A gate belongs to one context, or to one forked child. A task can be
+ * preempted or throttled while it holds a source page, for as long as its
+ * scheduling class and its control group say; so no lock of a gate may ever be
+ * waited for on behalf of another address space. docs/shared-state.md lists the
+ * state that all users of the module still share, and for how long each holds
+ * it.
  *
  * A gate begins without pages. A fault takes the page that its CPU's number
- * leads to, or the next one; if both are taken the gate gets one more, up to one
- * for each CPU. So a single thread has one page, threads that fault at the
+ * leads to, or the next one; if both are taken the gate gets one more, up to
+ * one for each CPU. So a single thread has one page, threads that fault at the
  * same time come to have one each, and the memory, which is charged to them, is
  * bounded. Only where all pages are taken by faults of the same address space
  * does one more fault of it wait.
  *
  * We allocate nothing inside the gate: one task of the process that is short of
- * memory would hold up the others. mm has the page and the page table of a write
- * fault before it calls us, see __do_fault() in mm/memory.c. Where page tables are
- * reclaimed (7.3, madvise(MADV_DONTNEED) by another
- * thread) finish_fault() may find no table and allocate a new one inside the
- * gate. Only the same process waits for that; and the allocation waits for reclaim
- * or the OOM killer, which need no lock that a waiter holds: mmap_lock for reading,
- * and map_lock. Page tables of read faults are our own
- * concern: see chunk_fault.c. Lockdep is told of all this.
+ * memory would hold up the others. mm has the page and the page table of a
+ * write fault before it calls us, see __do_fault() in mm/memory.c. Where page
+ * tables are reclaimed (7.3, madvise(MADV_DONTNEED) by another thread)
+ * finish_fault() may find no table and allocate a new one inside the gate. Only
+ * the same process waits for that; and the allocation waits for reclaim or the
+ * OOM killer, which need no lock that a waiter holds: mmap_lock for reading,
+ * and map_lock. Page tables of read faults are our own concern: see
+ * chunk_fault.c. Lockdep is told of all this.
  *
  * mm drops its reference to a source page when the fault ends; none stays in a
- * page table. Only the holder of the lock takes one, so there are two at most, but
- * for speculative ones (compaction) for a moment.
+ * page table. Only the holder of the lock takes one, so there are two at most,
+ * but for speculative ones (compaction) for a moment.
  *
- * A page whose memory turned out to be broken (PageHWPoison) is passed over from
- * then on, and stays in its place until the gate is freed, since a waiter may be
- * looking at it.
+ * A page whose memory turned out to be broken (PageHWPoison) is passed over
+ * from then on, and stays in its place until the gate is freed, since a waiter
+ * may be looking at it.
  */
 #include <linux/gfp.h>
 #include <linux/lockdep.h>
@@ -231,8 +232,8 @@ struct page *chunk_gate_enter(struct chunk_gate *gate)
 	lock_map_acquire(&gate_map);
 	get_page(page);
 	/*
-	 * Pairs with smp_mb() in chunk_gate_synchronize(): the state is read after
-	 * the page can be seen, and seen locked.
+	 * Pairs with smp_mb() in chunk_gate_synchronize(): the state is read
+	 * after the page can be seen, and seen locked.
 	 */
 	smp_mb__after_atomic();
 	return page;
@@ -275,8 +276,9 @@ void chunk_gate_synchronize(struct chunk_gate *gate)
 
 	lock_map_acquire(&gate_map);
 	/*
-	 * Either the handler's page and its lock are seen here, or this caller's
-	 * change is seen there: pairs with the barrier in chunk_gate_enter().
+	 * Either the handler's page and its lock are seen here, or this
+	 * caller's change is seen there: pairs with the barrier in
+	 * chunk_gate_enter().
 	 */
 	smp_mb();
 	for (i = 0; i < gate->max; i++) {

@@ -48,13 +48,13 @@ static int grow_mmap(struct file *file, unsigned long size,
  *
  * Maps more than @size, in proportion to the bytes mapped already, so that the
  * number of mappings grows with the logarithm of the heap; but less where the
- * system charges for address space all the same (overcommit mode 2), and no more
- * than @size where a limit forbids it.
+ * system charges for address space all the same (overcommit mode 2), and no
+ * more than @size where a limit forbids it.
  *
  * Context: may sleep; takes mmap_lock for writing. map_lock held.
  * Return: 0; -ENOSPC if the system refuses address space: a limit, overcommit,
- * too many mappings, no room; -ENOMEM if there is no memory for the module; -EINTR
- * after a fatal signal.
+ * too many mappings, no room; -ENOMEM if there is no memory for the module;
+ * -EINTR after a fatal signal.
  */
 int chunk_grow(struct chunk_context *context, struct file *file,
 	       unsigned long size, unsigned long alignment)

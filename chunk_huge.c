@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The huge backing: anonymous memory, with huge pages and everything else that
- * mm does for such memory, but without a fault handler of ours. Decommitted pages
- * do not trap: pages that a stray write left there are zapped before reuse. See
- * chunk_module.h for how the regions of this backing differ.
+ * mm does for such memory, but without a fault handler of ours. Decommitted
+ * pages do not trap: pages that a stray write left there are zapped before
+ * reuse. See chunk_module.h for how the regions of this backing differ.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -11,8 +11,8 @@
 #include "chunk_module.h"
 
 /*
- * Runs of pages that one call frees, or extents that it looks at. Each run costs
- * some 2,000 instructions, even if no page is present.
+ * Runs of pages that one call frees, or extents that it looks at. Each run
+ * costs some 2,000 instructions, even if no page is present.
  */
 #define ZAP_RUNS	256U
 
@@ -20,8 +20,8 @@
 #define SWEEP_FIRST	64UL
 
 /*
- * Does a region have an extent, perhaps one that an operation has taken? If other
- * mappings have taken its place, all its extents were dropped.
+ * Does a region have an extent, perhaps one that an operation has taken? If
+ * other mappings have taken its place, all its extents were dropped.
  */
 static bool huge_has_extents(struct chunk_context *context,
 			     const struct chunk_region *region)
@@ -67,9 +67,11 @@ static void huge_drop(struct chunk_context *context,
  * @context: the context
  *
  * Does something only once there are twice as many regions as after the last
- * sweep, so that the cost for each region is small. Ends early on a fatal signal.
+ * sweep, so that the cost for each region is small. Ends early on a fatal
+ * signal.
  *
- * Context: may sleep; mmap_lock held for writing, which keeps the list unchanged.
+ * Context: may sleep; mmap_lock held for writing, which keeps the list
+ * unchanged.
  */
 void chunk_huge_sweep(struct chunk_context *context)
 {
@@ -104,8 +106,8 @@ void chunk_huge_free(struct chunk_context *context)
 }
 
 /*
- * The region of the live extent at an address, with a reference, or NULL. *@end is
- * cut to the end of the extent.
+ * The region of the live extent at an address, with a reference, or NULL. *@end
+ * is cut to the end of the extent.
  */
 static struct chunk_region *huge_region_at(struct chunk_context *context,
 					   unsigned long addr, unsigned long *end)
@@ -126,8 +128,8 @@ static struct chunk_region *huge_region_at(struct chunk_context *context,
 }
 
 /*
- * Zap the decommitted pages up to *@end. After ZAP_RUNS runs, which *@runs counts,
- * it continues to the end of the chunk only, and *@end is set to that.
+ * Zap the decommitted pages up to *@end. After ZAP_RUNS runs, which *@runs
+ * counts, it continues to the end of the chunk only, and *@end is set to that.
  */
 static int huge_zap_decommitted(struct chunk_context *context,
 				struct chunk_region *region, unsigned long addr,

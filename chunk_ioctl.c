@@ -2,8 +2,8 @@
 /*
  * The device's ioctls: arguments in, arguments out. Every number is hostile.
  *
- * include/uapi/linux/chunk.h specifies each call and its errors. No lock is held
- * while user memory is read or written.
+ * include/uapi/linux/chunk.h specifies each call and its errors. No lock is
+ * held while user memory is read or written.
  */
 #include <linux/compat.h>
 #include <linux/errno.h>
@@ -19,8 +19,9 @@
 #include "chunk_module.h"
 
 /*
- * Read a structure of exactly the size that this module knows, the usual case: by
- * words, each a single instruction, while copy_from_user() would take a hundred.
+ * Read a structure of exactly the size that this module knows, the usual case:
+ * by words, each a single instruction, while copy_from_user() would take a
+ * hundred.
  */
 static __always_inline int ioctl_get_words(u64 *args, size_t size,
 					   const u64 __user *from)
@@ -57,8 +58,8 @@ static __always_inline int ioctl_get_args(void *args, size_t size,
 }
 
 /*
- * Read a structure that was @least bytes long in CHUNK_ABI 1 and has grown since.
- * *@user_size is set to the number of bytes that the caller knows.
+ * Read a structure that was @least bytes long in CHUNK_ABI 1 and has grown
+ * since. *@user_size is set to the number of bytes that the caller knows.
  */
 static int ioctl_get_grown_args(void *args, size_t size, size_t least,
 				const void __user *from, u32 *user_size)

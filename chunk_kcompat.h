@@ -158,10 +158,10 @@ static inline void chunk_for_markers(struct vm_area_struct *vma,
  * @size:  bytes; the range ends within @vma, since 6.1 would go on into the
  *         next mapping and 7.3 does not check
  *
- * Frees private copies and swap entries, too. Source: mm/memory.c of each version.
- * In mappings with operations mm leaves userfaultfd's markers, or puts some where
- * tracked pages were: they say that a page was not written since. But its contents
- * are not the same any more, so the markers are dropped.
+ * Frees private copies and swap entries, too. Source: mm/memory.c of each
+ * version. In mappings with operations mm leaves userfaultfd's markers, or puts
+ * some where tracked pages were: they say that a page was not written since.
+ * But its contents are not the same any more, so the markers are dropped.
  *
  * Context: may sleep; mmap_lock held.
  */
@@ -230,8 +230,8 @@ static inline unsigned long chunk_search_area(unsigned long addr,
  * @addr: user address of the page
  *
  * The PTE is special: no page is referenced, and a later write copies nothing.
- * vmf_insert_mixed() takes userfaultfd's markers for present pages, and the fault
- * would come again for ever: so markers are replaced before.
+ * vmf_insert_mixed() takes userfaultfd's markers for present pages, and the
+ * fault would come again for ever: so markers are replaced before.
  *
  * Context: in a fault handler of @vma.
  * Return: VM_FAULT_NOPAGE or an error.
@@ -259,9 +259,9 @@ static inline vm_fault_t chunk_insert_zero(struct vm_area_struct *vma,
  * @first: first page offset around it
  * @last:  last page offset
  *
- * mm calls ->fault under the lock of one mapping only if there is ->map_pages, too;
- * else each fault begins anew under mmap_lock. Source: vmf_can_call_fault() in
- * mm/memory.c.
+ * mm calls ->fault under the lock of one mapping only if there is ->map_pages,
+ * too; else each fault begins anew under mmap_lock. Source:
+ * vmf_can_call_fault() in mm/memory.c.
  *
  * Context: RCU read lock held, on some versions.
  * Return: 0, so that ->fault is called.

@@ -93,8 +93,8 @@ static int chunk_vma_mremap(struct vm_area_struct *vma)
 
 /*
  * A protection changes, maybe that of a free extent: ALLOC must look at the
- * mapping before it hands it out as readable and writable. mm also calls this for
- * pkey_mprotect(2).
+ * mapping before it hands it out as readable and writable. mm also calls this
+ * for pkey_mprotect(2).
  */
 static int chunk_vma_mprotect(struct vm_area_struct *vma, unsigned long start,
 			      unsigned long end, unsigned long newflags)
@@ -133,8 +133,8 @@ static void mapping_retain(struct chunk_context *context,
 }
 
 /*
- * Make a new region and its extent known: retained if we premap, live if the user
- * called mmap(2). 0 or a negative error number
+ * Make a new region and its extent known: retained if we premap, live if the
+ * user called mmap(2). 0 or a negative error number
  */
 static int mapping_register(struct chunk_context *context,
 			    struct chunk_region *region,
@@ -171,12 +171,12 @@ static int mapping_register(struct chunk_context *context,
 
 /*
  * mm merges adjacent VMAs of one file with contiguous vm_pgoff without telling
- * us: as it would where the beginning of a region is mapped over. So each region
- * gets a range of offsets of its own, which continues no other's, nor ends where
- * an offset that a user may ask for begins. Other contexts have other files. The
- * user sees the offsets in /proc/PID/maps only. Should the number ever wrap, two
- * regions are taken for one only if they also begin at the same address: mm and
- * chunk_vmas_of() compare offsets minus addresses.
+ * us: as it would where the beginning of a region is mapped over. So each
+ * region gets a range of offsets of its own, which continues no other's, nor
+ * ends where an offset that a user may ask for begins. Other contexts have
+ * other files. The user sees the offsets in /proc/PID/maps only. Should the
+ * number ever wrap, two regions are taken for one only if they also begin at
+ * the same address: mm and chunk_vmas_of() compare offsets minus addresses.
  *
  * Context: mmap_lock of context->mm held for writing.
  */

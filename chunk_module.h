@@ -28,17 +28,17 @@
  *
  * A region is the result of one mmap: a range of address space, and a bitmap of
  * its decommitted chunks. A region never learns VMA pointers. The user may
- * unmap, replace or split its VMAs at any time: the region only counts them, and
- * every operation that acts on memory looks them up afresh.
+ * unmap, replace or split its VMAs at any time: the region only counts them,
+ * and every operation that acts on memory looks them up afresh.
  *
  * A region is referenced by each of its VMAs and, while it has any, by its
  * context's list. Extents name their region without a reference: when the last
  * VMA goes, the extents are dropped before the region is.
  *
  * After fork the child's VMAs point to snapshots, regions without a context:
- * the guards stay as they were at the moment of fork. All VMAs of a region share
- * one snapshot of the whole region, since mm moves the borders between them
- * without telling us: see chunk_fork.c.
+ * the guards stay as they were at the moment of fork. All VMAs of a region
+ * share one snapshot of the whole region, since mm moves the borders between
+ * them without telling us: see chunk_fork.c.
  *
  * The VMAs of the huge backing are anonymous: they have no operations, hence no
  * region, and mm tells nobody when they go. A region of that backing stays on
@@ -46,14 +46,14 @@
  * it checks the mappings first, as where a region may have holes. Its
  * decommitted pages do not trap: ALLOC and COMMIT zap them again before reuse.
  *
- * Invariant: every byte of a region's address space that is still mapped belongs
- * to exactly one extent, and chunk_drop_range() finds that extent. The extent is
- * live (in the registry), recycled or retained (in one of the trees), or
- * context->unmapping. An operation that takes an extent out of all of these and
- * drops context->lock keeps mmap_lock until the extent is back: while mmap_lock
- * is held nobody unmaps or replaces a mapping, so nobody has an extent to drop.
- * The munmap of chunk_free.c cannot hold mmap_lock, which is why
- * context->unmapping exists. chunk_verify.c checks the invariant;
+ * Invariant: every byte of a region's address space that is still mapped
+ * belongs to exactly one extent, and chunk_drop_range() finds that extent. The
+ * extent is live (in the registry), recycled or retained (in one of the trees),
+ * or context->unmapping. An operation that takes an extent out of all of these
+ * and drops context->lock keeps mmap_lock until the extent is back: while
+ * mmap_lock is held nobody unmaps or replaces a mapping, so nobody has an
+ * extent to drop. The munmap of chunk_free.c cannot hold mmap_lock, which is
+ * why context->unmapping exists. chunk_verify.c checks the invariant;
  * docs/ownership.md lists the functions that rely on it.
  *
  * Locks, outermost first
@@ -73,9 +73,9 @@
  * The fault path reads a region's state with no lock at all.
  *
  * Dealloc and decommit hold mmap_lock for reading from the check of the VMAs to
- * the end, so that the mappings that they act on stay as they were checked. Alloc
- * takes mmap_lock only for regions that may have holes: where the user unmapped
- * or replaced part of one, split its mapping, or changed a protection.
+ * the end, so that the mappings that they act on stay as they were checked.
+ * Alloc takes mmap_lock only for regions that may have holes: where the user
+ * unmapped or replaced part of one, split its mapping, or changed a protection.
  */
 #ifndef CHUNK_MODULE_H
 #define CHUNK_MODULE_H

@@ -6,10 +6,11 @@
  * slot, so an extent of any size costs a number of stores that is bounded by
  * the width of a node and the height of the tree.
  *
- * A tree is as high as its largest index is wide. Addresses are wide, but those of
- * one process lie close together: so the index is the exclusive or of the chunk's
- * number and that of the first chunk that was registered. The lowest bits are left
- * alone, so that the chunks of an aligned window keep their order.
+ * A tree is as high as its largest index is wide. Addresses are wide, but those
+ * of one process lie close together: so the index is the exclusive or of the
+ * chunk's number and that of the first chunk that was registered. The lowest
+ * bits are left alone, so that the chunks of an aligned window keep their
+ * order.
  */
 #include <linux/atomic.h>
 #include <linux/compiler.h>
@@ -130,8 +131,8 @@ static bool radix_is_taken(struct chunk_radix *radix, uintptr_t addr, size_t siz
  *
  * Context: may sleep if @gfp allows; no lock needed, but two callers must not
  * name the same chunks at the same time.
- * Return: 0, -ENOMEM, or -EEXIST if one of its chunks is registered; then nothing
- * has changed.
+ * Return: 0, -ENOMEM, or -EEXIST if one of its chunks is registered; then
+ * nothing has changed.
  */
 int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
 		      gfp_t gfp)
@@ -162,8 +163,8 @@ int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
  * Cheaper than one by one if the extents lie close together.
  *
  * Context: as for chunk_radix_store().
- * Return: number of extents registered: all, or those before the first for which
- * there was no memory, or whose chunk is registered already.
+ * Return: number of extents registered: all, or those before the first for
+ * which there was no memory, or whose chunk is registered already.
  */
 unsigned int chunk_radix_store_ones(struct chunk_radix *radix,
 				    struct chunk_extent *const *extents,
@@ -223,7 +224,8 @@ void chunk_radix_erase(struct chunk_radix *radix, uintptr_t addr, size_t size)
  * @addr:  any address
  *
  * Context: any, without a lock: the walk is protected by RCU. The extent itself
- * may have been freed by the time this returns, unless the caller prevents that.
+ * may have been freed by the time this returns, unless the caller prevents
+ * that.
  * Return: the extent, or NULL if the chunk at @addr is not registered.
  */
 struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
@@ -238,9 +240,9 @@ struct chunk_extent *chunk_radix_lookup(struct chunk_radix *radix,
 }
 
 /*
- * Length of the largest run of chunks at @first that ends no later than @end and
- * whose indices are a run, too, if not in the same order: that is a power of 64 of
- * windows. A run shorter than a window is in order.
+ * Length of the largest run of chunks at @first that ends no later than @end
+ * and whose indices are a run, too, if not in the same order: that is a power
+ * of 64 of windows. A run shorter than a window is in order.
  */
 static uintptr_t radix_run_at(uintptr_t first, uintptr_t end)
 {

@@ -3,12 +3,13 @@
  * Changing the state of pages of live extents: commit makes them accessible,
  * decommit makes them trap.
  *
- * A range may be as large as the address space and lie in any number of extents.
- * So a call works in steps, counted by struct change's @work: between two steps it
- * gives context->lock away, and mmap_lock if somebody waits for it, and ends if a
- * fatal signal is pending. First it checks the whole range, so that a call that is
- * refused has changed nothing. If others change part of the range meanwhile, the
- * step that comes to that part finds it. docs/loops.md has the figures.
+ * A range may be as large as the address space and lie in any number of
+ * extents. So a call works in steps, counted by struct change's @work: between
+ * two steps it gives context->lock away, and mmap_lock if somebody waits for
+ * it, and ends if a fatal signal is pending. First it checks the whole range,
+ * so that a call that is refused has changed nothing. If others change part of
+ * the range meanwhile, the step that comes to that part finds it. docs/loops.md
+ * has the figures.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -90,8 +91,8 @@ static void change_check_mapped(struct change *change,
 }
 
 /*
- * Let others in between two steps, without context->lock. After -EINTR mmap_lock
- * may not be held any more: see @mapped.
+ * Let others in between two steps, without context->lock. After -EINTR
+ * mmap_lock may not be held any more: see @mapped.
  */
 static int change_let_others_in(struct change *change)
 {
@@ -165,9 +166,9 @@ static int change_check_part(struct change *change,
 }
 
 /*
- * Is the range live, and are its page bitmaps there? Others get the lock between
- * some extents and the next: for one extent alone the answer still holds when
- * this returns.
+ * Is the range live, and are its page bitmaps there? Others get the lock
+ * between some extents and the next: for one extent alone the answer still
+ * holds when this returns.
  */
 static int change_check(struct change *change)
 {
@@ -265,8 +266,8 @@ static int change_apply(struct change *change)
 }
 
 /*
- * Check the range, providing page bitmaps, then change it as @mode says. Inline,
- * so that each mode has only its own tests.
+ * Check the range, providing page bitmaps, then change it as @mode says.
+ * Inline, so that each mode has only its own tests.
  */
 static __always_inline int change_run(struct change *change,
 				      enum change_mode mode)
@@ -322,8 +323,8 @@ static int commit_mapped(struct change *change)
 }
 
 /*
- * Commit the first part of the range, and move its start behind that. One caller
- * at a time, lest it zaps a page that another has just committed.
+ * Commit the first part of the range, and move its start behind that. One
+ * caller at a time, lest it zaps a page that another has just committed.
  */
 static int commit_huge_step(struct change *whole)
 {

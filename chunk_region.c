@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The state of a region's pages: a bit for each chunk that is wholly decommitted,
- * and page bitmaps with a bit for each page of chunks that are partly decommitted.
+ * The state of a region's pages: a bit for each chunk that is wholly
+ * decommitted, and page bitmaps with a bit for each page of chunks that are
+ * partly decommitted.
  *
  * Written under the context's lock, read by the fault handler without one. The
  * page bits of a wholly decommitted chunk mean nothing. To make such a chunk
@@ -15,12 +16,12 @@
  * A reader may still act on a state that is out of date a moment later: see
  * chunk_gate_synchronize().
  *
- * The page bits of an extent that is not live are clear, so that ALLOC clears the
- * bits of its chunks only. chunk_region_clear_page_bits() sees to that.
+ * The page bits of an extent that is not live are clear, so that ALLOC clears
+ * the bits of its chunks only. chunk_region_clear_page_bits() sees to that.
  *
- * Calls that go over page bitmaps take time in proportion to their range: a caller
- * that holds the lock asks for CHUNK_STEP at a time. Other calls go over one bit
- * for each chunk, and CHUNK_LENGTH_MAX bounds the number of chunks.
+ * Calls that go over page bitmaps take time in proportion to their range: a
+ * caller that holds the lock asks for CHUNK_STEP at a time. Other calls go over
+ * one bit for each chunk, and CHUNK_LENGTH_MAX bounds the number of chunks.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -127,13 +128,13 @@ static size_t region_bitmap_bytes(const struct chunk_region *region,
 }
 
 /**
- * struct piece - part of a range that lies in one chunk, or whole chunks
+ * struct region_piece - part of a range that lies in one chunk, or whole chunks
  * @chunk: index of the first chunk
  * @page:  first page within it
  * @pages: how many pages; CHUNK_PAGES for whole chunks
  * @whole: how many whole chunks, 0 for a part of one
  */
-struct piece {
+struct region_piece {
 	unsigned long chunk;
 	unsigned long page;
 	unsigned long pages;
@@ -141,9 +142,9 @@ struct piece {
 };
 
 /* The first piece of the @nr pages at @page, counted from the region's start */
-static struct piece region_piece_at(unsigned long page, unsigned long nr)
+static struct region_piece region_piece_at(unsigned long page, unsigned long nr)
 {
-	struct piece piece = {
+	struct region_piece piece = {
 		.chunk = page / CHUNK_PAGES,
 		.page = page % CHUNK_PAGES,
 	};
@@ -158,9 +159,9 @@ static struct piece region_piece_at(unsigned long page, unsigned long nr)
 }
 
 /*
- * Bytes of the registry's nodes for a region's chunks: at most one node for each
- * XA_CHUNK_SIZE chunks, one more because the first may be shared, and one above
- * them.
+ * Bytes of the registry's nodes for a region's chunks: at most one node for
+ * each XA_CHUNK_SIZE chunks, one more because the first may be shared, and one
+ * above them.
  */
 static size_t region_registry_bytes(unsigned long chunks)
 {
@@ -315,8 +316,8 @@ static unsigned long region_next_chunk(const struct chunk_region *region,
 
 /*
  * The address of region_next_chunk(). If a page bitmap was installed meanwhile,
- * the chunks passed over may have been committed in part since: then the address
- * of the chunk itself.
+ * the chunks passed over may have been committed in part since: then the
+ * address of the chunk itself.
  */
 static unsigned long region_skip_chunks(const struct chunk_region *region,
 					unsigned long chunk, bool whole)
@@ -338,8 +339,8 @@ static unsigned long region_skip_chunks(const struct chunk_region *region,
  *
  * Passes over chunks without page bitmaps CHUNK_BITMAP_CHUNKS at a time.
  *
- * Context: any, without a lock; the answer is good for as long as nobody commits
- * or decommits.
+ * Context: any, without a lock; the answer is good for as long as nobody
+ * commits or decommits.
  * Return: the page's address, or @end.
  */
 unsigned long chunk_region_find(const struct chunk_region *region,
@@ -521,7 +522,7 @@ static void region_open_whole(struct chunk_region *region, unsigned long chunk,
 }
 
 static unsigned long region_commit_part(struct chunk_region *region,
-					const struct piece *piece)
+					const struct region_piece *piece)
 {
 	unsigned long *bitmap = region_bitmap(region, piece->chunk);
 	unsigned long first = region_page_bit(piece->chunk);
@@ -539,7 +540,7 @@ static unsigned long region_commit_part(struct chunk_region *region,
 }
 
 static unsigned long region_commit_piece(struct chunk_region *region,
-					 const struct piece *piece)
+					 const struct region_piece *piece)
 {
 	unsigned long changed;
 
@@ -551,7 +552,7 @@ static unsigned long region_commit_piece(struct chunk_region *region,
 }
 
 static unsigned long region_decommit_piece(struct chunk_region *region,
-					   const struct piece *piece)
+					   const struct region_piece *piece)
 {
 	unsigned long changed, first;
 
@@ -574,12 +575,12 @@ static __always_inline unsigned long
 region_change(struct chunk_region *region, unsigned long addr,
 	      unsigned long size,
 	      unsigned long (*change_piece)(struct chunk_region *region,
-					    const struct piece *piece))
+					    const struct region_piece *piece))
 {
 	unsigned long page = (addr - region->start) / PAGE_SIZE;
 	unsigned long left = size / PAGE_SIZE;
 	unsigned long changed = 0;
-	struct piece piece;
+	struct region_piece piece;
 
 	for (; left; page += piece.pages, left -= piece.pages) {
 		piece = region_piece_at(page, left);
@@ -663,8 +664,8 @@ void chunk_region_close(struct chunk_region *region, unsigned long addr,
  * @addr:   first byte of the extent
  * @size:   bytes of the extent; chunk_region_close() was called for it
  *
- * Needed if pages of it were decommitted while it was live. If this gives up, the
- * extent must never be handed out again.
+ * Needed if pages of it were decommitted while it was live. If this gives up,
+ * the extent must never be handed out again.
  *
  * Context: may sleep; takes context->lock. The extent is in no tree.
  * Return: 0, or -EINTR if it gave up after a fatal signal.
@@ -703,8 +704,8 @@ static void region_copy_words(unsigned long *to, const unsigned long *from,
  * @region: a region, of a context or a snapshot itself
  *
  * No lock of the context is needed: while mmap_lock is held for writing nobody
- * decommits. So a chunk seen present stays present, and its page bits, read after
- * that, are from some moment since.
+ * decommits. So a chunk seen present stays present, and its page bits, read
+ * after that, are from some moment since.
  *
  * Context: may sleep; mmap_lock of the region's address space held for writing.
  * Return: a region without a context, or NULL without memory.

@@ -11,8 +11,8 @@
 
 /*
  * Start of the first extent behind an address that is in none, or ~0. An extent
- * that is about to become live may be registered at the address already: then the
- * end of the chunk.
+ * that is about to become live may be registered at the address already: then
+ * the end of the chunk.
  */
 static unsigned long report_next_extent(struct chunk_context *context,
 					unsigned long addr)

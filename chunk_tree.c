@@ -118,9 +118,9 @@ static bool tree_size_in_order(struct chunk_extent *extent, bool up)
 }
 
 /*
- * Change the range of a free extent; its order by address must not change. Often
- * its order by size does not either, as with the rest of a large extent: then the
- * trees keep their shape.
+ * Change the range of a free extent; its order by address must not change.
+ * Often its order by size does not either, as with the rest of a large extent:
+ * then the trees keep their shape.
  */
 static void extent_resize(struct chunk_tree *tree, struct chunk_extent *extent,
 			  uintptr_t addr, size_t size)
@@ -210,10 +210,10 @@ void chunk_tree_init(struct chunk_tree *tree, size_t limit)
  * @tree: the tree
  * @size: bytes wanted
  *
- * The room is taken at once, before the caller purges the memory and inserts it,
- * so that the limit holds exactly however many callers are at work. A caller that
- * drops the lock in between unclaims the room and claims it again before
- * inserting: the limit may have been lowered.
+ * The room is taken at once, before the caller purges the memory and inserts
+ * it, so that the limit holds exactly however many callers are at work. A
+ * caller that drops the lock in between unclaims the room and claims it again
+ * before inserting: the limit may have been lowered.
  *
  * Context: the tree's lock held.
  * Return: bytes granted, a multiple of the chunk size between 0 and @size. They
@@ -447,9 +447,9 @@ static void tree_add_beside(struct chunk_tree *tree, struct chunk_extent *beside
 }
 
 /*
- * Cut [addr, addr + size) out of a free extent. The extent's own node stays with
- * the larger rest, whose place in the trees is more likely to stay the same; if
- * there is no rest it becomes the piece.
+ * Cut [addr, addr + size) out of a free extent. The extent's own node stays
+ * with the larger rest, whose place in the trees is more likely to stay the
+ * same; if there is no rest it becomes the piece.
  */
 static int tree_carve(struct chunk_tree *tree, struct chunk_extent *extent,
 		      uintptr_t addr, size_t size, struct chunk_extent **free_nodes,
@@ -503,8 +503,8 @@ static int tree_carve(struct chunk_tree *tree, struct chunk_extent *extent,
  * The best fit is the smallest extent, and of equals the lowest, among those
  * that start at a multiple of @alignment, those that end at one when @size is
  * itself a multiple, and those so large that they must contain an aligned
- * range. It is carved at its lowest aligned address, and the rest on either side
- * stays in the tree. Time is logarithmic in the number of extents.
+ * range. It is carved at its lowest aligned address, and the rest on either
+ * side stays in the tree. Time is logarithmic in the number of extents.
  *
  * Context: the tree's lock held.
  * Return: 0; -ENOENT if nothing fits; -ENOMEM if @free_nodes is too short, with

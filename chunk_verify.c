@@ -3,9 +3,10 @@
  * The invariants of chunk_module.h, checked after every call on kernels built
  * with CONFIG_DEBUG_VM, if the parameter verify is set.
  *
- * With mmap_lock held for writing no operation is between two of its locks, except
- * one that unmaps: so all address space belongs to an extent that can be found, if
- * only as context->unmapping, whose mapping may have been removed already.
+ * With mmap_lock held for writing no operation is between two of its locks,
+ * except one that unmaps: so all address space belongs to an extent that can be
+ * found, if only as context->unmapping, whose mapping may have been removed
+ * already.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

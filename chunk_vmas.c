@@ -86,8 +86,8 @@ static unsigned long vma_base(const struct vm_area_struct *vma)
  * @size:    bytes, page-aligned
  * @vmas:    out: the mappings; in: @only, a mapping found before, may be NULL
  *
- * Context: mmap_lock held. Time grows with the number of mappings, which mm limits
- * (vm.max_map_count).
+ * Context: mmap_lock held. Time grows with the number of mappings, which mm
+ * limits (vm.max_map_count).
  * Return: 0, or -ESTALE if part of the range is not covered.
  */
 int chunk_check_vmas(struct chunk_context *context, unsigned long addr,
@@ -159,8 +159,8 @@ bool chunk_vmas_changed(const struct chunk_vmas *vmas,
  *           held
  *
  * Context: mmap_lock held.
- * Return: 0, -ESTALE if not all of it is mapped, -EINVAL if some of it is mlocked
- * and may not be, -EACCES if mseal() keeps some of it.
+ * Return: 0, -ESTALE if not all of it is mapped, -EINVAL if some of it is
+ * mlocked and may not be, -EACCES if mseal() keeps some of it.
  */
 int chunk_check_mapped(struct chunk_context *context, unsigned long addr,
 		       unsigned long size, bool locked,

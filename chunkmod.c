@@ -112,8 +112,9 @@ static struct class chunk_class = {
 };
 
 /*
- * Not a misc device: all those are opened under one mutex, so that a task that is
- * slow in opening one, for lack of memory or of time, holds up every other user.
+ * Not a misc device: all those are opened under one mutex, so that a task that
+ * is slow in opening one, for lack of memory or of time, holds up every other
+ * user.
  */
 static struct cdev chunk_cdev;
 static dev_t chunk_number;

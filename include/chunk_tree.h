@@ -4,9 +4,9 @@
  *
  * Host-neutral: the same source is built into chunk.ko, into the KUnit module
  * and into libchunk, which offers the few kernel headers used here under
- * userspace/compat/. Nothing in here allocates, sleeps, locks or knows what backs
- * an address. The caller supplies the nodes and holds one lock over
- * every call on the same tree.
+ * userspace/compat/. Nothing in here allocates, sleeps, locks or knows what
+ * backs an address. The caller supplies the nodes and holds one lock over every
+ * call on the same tree.
  */
 #ifndef CHUNK_TREE_H
 #define CHUNK_TREE_H

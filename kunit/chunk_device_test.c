@@ -3,9 +3,9 @@
  * The device from inside the kernel: through its file operations, in a borrowed
  * address space.
  *
- * Test bodies run in kernel threads without an address space. While the suite is
- * set up it borrows the address space of the process that loads this module, and
- * uses it for the length of each case.
+ * Test bodies run in kernel threads without an address space. While the suite
+ * is set up it borrows the address space of the process that loads this module,
+ * and uses it for the length of each case.
  */
 #include <kunit/test.h>
 #include <linux/cred.h>
@@ -131,9 +131,10 @@ static void unmap_device(struct file *file)
 }
 
 /*
- * After a failed assertion this runs in the process that loads the module, whose
- * address space was borrowed. On later kernels (6.12, not 6.1) it always runs in a
- * thread of its own, without an address space: the test's thread took it along.
+ * After a failed assertion this runs in the process that loads the module,
+ * whose address space was borrowed. On later kernels (6.12, not 6.1) it always
+ * runs in a thread of its own, without an address space: the test's thread took
+ * it along.
  */
 static void device_test_exit(struct kunit *test)
 {
@@ -952,8 +953,8 @@ static void expect_unchanged(struct kunit *test, struct chunk_ioc_stats now,
 }
 
 /*
- * Repeat a call while memory runs out later each time, until it does not. Returns
- * the number of times that it did.
+ * Repeat a call while memory runs out later each time, until it does not.
+ * Returns the number of times that it did.
  */
 static unsigned int run_out(struct kunit *test, u64 addr,
 			    long (*operation)(struct device *d, u64 addr))

@@ -3,8 +3,8 @@
  * Allocations that fail, by the kernel's own fault injection.
  *
  * kunit/run prepares it before it loads the tests: failslab is to fail every
- * allocation, of the caches concerned, by tasks that ask for it. A task that asks
- * counts down first: its first allocations succeed.
+ * allocation, of the caches concerned, by tasks that ask for it. A task that
+ * asks counts down first: its first allocations succeed.
  */
 #ifndef CHUNK_FAIL_H
 #define CHUNK_FAIL_H

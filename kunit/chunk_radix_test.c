@@ -342,8 +342,8 @@ static void expect_none(struct kunit *test, unsigned long from,
 }
 
 /*
- * Store a range while memory runs out later each time. Returns the number of times
- * that it did.
+ * Store a range while memory runs out later each time. Returns the number of
+ * times that it did.
  */
 static unsigned int run_out(struct kunit *test, unsigned long from,
 			    unsigned long count)

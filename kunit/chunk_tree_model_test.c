@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The trees of free extents against a model: it keeps chunks one by one, and finds
- * the best fit that the kernel-doc of chunk_tree.c specifies by trying everything.
+ * The trees of free extents against a model: it keeps chunks one by one, and
+ * finds the best fit that the kernel-doc of chunk_tree.c specifies by trying
+ * everything.
  */
 #include <kunit/test.h>
 #include <linux/log2.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fault gates once more, as an object of the test module's own. The suite names the
- * broken page, since not every kernel has CONFIG_MEMORY_FAILURE.
+ * Fault gates once more, as an object of the test module's own. The suite names
+ * the broken page, since not every kernel has CONFIG_MEMORY_FAILURE.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>

@@ -13,12 +13,12 @@
  * SIGSEGV). Pages outside live extents are decommitted.
  *
  * ALLOC hands out memory that is readable and writable. An extent is not handed
- * out again if the user gave its mappings another protection or a protection key,
- * kept them from children (MADV_DONTFORK) or, on the huge backing, registered them
- * with userfaultfd; nor is it kept for reuse if it is mlocked. DEALLOC then returns
- * it to the system, or if that would split a mapping, leaves its address space
- * alone for as long as the context lasts. Memory that mlockall(2) has locked may
- * be handed out again locked.
+ * out again if the user gave its mappings another protection or a protection
+ * key, kept them from children (MADV_DONTFORK) or, on the huge backing,
+ * registered them with userfaultfd; nor is it kept for reuse if it is mlocked.
+ * DEALLOC then returns it to the system, or if that would split a mapping,
+ * leaves its address space alone for as long as the context lasts. Memory that
+ * mlockall(2) has locked may be handed out again locked.
  *
  * mmap(2) on the device, MAP_PRIVATE, yields a live, committed extent in one
  * call. The offset is CHUNK_MMAP_ALIGN(log2 of the alignment), or 0 for
@@ -26,30 +26,31 @@
  * commit limit. MAP_SHARED is refused.
  *
  * A forked child inherits the memory, but not the context: the pages that were
- * decommitted at the moment of the fork trap, for ever. If the kernel has no memory
- * to record them, the child keeps all pages that were written, but every other page
- * of the same region (one mmap, or the address space that ALLOC mapped at a time)
- * traps with SIGBUS, committed or not. This holds in its children, too.
+ * decommitted at the moment of the fork trap, for ever. If the kernel has no
+ * memory to record them, the child keeps all pages that were written, but every
+ * other page of the same region (one mmap, or the address space that ALLOC
+ * mapped at a time) traps with SIGBUS, committed or not. This holds in its
+ * children, too.
  *
  * userfaultfd(2) can be registered on the mappings only for tracking writes
- * (UFFD_FEATURE_WP_ASYNC, Linux 6.7), else it fails with EINVAL. Pages that were
- * decommitted or deallocated count as written from then on, if the device frees
- * their memory (CHUNK_CAP_ZAP). Neither COMMIT nor a read is a write.
+ * (UFFD_FEATURE_WP_ASYNC, Linux 6.7), else it fails with EINVAL. Pages that
+ * were decommitted or deallocated count as written from then on, if the device
+ * frees their memory (CHUNK_CAP_ZAP). Neither COMMIT nor a read is a write.
  *
- * chunk(4) has a table of the other things that the kernel can do with this memory:
- * madvise, userfaultfd, io_uring and so on. No call of the device removes guards of
- * MADV_GUARD_INSTALL.
+ * chunk(4) has a table of the other things that the kernel can do with this
+ * memory: madvise, userfaultfd, io_uring and so on. No call of the device
+ * removes guards of MADV_GUARD_INSTALL.
  *
  * Every argument structure starts with its own size as the caller knows it.
  * Fields may be added at the end: a shorter structure is taken as if the rest
- * were zero; a longer one is accepted if the part that the kernel does not know is
- * zero, else the call fails with E2BIG. Pads and unknown flags must be zero.
+ * were zero; a longer one is accepted if the part that the kernel does not know
+ * is zero, else the call fails with E2BIG. Pads and unknown flags must be zero.
  *
  * Errors. A call that fails has changed nothing, except as said for ESTALE. But
- * address space mapped for it may stay retained or be kept for reuse. Before a call
- * fails with ENOMEM, retained address space and that kept for reuse goes back to
- * the system, and extents that the user unmapped or replaced may be dropped with
- * it.
+ * address space mapped for it may stay retained or be kept for reuse. Before a
+ * call fails with ENOMEM, retained address space and that kept for reuse goes
+ * back to the system, and extents that the user unmapped or replaced may be
+ * dropped with it.
  *
  * EFAULT      the argument, or part of it, is not accessible
  * E2BIG       the structure is longer than known here, and not zero there
@@ -61,8 +62,8 @@
  *             mlocked pages without CHUNK_DECOMMIT_LOCKED
  * EPERM       the caller's address space is not the one that opened the device
  * ENOTTY      unknown command
- * ENOENT      the range, or part of it, is not live. If another call gives part of
- *             it back meanwhile, the range before that part may have changed
+ * ENOENT      the range, or part of it, is not live. If another call gives part
+ *             of it back meanwhile, the range before that part may have changed
  * ENOMEM      no memory, or no address space (RLIMIT_AS, RLIMIT_DATA,
  *             overcommit, mapping limit), or more than CHUNK_LENGTH_MAX
  * EBUSY       CONFIGURE after the first extent of the context
@@ -78,10 +79,11 @@
  *             have kept their contents, and DEALLOC may have dropped the
  *             extent, as with ESTALE
  *
- * Memory. The device's own memory for a process is charged to the memory control
- * group of the process, and counted as page tables (VmPTE in /proc/PID/status),
- * which the OOM killer looks at: 4 KiB for every 128 MiB of address space that is
- * partly decommitted, about 10 bytes for every MiB mapped, 100 for each extent.
+ * Memory. The device's own memory for a process is charged to the memory
+ * control group of the process, and counted as page tables (VmPTE in
+ * /proc/PID/status), which the OOM killer looks at: 4 KiB for every 128 MiB of
+ * address space that is partly decommitted, about 10 bytes for every MiB
+ * mapped, 100 for each extent.
  */
 #ifndef _UAPI_LINUX_CHUNK_H
 #define _UAPI_LINUX_CHUNK_H
@@ -111,15 +113,16 @@
 #define CHUNK_TYPE_RECYCLED	4
 
 /*
- * Backings of a context's regions. HUGE is anonymous memory, huge pages included.
- * Nothing traps there: decommitted pages and those outside live extents read as
- * zero, and data written to them is lost when they are committed or handed out.
- * mmap(2) aligns a mapping to 2 MiB if it is that long.
+ * Backings of a context's regions. HUGE is anonymous memory, huge pages
+ * included. Nothing traps there: decommitted pages and those outside live
+ * extents read as zero, and data written to them is lost when they are
+ * committed or handed out. mmap(2) aligns a mapping to 2 MiB if it is that
+ * long.
  *
  * userfaultfd(2) may be registered on HUGE. It gets no UFFD_EVENT_REMOVE when
- * DECOMMIT, DEALLOC or a COMMIT frees memory, since a device cannot send one: the
- * caller has to tell a monitor. Accesses afterwards are missing faults as after
- * madvise(MADV_DONTNEED).
+ * DECOMMIT, DEALLOC or a COMMIT frees memory, since a device cannot send one:
+ * the caller has to tell a monitor. Accesses afterwards are missing faults as
+ * after madvise(MADV_DONTNEED).
  */
 #define CHUNK_BACKING_GUARDED	0	/* decommitted pages trap; small pages */
 #define CHUNK_BACKING_HUGE	1
@@ -128,8 +131,8 @@
 #define CHUNK_CAP_GUARDED	(1ULL << 0)	/* CHUNK_BACKING_GUARDED works */
 #define CHUNK_CAP_HUGE		(1ULL << 1)	/* CHUNK_BACKING_HUGE works */
 /*
- * DECOMMIT and DEALLOC free the memory. If this is not set, the kernel exports no
- * zap: they only make the range trap, and the caller must follow with
+ * DECOMMIT and DEALLOC free the memory. If this is not set, the kernel exports
+ * no zap: they only make the range trap, and the caller must follow with
  * madvise(MADV_DONTNEED).
  */
 #define CHUNK_CAP_ZAP		(1ULL << 2)
@@ -171,7 +174,8 @@ struct chunk_ioc_configure {
 
 /*
  * CHUNK_IOC_ALLOC: all pages are present and writable when the call returns,
- * which is cheaper than a fault on each; it fails with ENOMEM if they cannot be.
+ * which is cheaper than a fault on each; it fails with ENOMEM if they cannot
+ * be.
  */
 #define CHUNK_ALLOC_POPULATE	(1U << 0)
 /*
@@ -229,8 +233,8 @@ struct chunk_ioc_dealloc {
  *
  * The range lies in one live extent or in several that adjoin. Committing
  * committed pages changes nothing: contents stay. Neither does decommitting
- * decommitted ones. If calls on overlapping ranges run concurrently, data written
- * before the last one returns may be lost.
+ * decommitted ones. If calls on overlapping ranges run concurrently, data
+ * written before the last one returns may be lost.
  */
 struct chunk_ioc_range {
 	__u32 size;
@@ -257,8 +261,9 @@ struct chunk_ioc_range {
  * @end:    out: from the given address up to here @state is the same; it may be the
  *          same beyond, too, since no call looks far
  *
- * A scanner of memory goes from @end to @end, and passes over DECOMMITTED ranges.
- * Without @end, which was added later, the structure has CHUNK_LOOKUP_SIZE_1 bytes.
+ * A scanner of memory goes from @end to @end, and passes over DECOMMITTED
+ * ranges. Without @end, which was added later, the structure has
+ * CHUNK_LOOKUP_SIZE_1 bytes.
  */
 struct chunk_ioc_lookup {
 	__u32 size;
@@ -361,9 +366,9 @@ struct chunk_ioc_op {
  * @pad:   0
  *
  * Each element succeeds or fails by itself, in order; the call succeeds even if
- * all of them fail. If the call itself fails, with EFAULT because part of the array
- * is not accessible or with EINTR, the elements before that have their results, and
- * @done counts them, unless it is not accessible itself.
+ * all of them fail. If the call itself fails, with EFAULT because part of the
+ * array is not accessible or with EINTR, the elements before that have their
+ * results, and @done counts them, unless it is not accessible itself.
  */
 struct chunk_ioc_batch {
 	__u32 size;
