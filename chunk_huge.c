@@ -133,7 +133,7 @@ static struct chunk_region *huge_region_at(struct chunk_context *context,
  */
 static int huge_zap_decommitted(struct chunk_context *context,
 				struct chunk_region *region, unsigned long addr,
-			   unsigned long *end, unsigned int *runs)
+				unsigned long *end, unsigned int *runs)
 {
 	unsigned long from;
 	int err;

@@ -431,7 +431,7 @@ static void ioctl_batch_undo(struct file *file, struct batch *batch, unsigned in
 /* Do the @nr operations at @uops; adds to *@done. -EFAULT: none of them is done */
 static int ioctl_batch_part(struct file *file, struct batch *batch,
 			    struct chunk_ioc_op __user *uops, unsigned int nr,
-		      const struct chunk_ioc_batch *args, u32 *done)
+			    const struct chunk_ioc_batch *args, u32 *done)
 {
 	size_t bytes = nr * sizeof(*uops);
 	unsigned int i, jobs = 0, good;
@@ -446,7 +446,7 @@ static int ioctl_batch_part(struct file *file, struct batch *batch,
 		if (args->what == CHUNK_BATCH_ALLOC)
 			op->addr = 0;
 		op->error = -ioctl_batch_job(batch, jobs, op, args->what,
-				       args->flags);
+					     args->flags);
 		if (!op->error)
 			batch->of[jobs++] = i;
 	}
@@ -486,7 +486,7 @@ static int ioctl_batch(struct file *file, void __user *arg)
 	for (at = 0; at < args.count && !err; at += CHUNK_JOBS) {
 		err = ioctl_batch_part(file, batch, uops + at,
 				       min_t(u32, args.count - at, CHUNK_JOBS), &args,
-				 &done);
+				       &done);
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
 		cond_resched();
@@ -503,7 +503,7 @@ static int ioctl_lookup(struct file *file, void __user *arg)
 	struct chunk_ioc_lookup args;
 	u32 size;
 	int err = ioctl_get_grown_args(&args, sizeof(args), CHUNK_LOOKUP_SIZE_1, arg,
-				 &size);
+				       &size);
 
 	if (err)
 		return err;

@@ -143,8 +143,8 @@ int chunk_radix_store(struct chunk_radix *radix, struct chunk_extent *extent,
 	/* The most frequent size takes the short way. */
 	if (extent->size == CHUNK_TREE_UNIT)
 		return radix_store_one(radix, radix_index(origin,
-						    radix_number(extent->addr)),
-				 extent, gfp);
+							  radix_number(extent->addr)),
+				       extent, gfp);
 	if (radix_is_taken(radix, extent->addr, extent->size))
 		return -EEXIST;
 	err = radix_store_range(radix, extent->addr, extent->size, extent, gfp);

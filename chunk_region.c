@@ -289,7 +289,7 @@ bool chunk_region_decommitted(const struct chunk_region *region,
 /* The first page of a chunk from @page on whose state is so, else CHUNK_PAGES */
 static unsigned long region_find_page(const unsigned long *bitmap,
 				      unsigned long chunk, unsigned long page,
-				  bool decommitted)
+				      bool decommitted)
 {
 	unsigned long first = region_page_bit(chunk), end = first + CHUNK_PAGES;
 
@@ -384,7 +384,7 @@ unsigned long chunk_region_find(const struct chunk_region *region,
  */
 bool chunk_region_wants_page_bitmap(const struct chunk_region *region, bool commit,
 				    unsigned long addr, unsigned long size,
-			     unsigned long *at)
+				    unsigned long *at)
 {
 	unsigned long ends[] = { addr, addr + size - PAGE_SIZE };
 	int i;
@@ -429,7 +429,7 @@ int chunk_region_add_page_bitmap(struct chunk_region *region, unsigned long at)
 	unsigned long chunk = (at - region->start) / CHUNK_SIZE;
 	unsigned long **slot = &region->page_bitmaps[chunk / CHUNK_BITMAP_CHUNKS];
 	unsigned long *bitmap = kzalloc(region_bitmap_bytes(region, chunk),
-				      GFP_KERNEL_ACCOUNT);
+					GFP_KERNEL_ACCOUNT);
 
 	if (!bitmap)
 		return -ENOMEM;

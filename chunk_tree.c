@@ -380,7 +380,7 @@ static struct chunk_extent *tree_subtree_first(struct rb_node *node,
 /* The first extent that has @size bytes and an end aligned as wanted */
 static struct chunk_extent *tree_size_lower_bound_aligned(struct chunk_tree *tree,
 							  size_t size,
-						     struct want want)
+							  struct want want)
 {
 	struct rb_node *node = tree->by_size.rb_node;
 	struct rb_node *best = NULL;
@@ -453,7 +453,7 @@ static void tree_add_beside(struct chunk_tree *tree, struct chunk_extent *beside
  */
 static int tree_carve(struct chunk_tree *tree, struct chunk_extent *extent,
 		      uintptr_t addr, size_t size, struct chunk_extent **free_nodes,
-		 struct chunk_extent **out)
+		      struct chunk_extent **out)
 {
 	uintptr_t start = extent->addr;
 	size_t lead = addr - start;

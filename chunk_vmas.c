@@ -49,7 +49,7 @@ bool chunk_vma_changed(struct vm_area_struct *vma)
 /* Find our mapping at an address; most often it is the one before. */
 static struct vm_area_struct *vma_at(struct chunk_context *context,
 				     unsigned long addr,
-					 struct vm_area_struct *before)
+				     struct vm_area_struct *before)
 {
 	struct vm_area_struct *vma;
 
