@@ -275,9 +275,10 @@ static int ioctl_dealloc(struct file *file, void __user *arg)
 	return job.err;
 }
 
-/* The argument of COMMIT or DECOMMIT, as a job */
-static int ioctl_get_range(struct chunk_ioc_range *args, struct chunk_range_job *job,
-			   u32 flags, const void __user *arg)
+/* Read the argument of COMMIT or DECOMMIT, and make a job of it. */
+static __always_inline int ioctl_get_range(struct chunk_ioc_range *args,
+					   struct chunk_range_job *job,
+					   u32 flags, const void __user *arg)
 {
 	int err = ioctl_get_args(args, sizeof(*args), arg);
 
