@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * All that differs between kernel versions, from 6.1 to 7.3.
+ * Differences between kernel versions, from 6.1 to 7.3.
  */
 #ifndef CHUNK_KCOMPAT_H
 #define CHUNK_KCOMPAT_H
@@ -37,7 +37,7 @@
 #define CHUNK_HAVE_ZAP	0
 #endif
 
-/* WP_ASYNC of userfaultfd came with 6.7: before, it takes no mapping of ours. */
+/* userfaultfd takes no mapping of ours before 6.7, which brought WP_ASYNC. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0) && \
 	defined(CONFIG_PTE_MARKER_UFFD_WP)
 
@@ -56,7 +56,7 @@ static inline bool chunk_is_marker(pte_t pte)
 #endif
 }
 
-/* The zero page, read-only, as one that was not written since */
+/* A read-only entry for the zero page, tracked as not written since */
 static inline pte_t chunk_tracked_zero(struct vm_area_struct *vma,
 				       unsigned long addr)
 {
@@ -79,7 +79,7 @@ static inline int chunk_drop_marker(pte_t *pte, unsigned long addr, void *data)
 	return 0;
 }
 
-/* The same. The marker's meaning goes on: nothing was written. */
+/* The same. The new entry means what the marker meant: nothing was written. */
 static inline int chunk_marker_to_zero(pte_t *pte, unsigned long addr,
 				       void *data)
 {
@@ -92,7 +92,8 @@ static inline int chunk_marker_to_zero(pte_t *pte, unsigned long addr,
 }
 
 /*
- * Is there a page table for this address? Only the last level may go meanwhile.
+ * Is there a page table for this address? Only the last level may be freed
+ * meanwhile.
  *
  * Context: mmap_lock or the lock of the mapping held.
  */
@@ -114,9 +115,8 @@ static inline bool chunk_has_table(struct mm_struct *mm, unsigned long addr)
 }
 
 /*
- * Calls @fn for the entries of each table that there is. apply_to_page_range()
- * would make the others; what looks only at those that there are is not exported
- * by 7.3.
+ * Call @fn for the entries of each existing table. apply_to_page_range() would
+ * make the others; 7.3 exports no walker of existing tables only.
  */
 static inline void chunk_for_markers(struct vm_area_struct *vma,
 				     unsigned long addr, unsigned long size,
@@ -158,10 +158,10 @@ static inline void chunk_for_markers(struct vm_area_struct *vma,
  * @size:  bytes; the range ends within @vma, since 6.1 would go on into the
  *         next mapping and 7.3 does not check
  *
- * Private copies and swap entries go too. Source: mm/memory.c of each version.
- * In mappings with operations it leaves userfaultfd's markers, or puts some where
- * tracked pages were: they say that a page was not written since, but what is
- * there next is not what it was. So they go.
+ * Frees private copies and swap entries, too. Source: mm/memory.c of each
+ * version. In mappings with operations mm leaves userfaultfd's markers, or puts
+ * some where tracked pages were: they say that a page was not written since.
+ * But its contents are not the same any more, so the markers are dropped.
  *
  * Context: may sleep; mmap_lock held.
  */
@@ -180,13 +180,14 @@ static inline void chunk_zap_vma(struct vm_area_struct *vma,
 }
 
 /**
- * chunk_vma_keeps_contents() - does mseal(2) forbid to discard what is there?
+ * chunk_vma_keeps_contents() - tell whether mseal(2) keeps a mapping's contents
  * @vma: a private mapping
  *
- * It does where the caller could not write to it either, as the kernel does for
- * anonymous memory. Source: can_madvise_modify() in mm/madvise.c.
+ * It does if the caller could not write to the mapping either, as for anonymous
+ * memory. Source: can_madvise_modify() in mm/madvise.c.
  *
  * Context: mmap_lock of current->mm held.
+ * Return: whether discarding is forbidden.
  */
 static inline bool chunk_vma_keeps_contents(const struct vm_area_struct *vma)
 {
@@ -202,7 +203,7 @@ static inline bool chunk_vma_keeps_contents(const struct vm_area_struct *vma)
 }
 
 /**
- * chunk_search_area() - the kernel's choice of address space
+ * chunk_search_area() - let mm choose address space
  * @addr:  hint, or 0
  * @len:   bytes
  * @flags: MAP_*
@@ -229,8 +230,8 @@ static inline unsigned long chunk_search_area(unsigned long addr,
  * @addr: user address of the page
  *
  * The PTE is special: no page is referenced, and a later write copies nothing.
- * vmf_insert_mixed() takes a marker of userfaultfd's for a page that is there, and
- * the fault would come again for ever: those are replaced before.
+ * vmf_insert_mixed() takes userfaultfd's markers for present pages, and the
+ * fault would come again for ever: so markers are replaced before.
  *
  * Context: in a fault handler of @vma.
  * Return: VM_FAULT_NOPAGE or an error.
@@ -253,13 +254,13 @@ static inline vm_fault_t chunk_insert_zero(struct vm_area_struct *vma,
 #ifdef CONFIG_PER_VMA_LOCK
 
 /**
- * chunk_map_none() - vm_operations_struct.map_pages: map nothing ahead
+ * chunk_map_none() - vm_operations_struct.map_pages: premap nothing
  * @vmf:   a read fault
  * @first: first page offset around it
  * @last:  last page offset
  *
- * The core calls ->fault under the lock of one mapping only where it is offered
- * ->map_pages, too; else each fault begins anew under mmap_lock. Source:
+ * mm calls ->fault under the lock of one mapping only if there is ->map_pages,
+ * too; else each fault begins anew under mmap_lock. Source:
  * vmf_can_call_fault() in mm/memory.c.
  *
  * Context: RCU read lock held, on some versions.
@@ -273,7 +274,7 @@ static inline vm_fault_t chunk_map_none(struct vm_fault *vmf, pgoff_t first,
 
 #else
 
-/* It would only cost read faults. */
+/* Without locks of mappings ->map_pages would only cost read faults time. */
 #define chunk_map_none	NULL
 
 #endif /* CONFIG_PER_VMA_LOCK */

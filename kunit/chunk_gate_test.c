@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fault gates: whose faults wait for whom, and how many source pages there are.
+ * Fault gates: which faults wait for which others, and how many source pages a
+ * gate has.
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -13,7 +14,7 @@
 #include "chunk_kunit.h"
 #include "chunk_module.h"
 
-/* What waits for nothing is done long before; what waits for ever fails. */
+/* A task that need not wait is done before SOON; one that waits for LONG fails. */
 #define SOON	(HZ / 5)
 #define LONG	(30 * HZ)
 
@@ -24,8 +25,8 @@
 #define FAULTS		(NR_CPUS + 4U)
 
 /**
- * struct other - what another task does meanwhile
- * @gate: of the process on whose behalf
+ * struct other - another task at work meanwhile
+ * @gate: gate of the process on whose behalf it works
  * @done: it has ended
  */
 struct other {
@@ -35,10 +36,10 @@ struct other {
 
 /**
  * struct faults - faults under way
- * @gates: of the processes
- * @pages: what the faults hold
- * @nr:    how many
- * @other: what they may have to do with
+ * @gates: gates of the processes
+ * @pages: source pages that the faults hold
+ * @nr:    number of faults
+ * @other: a task that may have to wait for them
  */
 struct faults {
 	struct chunk_gate *gates[PROCESSES];
@@ -47,19 +48,19 @@ struct faults {
 	struct other other;
 };
 
-/* A fault of that process begins, and is left to the core. */
+/* Begin a fault of a process, and leave its end to mm. */
 static struct page *begin_fault(struct faults *faults, unsigned int process)
 {
-	struct page *page = chunk_source_lock(faults->gates[process]);
+	struct page *page = chunk_gate_enter(faults->gates[process]);
 
 	if (page) {
-		chunk_source_give(page);
+		chunk_gate_give(page);
 		faults->pages[faults->nr++] = page;
 	}
 	return page;
 }
 
-/* As the core ends it */
+/* End the last fault, as mm does. */
 static void end_fault(struct faults *faults)
 {
 	struct page *page = faults->pages[--faults->nr];
@@ -68,7 +69,7 @@ static void end_fault(struct faults *faults)
 	put_page(page);
 }
 
-/* One fault after the other is begun, until all pages of the gate are taken. */
+/* Begin faults until all pages of the gate are taken. */
 static void take_all(struct faults *faults, unsigned int process)
 {
 	while (faults->nr < max(nr_cpu_ids, 4U))
@@ -76,7 +77,7 @@ static void take_all(struct faults *faults, unsigned int process)
 			break;
 }
 
-static void source_test_exit(struct kunit *test)
+static void gate_test_exit(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 	unsigned int i;
@@ -86,14 +87,14 @@ static void source_test_exit(struct kunit *test)
 	chunk_kunit_broken = NULL;
 	while (faults->nr)
 		end_fault(faults);
-	/* It may have gone on only now, where the test failed. */
+	/* If the test failed, the other task may have continued only now. */
 	wait_for_completion(&faults->other.done);
 	for (i = 0; i < PROCESSES; i++)
 		if (faults->gates[i])
 			chunk_gate_free(faults->gates[i]);
 }
 
-static int source_test_init(struct kunit *test)
+static int gate_test_init(struct kunit *test)
 {
 	struct faults *faults = kunit_kzalloc(test, sizeof(*faults), GFP_KERNEL);
 	unsigned int i;
@@ -114,7 +115,7 @@ static int wait_for_faults(void *data)
 {
 	struct other *other = data;
 
-	chunk_source_wait(other->gate);
+	chunk_gate_synchronize(other->gate);
 	complete_all(&other->done);
 	return 0;
 }
@@ -122,10 +123,10 @@ static int wait_for_faults(void *data)
 static int fault_once(void *data)
 {
 	struct other *other = data;
-	struct page *page = chunk_source_lock(other->gate);
+	struct page *page = chunk_gate_enter(other->gate);
 
 	if (page)
-		chunk_source_unlock(page);
+		chunk_gate_exit(page);
 	complete_all(&other->done);
 	return 0;
 }
@@ -138,11 +139,11 @@ static void start(struct kunit *test, int (*what)(void *data),
 
 	faults->other.gate = faults->gates[process];
 	reinit_completion(&faults->other.done);
-	task = kthread_create(what, &faults->other, "chunk_source_test");
+	task = kthread_create(what, &faults->other, "chunk_gate_test");
 	if (IS_ERR(task))
 		complete_all(&faults->other.done);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	/* Its first choice is the first page, then. */
+	/* So its first choice is the first page. */
 	kthread_bind(task, 0);
 	wake_up_process(task);
 }
@@ -152,7 +153,7 @@ static bool ends(struct faults *faults, unsigned long jiffies)
 	return wait_for_completion_timeout(&faults->other.done, jiffies);
 }
 
-static void source_is_zero_and_locked(struct kunit *test)
+static void gate_is_zero_and_locked(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 	struct page *page = begin_fault(faults, 1);
@@ -166,8 +167,8 @@ static void source_is_zero_and_locked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page_count(page), 1);
 }
 
-/* One fault at a time needs one page, whichever CPUs it comes from. */
-static void source_one_for_one_task(struct kunit *test)
+/* One fault at a time needs one page, on any CPU. */
+static void gate_one_for_one_task(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 	struct page *page = begin_fault(faults, 1);
@@ -180,8 +181,8 @@ static void source_one_for_one_task(struct kunit *test)
 	}
 }
 
-/* As many faults as there are CPUs need not wait for one another. */
-static void source_another_where_taken(struct kunit *test)
+/* One fault for each CPU: none has to wait for another. */
+static void gate_another_where_taken(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 	unsigned int i, j;
@@ -200,8 +201,8 @@ static void source_another_where_taken(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
-/* Even if one process has every page it can have, and keeps them for ever */
-static void source_not_for_another_process(struct kunit *test)
+/* A process that keeps all its pages for ever delays no other process. */
+static void gate_not_for_another_process(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 
@@ -210,7 +211,7 @@ static void source_not_for_another_process(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
-static void source_waits_where_all_are_taken(struct kunit *test)
+static void gate_waits_where_all_are_taken(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 
@@ -222,7 +223,7 @@ static void source_waits_where_all_are_taken(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
-static void source_wait_for_own_faults(struct kunit *test)
+static void gate_wait_for_own_faults(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 
@@ -235,7 +236,7 @@ static void source_wait_for_own_faults(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
-static void source_wait_not_for_others(struct kunit *test)
+static void gate_wait_not_for_others(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 
@@ -245,7 +246,7 @@ static void source_wait_not_for_others(struct kunit *test)
 }
 
 /* A page whose memory is broken is not offered again. */
-static void source_not_broken(struct kunit *test)
+static void gate_not_broken(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 	struct page *page;
@@ -262,8 +263,8 @@ static void source_not_broken(struct kunit *test)
 	}
 }
 
-/* Nor waited for, where its last fault never ends */
-static void source_broken_is_not_waited_for(struct kunit *test)
+/* Faults do not wait for a broken page whose last fault never ends. */
+static void gate_broken_is_not_waited_for(struct kunit *test)
 {
 	struct faults *faults = test->priv;
 
@@ -276,24 +277,24 @@ static void source_broken_is_not_waited_for(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, ends(faults, LONG));
 }
 
-static struct kunit_case source_cases[] = {
-	KUNIT_CASE(source_is_zero_and_locked),
-	KUNIT_CASE(source_one_for_one_task),
-	KUNIT_CASE(source_another_where_taken),
-	KUNIT_CASE(source_not_for_another_process),
-	KUNIT_CASE(source_waits_where_all_are_taken),
-	KUNIT_CASE(source_wait_for_own_faults),
-	KUNIT_CASE(source_wait_not_for_others),
-	KUNIT_CASE(source_not_broken),
-	KUNIT_CASE(source_broken_is_not_waited_for),
+static struct kunit_case gate_cases[] = {
+	KUNIT_CASE(gate_is_zero_and_locked),
+	KUNIT_CASE(gate_one_for_one_task),
+	KUNIT_CASE(gate_another_where_taken),
+	KUNIT_CASE(gate_not_for_another_process),
+	KUNIT_CASE(gate_waits_where_all_are_taken),
+	KUNIT_CASE(gate_wait_for_own_faults),
+	KUNIT_CASE(gate_wait_not_for_others),
+	KUNIT_CASE(gate_not_broken),
+	KUNIT_CASE(gate_broken_is_not_waited_for),
 	{}
 };
 
-static struct kunit_suite source_suite = {
-	.name = "chunk_source",
-	.init = source_test_init,
-	.exit = source_test_exit,
-	.test_cases = source_cases,
+static struct kunit_suite gate_suite = {
+	.name = "chunk_gate",
+	.init = gate_test_init,
+	.exit = gate_test_exit,
+	.test_cases = gate_cases,
 };
 
-kunit_test_suite(source_suite);
+kunit_test_suite(gate_suite);

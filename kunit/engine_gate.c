@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Source pages once more, as an object of the test module's own. The suite says
- * which page is broken, since not every kernel has CONFIG_MEMORY_FAILURE.
+ * Fault gates once more, as an object of the test module's own. The suite names
+ * the broken page, since not every kernel has CONFIG_MEMORY_FAILURE.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -13,4 +13,4 @@ struct page *chunk_kunit_broken;
 #define PageHWPoison(page)	((page) == chunk_kunit_broken)
 
 #include "../chunk_charge.c"
-#include "../chunk_source.c"
+#include "../chunk_gate.c"
