@@ -163,7 +163,7 @@ static bool hook_commit(extent_hooks_t *hooks, void *addr, size_t size,
  */
 static bool decommit_pays(void)
 {
-	return chunk_linux_is_strict() && strcmp(chunk_backend(), "device");
+	return chunk_os_caps.charges_on_map && strcmp(chunk_backend(), "device");
 }
 
 static bool hook_decommit(extent_hooks_t *hooks, void *addr, size_t size,

@@ -63,7 +63,7 @@ void maps_start(void)
 	if (atomic_exchange(&started, true))
 		return;
 	chunks_init();
-	if (says(chunk_os.option("MALLOC_CONF"), "thp:always"))
+	if (says(chunk_os_getenv("MALLOC_CONF"), "thp:always"))
 		chunk_configure(HUGE_BACKING, 0);
 }
 
@@ -125,8 +125,8 @@ void *maps_get(void *addr, size_t size, int prot, int flags)
 {
 	void *got;
 
-	size = (size + chunk_os.caps.page_size - 1) &
-	       ~(chunk_os.caps.page_size - 1);
+	size = (size + chunk_os_caps.page_size - 1) &
+	       ~(chunk_os_caps.page_size - 1);
 	if (!size)
 		return NULL;
 	if (flags & MAP_FIXED)
@@ -169,9 +169,9 @@ bool maps_put(void *addr, size_t size, int (*unmap)(void *addr, size_t size),
 {
 	struct part part = { .at = addr };
 
-	size = (size + chunk_os.caps.page_size - 1) &
-	       ~(chunk_os.caps.page_size - 1);
-	if (!size || (uintptr_t)addr % chunk_os.caps.page_size ||
+	size = (size + chunk_os_caps.page_size - 1) &
+	       ~(chunk_os_caps.page_size - 1);
+	if (!size || (uintptr_t)addr % chunk_os_caps.page_size ||
 	    (uintptr_t)addr + size < size || !has_ours(addr, size))
 		return false;
 	*result = 0;

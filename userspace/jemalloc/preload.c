@@ -381,7 +381,7 @@ static void say_figures(void)
 
 static void __attribute__((destructor)) report(void)
 {
-	const char *wanted = chunk_os.option("CHUNK_JEMALLOC_REPORT");
+	const char *wanted = chunk_os_getenv("CHUNK_JEMALLOC_REPORT");
 
 	if (!wanted || strcmp(wanted, "1"))
 		return;

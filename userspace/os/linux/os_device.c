@@ -87,7 +87,7 @@ static bool known(const struct chunk_ioc_info *info)
 	       info->chunk_size == CHUNK_SIZE;
 }
 
-static int device_open(void)
+int chunk_device_open(void)
 {
 	struct chunk_ioc_info info = { .size = sizeof(info) };
 	int fd = sys(SYS_openat, AT_FDCWD, CHUNK_DEVICE_PATH,
@@ -107,7 +107,7 @@ static int device_open(void)
 	return 0;
 }
 
-static bool device_access(struct chunk_device_access *access)
+bool chunk_device_access(struct chunk_device_access *access)
 {
 	struct statx stat;
 
@@ -125,7 +125,7 @@ static bool device_access(struct chunk_device_access *access)
 }
 
 /* Closes the descriptor only if it is still one of the device. */
-static void device_close(void)
+void chunk_device_close(void)
 {
 	int fd = atomic_exchange(&device_fd, -1);
 
@@ -133,7 +133,7 @@ static void device_close(void)
 		sys(SYS_close, fd);
 }
 
-static int device_configure(enum chunk_backing backing, size_t grow)
+int chunk_device_configure(enum chunk_backing backing, size_t grow)
 {
 	struct chunk_ioc_configure args = {
 		.size = sizeof(args),
@@ -153,12 +153,12 @@ static bool is_huge(void)
 	return atomic_load_explicit(&device_huge, memory_order_relaxed);
 }
 
-static bool device_traps(void)
+bool chunk_device_traps(void)
 {
-	return !is_huge() || chunk_linux_has_guards();
+	return !is_huge() || chunk_os_caps.can_guard;
 }
 
-static int device_alloc(size_t size, size_t alignment, enum chunk_birth birth,
+int chunk_device_alloc(size_t size, size_t alignment, enum chunk_birth birth,
 			void **out)
 {
 	static const unsigned int flags[] = {
@@ -181,7 +181,7 @@ static int device_alloc(size_t size, size_t alignment, enum chunk_birth birth,
 	return err;
 }
 
-static int device_dealloc(void *addr, size_t size, enum chunk_type type)
+int chunk_device_dealloc(void *addr, size_t size, enum chunk_type type)
 {
 	struct chunk_ioc_dealloc args = {
 		.size = sizeof(args),
@@ -212,7 +212,7 @@ static int device_range(unsigned int command, unsigned int flags, void *addr,
 	return device_call(command, &args);
 }
 
-static int device_commit(void *addr, size_t size, bool populate)
+int chunk_device_commit(void *addr, size_t size, bool populate)
 {
 	int err = 0;
 
@@ -224,7 +224,7 @@ static int device_commit(void *addr, size_t size, bool populate)
 			    populate ? CHUNK_COMMIT_POPULATE : 0, addr, size);
 }
 
-static int device_decommit(void *addr, size_t size)
+int chunk_device_decommit(void *addr, size_t size)
 {
 	int err = device_range(CHUNK_IOC_DECOMMIT, CHUNK_DECOMMIT_LOCKED, addr,
 			       size);
@@ -234,7 +234,7 @@ static int device_decommit(void *addr, size_t size)
 	if (!atomic_load(&device_zaps))
 		chunk_linux_purge(addr, size);
 	/* Locked memory cannot be guarded. */
-	if (is_huge() && !chunk_linux_guard(addr, size))
+	if (is_huge() && !chunk_os_guard(addr, size))
 		atomic_store_explicit(&used_guards, true, memory_order_relaxed);
 	return 0;
 }
@@ -276,7 +276,7 @@ static void forgive_stale(struct chunk_op *ops, size_t count)
 	}
 }
 
-static int device_batch(enum chunk_batch what, struct chunk_op *ops,
+int chunk_device_batch(enum chunk_batch what, struct chunk_op *ops,
 			size_t count)
 {
 	static const unsigned int whats[] = {
@@ -308,7 +308,7 @@ static int device_batch(enum chunk_batch what, struct chunk_op *ops,
 	return 0;
 }
 
-static int device_limit(size_t bytes)
+int chunk_device_limit(size_t bytes)
 {
 	struct chunk_ioc_limit args = {
 		.size = sizeof(args),
@@ -318,7 +318,7 @@ static int device_limit(size_t bytes)
 	return device_call(CHUNK_IOC_LIMIT, &args);
 }
 
-static int device_stats(struct chunk_device_stats *stats)
+int chunk_device_stats(struct chunk_device_stats *stats)
 {
 	struct chunk_ioc_stats args = { .size = sizeof(args) };
 	int err = device_call(CHUNK_IOC_STATS, &args);
@@ -334,7 +334,7 @@ static int device_stats(struct chunk_device_stats *stats)
 	return 0;
 }
 
-static int device_lookup(void *addr, struct chunk_device_run *run)
+int chunk_device_lookup(void *addr, struct chunk_device_run *run)
 {
 	struct chunk_ioc_lookup args = {
 		.size = sizeof(args),
@@ -353,13 +353,13 @@ static int device_lookup(void *addr, struct chunk_device_run *run)
 	return 0;
 }
 
-static bool device_keeps(void *addr, size_t size)
+bool chunk_device_keeps(void *addr, size_t size)
 {
 	uintptr_t at = (uintptr_t)addr, last = at + size - 1;
 	struct chunk_device_run run;
 
 	do {
-		if (device_lookup((void *)at, &run))
+		if (chunk_device_lookup((void *)at, &run))
 			return false;
 		if (run.held && !run.live)
 			return true;
@@ -374,9 +374,9 @@ static bool device_keeps(void *addr, size_t size)
  * A populating read changes nothing where it fails. Where the kernel does not know
  * it, or memory is short, the answer is no.
  */
-static bool device_traps_at(void *page)
+bool chunk_device_traps_at(void *page)
 {
-	return chunk_sys_madvise(page, chunk_os.caps.page_size,
+	return chunk_sys_madvise(page, chunk_os_caps.page_size,
 				 MADV_POPULATE_READ) == -EFAULT;
 }
 
@@ -387,7 +387,7 @@ static bool device_traps_at(void *page)
  */
 static ssize_t trapping(char *at, char *end)
 {
-	size_t page = chunk_os.caps.page_size;
+	size_t page = chunk_os_caps.page_size;
 	char *to = at;
 	int err;
 
@@ -407,7 +407,7 @@ static ssize_t trapping(char *at, char *end)
  * A lost context's mappings trap where they did, and nobody can ask it to let
  * accesses through again. So such pages are replaced.
  */
-static int commit_lost(void *addr, size_t size)
+int chunk_device_commit_lost(void *addr, size_t size)
 {
 	char *at = addr, *end = at + size;
 
@@ -419,7 +419,7 @@ static int commit_lost(void *addr, size_t size)
 		if (length < 0)
 			return length;
 		if (!length) {
-			at += chunk_os.caps.page_size;
+			at += chunk_os_caps.page_size;
 			continue;
 		}
 		if (chunk_sys_mmap(at, length, PROT_READ | PROT_WRITE,
@@ -432,22 +432,7 @@ static int commit_lost(void *addr, size_t size)
 	return 0;
 }
 
-const struct chunk_device chunk_device = {
-	.open = device_open,
-	.access = device_access,
-	.close = device_close,
-	.configure = device_configure,
-	.traps = device_traps,
-	.alloc = device_alloc,
-	.dealloc = device_dealloc,
-	.commit = device_commit,
-	.decommit = device_decommit,
-	.batch = device_batch,
-	.limit = device_limit,
-	.stats = device_stats,
-	.lookup = device_lookup,
-	.keeps = device_keeps,
-	.traps_at = device_traps_at,
-	.commit_lost = commit_lost,
-	.decommit_lost = chunk_linux_none,
-};
+int chunk_device_decommit_lost(void *addr, size_t size)
+{
+	return chunk_os_decommit(addr, size);
+}

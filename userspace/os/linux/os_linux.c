@@ -48,7 +48,11 @@
 #define PRIVATE	(MAP_PRIVATE | MAP_ANONYMOUS)
 #define RW	(PROT_READ | PROT_WRITE)
 
-static bool have_guards;
+struct chunk_os_caps chunk_os_caps;
+const char chunk_os_name[] = "mmap";
+const char chunk_os_mappings_advice[] =
+	"; a process may have more mappings by sysctl vm.max_map_count";
+
 static atomic_bool have_names;
 
 /* Emulators take MADV_DONTNEED for a hint, or what locked memory takes. */
@@ -60,9 +64,6 @@ static const char name_decommitted[] = "chunk-decommitted";
 
 /* Was anything ever made PROT_NONE? Then commit must look for it. */
 static atomic_bool used_none;
-
-/* Is memory charged when it is mapped rather than when it is touched? */
-static bool strict;
 
 /**
  * chunk_sys_mmap() - map anonymous memory
@@ -158,7 +159,7 @@ static long map_at(void *addr, size_t size)
 	return -EEXIST;
 }
 
-static int linux_map(void *addr, size_t size, void **out)
+int chunk_os_map(void *addr, size_t size, void **out)
 {
 	long got = addr ? map_at(addr, size) : chunk_low_map(&low, size);
 
@@ -170,11 +171,19 @@ static int linux_map(void *addr, size_t size, void **out)
 	return 0;
 }
 
+int chunk_os_map_aligned(size_t size, size_t alignment, void **out)
+{
+	(void)size;
+	(void)alignment;
+	(void)out;
+	return -EOPNOTSUPP;
+}
+
 /*
  * Not charged, which is what keeps it apart: a mapping that was touched has more
  * to it, all of which is copied each time that a part of it becomes PROT_NONE.
  */
-static int linux_map_own(size_t size, void **out)
+int chunk_os_map_base(size_t size, void **out)
 {
 	long got = chunk_low_map(&low_apart, size);
 
@@ -189,9 +198,9 @@ static int linux_map_own(size_t size, void **out)
  * Without MAP_NORESERVE the system would refuse more than it has memory. Both ends
  * of what is too large go; should that fail, all of it.
  */
-static int linux_reserve(size_t size, size_t alignment, void **out)
+int chunk_os_reserve(size_t size, size_t alignment, void **out)
 {
-	size_t more = size + alignment - chunk_os.caps.page_size;
+	size_t more = size + alignment - chunk_os_caps.page_size;
 	long got = chunk_sys_mmap(NULL, more, PROT_NONE, PRIVATE | MAP_NORESERVE);
 	size_t lead, trail;
 	char *addr;
@@ -214,12 +223,12 @@ static int linux_reserve(size_t size, size_t alignment, void **out)
 }
 
 /* Filters of system calls may say other things. */
-static bool linux_mapped(void *addr, size_t size)
+bool chunk_os_is_mapped(void *addr, size_t size)
 {
 	return sys(SYS_msync, addr, size, MS_ASYNC) != -ENOMEM;
 }
 
-static int linux_unmap(void *addr, size_t size)
+int chunk_os_unmap(void *addr, size_t size)
 {
 	return sys(SYS_munmap, addr, size);
 }
@@ -242,20 +251,22 @@ int chunk_linux_purge(void *addr, size_t size)
 }
 
 /* Older kernels do not know it. Other errors: it is not memory's fault alone. */
-static int linux_populate(void *addr, size_t size)
+int chunk_os_populate(void *addr, size_t size)
 {
 	int err = chunk_sys_madvise(addr, size, MADV_POPULATE_WRITE);
 
-	return err && err != -EINVAL ? -ENOMEM : err;
+	if (err == -EINVAL)
+		return -EOPNOTSUPP;
+	return err ? -ENOMEM : 0;
 }
 
 /* Most systems have huge pages only for who asks. */
-static void linux_want_huge(void *addr, size_t size)
+void chunk_os_want_huge(void *addr, size_t size)
 {
 	chunk_sys_madvise(addr, size, MADV_HUGEPAGE);
 }
 
-static int linux_purge(void *addr, size_t size)
+int chunk_os_purge(void *addr, size_t size)
 {
 	long got;
 
@@ -271,8 +282,8 @@ static int linux_purge(void *addr, size_t size)
 /* Free memory that nobody needs any more, locked or not. */
 static void discard(void *addr, size_t size)
 {
-	if (linux_purge(addr, size) && !sys(SYS_munlock, addr, size))
-		linux_purge(addr, size);
+	if (chunk_os_purge(addr, size) && !sys(SYS_munlock, addr, size))
+		chunk_os_purge(addr, size);
 }
 
 /*
@@ -290,14 +301,7 @@ static int replace_by_none(void *addr, size_t size)
 	return 0;
 }
 
-/**
- * chunk_linux_none() - replace memory by what traps
- * @addr: first byte
- * @size: bytes
- *
- * Return: 0, or -ENOMEM with the memory freed but accessible.
- */
-int chunk_linux_none(void *addr, size_t size)
+int chunk_os_decommit(void *addr, size_t size)
 {
 	atomic_store_explicit(&used_none, true, memory_order_relaxed);
 	if (!replace_by_none(addr, size))
@@ -306,33 +310,15 @@ int chunk_linux_none(void *addr, size_t size)
 	return -ENOMEM;
 }
 
-/**
- * chunk_linux_has_guards() - can pages be guarded without splitting a mapping?
- *
- * Return: whether chunk_linux_guard() works at all.
- */
-bool chunk_linux_has_guards(void)
+int chunk_os_guard(void *addr, size_t size)
 {
-	return have_guards;
-}
-
-/**
- * chunk_linux_guard() - free memory, and mark its pages so that they trap
- * @addr: first byte
- * @size: bytes
- *
- * Return: 0, -EINVAL where the kernel cannot, or where the memory is locked, or
- * another negative error number.
- */
-int chunk_linux_guard(void *addr, size_t size)
-{
-	if (!have_guards)
-		return -EINVAL;
+	if (!chunk_os_caps.can_guard)
+		return -EOPNOTSUPP;
 	return chunk_sys_madvise(addr, size, MADV_GUARD_INSTALL);
 }
 
 /**
- * chunk_linux_unguard() - undo chunk_linux_guard()
+ * chunk_linux_unguard() - undo chunk_os_guard()
  * @addr: first byte
  * @size: bytes
  *
@@ -340,12 +326,12 @@ int chunk_linux_guard(void *addr, size_t size)
  */
 int chunk_linux_unguard(void *addr, size_t size)
 {
-	if (!have_guards)
+	if (!chunk_os_caps.can_guard)
 		return 0;
 	return chunk_sys_madvise(addr, size, MADV_GUARD_REMOVE);
 }
 
-static int linux_commit(void *addr, size_t size)
+int chunk_os_commit(void *addr, size_t size)
 {
 	int err = chunk_linux_unguard(addr, size);
 
@@ -361,12 +347,12 @@ static int linux_commit(void *addr, size_t size)
  * Not by guards: of whole chunks they take longer than to replace a mapping, and
  * again when they are removed.
  */
-static int linux_retire(void *addr, size_t size)
+int chunk_os_decommit_extent(void *addr, size_t size)
 {
 	return replace_by_none(addr, size) ? -ENOMEM : 0;
 }
 
-static int linux_revive(void *addr, size_t size)
+int chunk_os_recommit_extent(void *addr, size_t size)
 {
 	if (sys(SYS_mprotect, addr, size, RW))
 		return -ENOMEM;
@@ -379,9 +365,9 @@ static int linux_revive(void *addr, size_t size)
  * to invalidate. That looks at the mapping alone; mincore(2), which would say it
  * as well, allocates a page.
  */
-static bool linux_untouched(void *addr)
+bool chunk_os_can_premap(void *addr)
 {
-	return !strict && !sys(SYS_msync, addr, (size_t)1,
+	return !chunk_os_caps.charges_on_map && !sys(SYS_msync, addr, (size_t)1,
 			       MS_ASYNC | MS_INVALIDATE);
 }
 
@@ -393,30 +379,30 @@ static bool wipes(void *page, size_t size)
 }
 
 /* In any order, by any thread: nothing is known yet. */
-static void *linux_map_forked(size_t *size)
+void *chunk_os_map_wiped(size_t *size)
 {
 	void *page;
 
 	*size = sysconf(_SC_PAGESIZE);
-	if (linux_map(NULL, *size, &page))
+	if (chunk_os_map(NULL, *size, &page))
 		return NULL;
 	if (wipes(page, *size))
 		return page;
-	linux_unmap(page, *size);
+	chunk_os_unmap(page, *size);
 	return NULL;
 }
 
-static unsigned int linux_process(void)
+unsigned int chunk_os_pid(void)
 {
 	return getpid();
 }
 
-static void linux_wait(atomic_uint *word, unsigned int value)
+void chunk_os_wait(atomic_uint *word, unsigned int value)
 {
 	sys(SYS_FUTEX, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 }
 
-static void linux_wake(atomic_uint *word)
+void chunk_os_wake(atomic_uint *word)
 {
 	sys(SYS_FUTEX, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
@@ -425,7 +411,7 @@ static void linux_wake(atomic_uint *word)
  * Not by getenv(): that may be a program's own, and shells' allocate. A program
  * that has more rights than its user takes no advice from the user.
  */
-static const char *linux_option(const char *name)
+const char *chunk_os_getenv(const char *name)
 {
 	size_t length = strlen(name);
 	char **at;
@@ -439,7 +425,7 @@ static const char *linux_option(const char *name)
 	return NULL;
 }
 
-static void linux_complain(const char *text, size_t length)
+void chunk_os_print(const char *text, size_t length)
 {
 	while (length) {
 		long written = sys(SYS_write, STDERR_FILENO, text, length);
@@ -472,10 +458,10 @@ static bool pretends(void *page, size_t size, int advice)
 /* Only trying tells: much is refused, and some success is a pretence. */
 static void probe(bool guards)
 {
-	size_t size = chunk_os.caps.page_size;
+	size_t size = chunk_os_caps.page_size;
 	void *page;
 
-	if (linux_map(NULL, size, &page))
+	if (chunk_os_map(NULL, size, &page))
 		return;
 	atomic_store_explicit(&have_names,
 			      !sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME,
@@ -483,10 +469,10 @@ static void probe(bool guards)
 			      memory_order_relaxed);
 	purge_ignored = pretends(page, size, MADV_DONTNEED) ||
 			pretends(page, size, MADV_DONTNEED_LOCKED);
-	have_guards = guards &&
-		      !chunk_sys_madvise(page, size, MADV_GUARD_INSTALL) &&
-		      traps(page);
-	linux_unmap(page, size);
+	chunk_os_caps.can_guard =
+		guards && !chunk_sys_madvise(page, size, MADV_GUARD_INSTALL) &&
+		traps(page);
+	chunk_os_unmap(page, size);
 }
 
 /* What a setting of the kernel is, or what it mostly is if that is a secret. */
@@ -520,56 +506,18 @@ static size_t most_mappings(void)
 	return all - all / 8;
 }
 
-/**
- * chunk_linux_is_strict() - is memory charged when it is mapped?
- *
- * Context: after the start.
- * Return: whether the system does not overcommit (vm.overcommit_memory is 2).
- */
-bool chunk_linux_is_strict(void)
+void chunk_os_init(bool guards)
 {
-	return strict;
-}
-
-static void linux_start(bool guards)
-{
-	strict = overcommit_is_strict();
-	chunk_os.caps = (struct chunk_caps) {
+	chunk_os_caps = (struct chunk_os_caps) {
 		.page_size = sysconf(_SC_PAGESIZE),
-		.partial_unmap = true,
+		.max_mappings = most_mappings(),
+		.max_guard_bytes = MOST_MARKED,
+		.can_unmap_partially = true,
+		.can_reserve = true,
+		.has_premap = true,
+		.has_huge_pages = true,
 		.zero_on_commit = true,
-		.huge_pages = true,
-		.most_mappings = most_mappings(),
-		.most_marked = MOST_MARKED,
-		.charges = strict,
+		.charges_on_map = overcommit_is_strict(),
 	};
 	probe(guards);
-	if (!have_guards)
-		chunk_os.guard = NULL;
 }
-
-struct chunk_os chunk_os = {
-	.name = "mmap",
-	.advice = "; a process may have more mappings by sysctl vm.max_map_count",
-	.start = linux_start,
-	.map = linux_map,
-	.map_own = linux_map_own,
-	.reserve = linux_reserve,
-	.mapped = linux_mapped,
-	.unmap = linux_unmap,
-	.commit = linux_commit,
-	.decommit = chunk_linux_none,
-	.guard = chunk_linux_guard,
-	.retire = linux_retire,
-	.revive = linux_revive,
-	.untouched = linux_untouched,
-	.populate = linux_populate,
-	.want_huge = linux_want_huge,
-	.purge = linux_purge,
-	.map_forked = linux_map_forked,
-	.process = linux_process,
-	.wait = linux_wait,
-	.wake = linux_wake,
-	.option = linux_option,
-	.complain = linux_complain,
-};

@@ -4,9 +4,6 @@
 
 #include "os.h"
 
-/**
- * chunk_os_abort() - end the process at once, so that it is known to have failed
- */
 void chunk_os_abort(void)
 {
 	abort();

@@ -28,8 +28,12 @@
 /* Long enough for who holds the lock, short enough to go unnoticed. */
 #define NAP_NANOSECONDS	50000
 
+struct chunk_os_caps chunk_os_caps;
+const char chunk_os_name[] = "mmap";
+const char chunk_os_mappings_advice[] = "";
+
 /* Without MAP_FIXED an address is a hint, and never replaces anything. */
-static int posix_map(void *addr, size_t size, void **out)
+int chunk_os_map(void *addr, size_t size, void **out)
 {
 	void *got = mmap(addr, size, RW, PRIVATE, -1, 0);
 
@@ -43,9 +47,22 @@ static int posix_map(void *addr, size_t size, void **out)
 	return 0;
 }
 
-static int posix_reserve(size_t size, size_t alignment, void **out)
+int chunk_os_map_aligned(size_t size, size_t alignment, void **out)
 {
-	size_t more = size + alignment - chunk_os.caps.page_size;
+	(void)size;
+	(void)alignment;
+	(void)out;
+	return -EOPNOTSUPP;
+}
+
+int chunk_os_map_base(size_t size, void **out)
+{
+	return chunk_os_map(NULL, size, out);
+}
+
+int chunk_os_reserve(size_t size, size_t alignment, void **out)
+{
+	size_t more = size + alignment - chunk_os_caps.page_size;
 	size_t lead, trail;
 	char *got, *addr;
 
@@ -65,12 +82,12 @@ static int posix_reserve(size_t size, size_t alignment, void **out)
 }
 
 /* Other errors are not about that. */
-static bool posix_mapped(void *addr, size_t size)
+bool chunk_os_is_mapped(void *addr, size_t size)
 {
 	return !msync(addr, size, MS_ASYNC) || errno != ENOMEM;
 }
 
-static int posix_unmap(void *addr, size_t size)
+int chunk_os_unmap(void *addr, size_t size)
 {
 	return munmap(addr, size) ? -errno : 0;
 }
@@ -82,39 +99,76 @@ static int replace(void *addr, size_t size, int prot)
 	return got == MAP_FAILED ? -ENOMEM : 0;
 }
 
-static int posix_commit(void *addr, size_t size)
+int chunk_os_commit(void *addr, size_t size)
 {
 	return mprotect(addr, size, RW) ? -ENOMEM : 0;
 }
 
-static int posix_purge(void *addr, size_t size)
+int chunk_os_purge(void *addr, size_t size)
 {
 	return replace(addr, size, RW);
 }
 
-static int posix_decommit(void *addr, size_t size)
+int chunk_os_decommit(void *addr, size_t size)
 {
 	if (!replace(addr, size, PROT_NONE))
 		return 0;
 	/* It cannot be more than a request, but then it takes no mapping. */
-	if (posix_purge(addr, size))
+	if (chunk_os_purge(addr, size))
 		madvise(addr, size, MADV_DONTNEED);
 	return -ENOMEM;
 }
 
-/* Wiping is not POSIX's. */
-static void *posix_map_forked(size_t *size)
+int chunk_os_guard(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+	return -EOPNOTSUPP;
+}
+
+int chunk_os_decommit_extent(void *addr, size_t size)
+{
+	return chunk_os_decommit(addr, size);
+}
+
+int chunk_os_recommit_extent(void *addr, size_t size)
+{
+	return chunk_os_commit(addr, size);
+}
+
+bool chunk_os_can_premap(void *addr)
+{
+	(void)addr;
+	return false;
+}
+
+int chunk_os_populate(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+	return -EOPNOTSUPP;
+}
+
+/* Systems that have huge pages use them unasked. */
+void chunk_os_want_huge(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+}
+
+/* POSIX has no way to wipe memory in a child. */
+void *chunk_os_map_wiped(size_t *size)
 {
 	*size = 0;
 	return NULL;
 }
 
-static unsigned int posix_process(void)
+unsigned int chunk_os_pid(void)
 {
 	return getpid();
 }
 
-static void posix_wait(atomic_uint *word, unsigned int value)
+void chunk_os_wait(atomic_uint *word, unsigned int value)
 {
 	struct timespec nap = { .tv_nsec = NAP_NANOSECONDS };
 
@@ -122,17 +176,17 @@ static void posix_wait(atomic_uint *word, unsigned int value)
 		nanosleep(&nap, NULL);
 }
 
-static void posix_wake(atomic_uint *word)
+void chunk_os_wake(atomic_uint *word)
 {
 	(void)word;
 }
 
-static const char *posix_option(const char *name)
+const char *chunk_os_getenv(const char *name)
 {
 	return getenv(name);
 }
 
-static void posix_complain(const char *text, size_t length)
+void chunk_os_print(const char *text, size_t length)
 {
 	while (length) {
 		ssize_t written = write(STDERR_FILENO, text, length);
@@ -147,31 +201,14 @@ static void posix_complain(const char *text, size_t length)
 	}
 }
 
-static void posix_start(bool guards)
+void chunk_os_init(bool guards)
 {
 	(void)guards;
-	chunk_os.caps = (struct chunk_caps) {
+	chunk_os_caps = (struct chunk_os_caps) {
 		.page_size = sysconf(_SC_PAGESIZE),
-		.partial_unmap = true,
+		.can_unmap_partially = true,
+		.can_reserve = true,
+		.has_huge_pages = true,
 		.zero_on_commit = true,
-		.huge_pages = true,
 	};
 }
-
-struct chunk_os chunk_os = {
-	.name = "mmap",
-	.start = posix_start,
-	.map = posix_map,
-	.reserve = posix_reserve,
-	.mapped = posix_mapped,
-	.unmap = posix_unmap,
-	.commit = posix_commit,
-	.decommit = posix_decommit,
-	.purge = posix_purge,
-	.map_forked = posix_map_forked,
-	.process = posix_process,
-	.wait = posix_wait,
-	.wake = posix_wake,
-	.option = posix_option,
-	.complain = posix_complain,
-};

@@ -19,6 +19,10 @@
 
 #define UNIT	CHUNK_TREE_UNIT
 
+struct chunk_os_caps chunk_os_caps;
+const char chunk_os_name[] = "windows";
+const char chunk_os_mappings_advice[] = "";
+
 struct chunk_windows chunk_windows = {
 	.alloc = VirtualAlloc,
 	.free = VirtualFree,
@@ -150,7 +154,7 @@ static int map_stalling(struct request *request)
 	return err;
 }
 
-static int windows_map(void *addr, size_t size, void **out)
+int chunk_os_map(void *addr, size_t size, void **out)
 {
 	struct request request = { .addr = addr, .size = size };
 	int err;
@@ -165,24 +169,29 @@ static int windows_map(void *addr, size_t size, void **out)
 	return 0;
 }
 
-static int windows_map_aligned(size_t size, size_t alignment, void **out)
+int chunk_os_map_aligned(size_t size, size_t alignment, void **out)
 {
 	struct request request = { .size = size, .alignment = alignment };
 	int err;
 
 	if (alignment <= granularity)
-		return windows_map(NULL, size, out);
+		return chunk_os_map(NULL, size, out);
 	if (!chunk_windows.alloc2)
-		return -ENODEV;
+		return -EOPNOTSUPP;
 	err = map_stalling(&request);
 	if (err)
-		return err == -ENOMEM ? -ENOMEM : -ENODEV;
+		return err == -ENOMEM ? -ENOMEM : -EOPNOTSUPP;
 	*out = request.addr;
 	return 0;
 }
 
+int chunk_os_map_base(size_t size, void **out)
+{
+	return chunk_os_map(NULL, size, out);
+}
+
 /* Address space is not what is waited for. */
-static int windows_reserve(size_t size, size_t alignment, void **out)
+int chunk_os_reserve(size_t size, size_t alignment, void **out)
 {
 	struct request request = {
 		.size = size, .alignment = alignment, .type = MEM_RESERVE,
@@ -192,7 +201,7 @@ static int windows_reserve(size_t size, size_t alignment, void **out)
 	if (alignment <= granularity)
 		request.alignment = 0;
 	else if (!chunk_windows.alloc2)
-		return -ENODEV;
+		return -EOPNOTSUPP;
 	err = allocate(&request);
 	if (err)
 		return -ENOMEM;
@@ -200,7 +209,7 @@ static int windows_reserve(size_t size, size_t alignment, void **out)
 	return 0;
 }
 
-static bool windows_mapped(void *addr, size_t size)
+bool chunk_os_is_mapped(void *addr, size_t size)
 {
 	MEMORY_BASIC_INFORMATION info;
 	char *at = addr, *end = at + size;
@@ -242,7 +251,7 @@ static bool is_whole(char *addr, size_t size)
 	return whole;
 }
 
-static int windows_unmap(void *addr, size_t size)
+int chunk_os_unmap(void *addr, size_t size)
 {
 	char *at = addr, *end = at + size;
 	int err = 0;
@@ -267,7 +276,7 @@ static size_t piece(const char *addr, size_t size)
 	return size < rest ? size : rest;
 }
 
-static int windows_commit(void *addr, size_t size)
+int chunk_os_commit(void *addr, size_t size)
 {
 	char *at = addr, *end = at + size;
 
@@ -278,7 +287,7 @@ static int windows_commit(void *addr, size_t size)
 	return 0;
 }
 
-static int windows_decommit(void *addr, size_t size)
+int chunk_os_decommit(void *addr, size_t size)
 {
 	char *at = addr, *end = at + size;
 	int err = 0;
@@ -295,7 +304,7 @@ static int windows_decommit(void *addr, size_t size)
  * and what is committed has to stay so. The system is told that the contents
  * may go; when they do, and with them their memory, is for it to say.
  */
-static int windows_purge(void *addr, size_t size)
+int chunk_os_purge(void *addr, size_t size)
 {
 	char *at = addr, *end = at + size;
 	DWORD before = GetLastError();
@@ -310,44 +319,68 @@ static int windows_purge(void *addr, size_t size)
 	return -EAGAIN;
 }
 
+int chunk_os_guard(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+	return -EOPNOTSUPP;
+}
+
+int chunk_os_decommit_extent(void *addr, size_t size)
+{
+	return chunk_os_decommit(addr, size);
+}
+
+int chunk_os_recommit_extent(void *addr, size_t size)
+{
+	return chunk_os_commit(addr, size);
+}
+
+bool chunk_os_can_premap(void *addr)
+{
+	(void)addr;
+	return false;
+}
+
+int chunk_os_populate(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+	return -EOPNOTSUPP;
+}
+
+/* There are none: see chunk_os_init(). */
+void chunk_os_want_huge(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+}
+
+unsigned int chunk_os_pid(void)
+{
+	return 0;
+}
+
 /* Nothing forks: what is ours at the start is ours for good. */
-static void *windows_map_forked(size_t *size)
+void *chunk_os_map_wiped(size_t *size)
 {
 	*size = 0;
 	return NULL;
 }
 
-static void windows_start(bool guards)
+void chunk_os_init(bool guards)
 {
 	SYSTEM_INFO info;
 
 	(void)guards;
 	GetSystemInfo(&info);
 	granularity = info.dwAllocationGranularity;
-	chunk_os.caps = (struct chunk_caps) {
+	/* Huge pages take a privilege, and cannot be decommitted. */
+	chunk_os_caps = (struct chunk_os_caps) {
 		.page_size = info.dwPageSize,
-		.partial_unmap = false,
+		.can_map_aligned = true,
+		.can_reserve = true,
 		.zero_on_commit = true,
-		/* They take a privilege, and cannot be decommitted. */
-		.huge_pages = false,
-		.stalls = true,
+		.waits_for_memory = true,
 	};
 }
-
-struct chunk_os chunk_os = {
-	.name = "windows",
-	.start = windows_start,
-	.map = windows_map,
-	.map_aligned = windows_map_aligned,
-	.reserve = windows_reserve,
-	.mapped = windows_mapped,
-	.unmap = windows_unmap,
-	.commit = windows_commit,
-	.decommit = windows_decommit,
-	.purge = windows_purge,
-	.map_forked = windows_map_forked,
-	.wait = chunk_windows_wait,
-	.wake = chunk_windows_wake,
-	.option = chunk_windows_option,
-	.complain = chunk_windows_complain,
-};

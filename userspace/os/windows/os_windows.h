@@ -27,9 +27,4 @@ struct chunk_windows {
 
 extern struct chunk_windows chunk_windows;
 
-void chunk_windows_wait(atomic_uint *word, unsigned int value);
-void chunk_windows_wake(atomic_uint *word);
-const char *chunk_windows_option(const char *name);
-void chunk_windows_complain(const char *text, size_t length);
-
 #endif /* OS_WINDOWS_H */

@@ -15,12 +15,7 @@
 static SRWLOCK waiting = SRWLOCK_INIT;
 static CONDITION_VARIABLE woken = CONDITION_VARIABLE_INIT;
 
-/**
- * chunk_windows_wait() - sleep while a word has a value, or less long
- * @word:  the word
- * @value: the value
- */
-void chunk_windows_wait(atomic_uint *word, unsigned int value)
+void chunk_os_wait(atomic_uint *word, unsigned int value)
 {
 	DWORD before = GetLastError();
 
@@ -31,13 +26,8 @@ void chunk_windows_wait(atomic_uint *word, unsigned int value)
 	SetLastError(before);
 }
 
-/**
- * chunk_windows_wake() - wake who waits on a word
- * @word: the word, which has another value by now
- *
- * Wakes those of other words, too: they look again.
- */
-void chunk_windows_wake(atomic_uint *word)
+/* Wakes those who wait on other words, too: they look again. */
+void chunk_os_wake(atomic_uint *word)
 {
 	DWORD before = GetLastError();
 
@@ -49,14 +39,7 @@ void chunk_windows_wake(atomic_uint *word)
 	SetLastError(before);
 }
 
-/**
- * chunk_windows_option() - a variable of the environment
- * @name: its name; only one is ever asked for
- *
- * Context: at the start.
- * Return: its value, constant, or NULL.
- */
-const char *chunk_windows_option(const char *name)
+const char *chunk_os_getenv(const char *name)
 {
 	static char value[OPTION_LENGTH + 1];
 	DWORD before = GetLastError();
@@ -66,12 +49,7 @@ const char *chunk_windows_option(const char *name)
 	return length && length < sizeof(value) ? value : NULL;
 }
 
-/**
- * chunk_windows_complain() - tell a person, on standard error
- * @text:   what
- * @length: characters
- */
-void chunk_windows_complain(const char *text, size_t length)
+void chunk_os_print(const char *text, size_t length)
 {
 	DWORD before = GetLastError();
 	HANDLE to = GetStdHandle(STD_ERROR_HANDLE);
@@ -86,11 +64,7 @@ void chunk_windows_complain(const char *text, size_t length)
 	SetLastError(before);
 }
 
-/**
- * chunk_os_abort() - end the process at once, so that it is known to have failed
- *
- * The C library's abort() has words of its own to say, or a window to open.
- */
+/* The C library's abort() has words of its own to say, or a window to open. */
 void chunk_os_abort(void)
 {
 	RaiseFailFastException(NULL, NULL, 0);

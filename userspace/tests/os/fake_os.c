@@ -22,7 +22,13 @@ struct fake_os fake = {
 	.page = 65536,
 	.partial = true,
 	.most = ARENA,
+	.unmap_error = -ENOMEM,
+	.populate_error = -EOPNOTSUPP,
 };
+
+struct chunk_os_caps chunk_os_caps;
+const char chunk_os_name[] = "fake";
+const char chunk_os_mappings_advice[] = "";
 
 static char *arena;
 static unsigned char state[ARENA / SMALLEST];
@@ -123,7 +129,7 @@ static char *find_place(size_t size)
 	return NULL;
 }
 
-static int fake_map(void *addr, size_t size, void **out)
+int chunk_os_map(void *addr, size_t size, void **out)
 {
 	char *place = addr;
 
@@ -157,7 +163,7 @@ static bool is_one_mapping(const void *addr, size_t size)
 	return true;
 }
 
-static int fake_unmap(void *addr, size_t size)
+int chunk_os_unmap(void *addr, size_t size)
 {
 	bool fail = fails(FAKE_UNMAP, addr, size);
 
@@ -165,7 +171,7 @@ static int fake_unmap(void *addr, size_t size)
 	expect(fake.partial || is_one_mapping(addr, size));
 	if (fail) {
 		unmap_failed = true;
-		return -ENOMEM;
+		return fake.unmap_error;
 	}
 	fake_release(addr, size);
 	return 0;
@@ -187,7 +193,7 @@ static void commit_pages(size_t page, size_t count)
 	}
 }
 
-static int fake_commit(void *addr, size_t size)
+int chunk_os_commit(void *addr, size_t size)
 {
 	bool fail = fails(FAKE_COMMIT, addr, size);
 
@@ -197,7 +203,7 @@ static int fake_commit(void *addr, size_t size)
 	return fail ? -ENOMEM : 0;
 }
 
-static int fake_decommit(void *addr, size_t size)
+int chunk_os_decommit(void *addr, size_t size)
 {
 	bool fail = fails(FAKE_DECOMMIT, addr, size);
 
@@ -209,7 +215,7 @@ static int fake_decommit(void *addr, size_t size)
 	return fail ? -ENOMEM : 0;
 }
 
-static int fake_purge(void *addr, size_t size)
+int chunk_os_purge(void *addr, size_t size)
 {
 	bool fail = fails(FAKE_PURGE, addr, size);
 
@@ -221,85 +227,124 @@ static int fake_purge(void *addr, size_t size)
 	return 0;
 }
 
-static void *fake_map_forked(size_t *size)
+void *chunk_os_map_wiped(size_t *size)
 {
 	*size = 0;
 	return NULL;
 }
 
-static unsigned int fake_process(void)
+unsigned int chunk_os_pid(void)
 {
-	return getpid();
+	return fake.no_forks ? 0 : getpid();
 }
 
-static void fake_wait(atomic_uint *word, unsigned int value)
+void chunk_os_wait(atomic_uint *word, unsigned int value)
 {
 	(void)word;
 	(void)value;
 	usleep(100);
 }
 
-static void fake_wake(atomic_uint *word)
+void chunk_os_wake(atomic_uint *word)
 {
 	(void)word;
 }
 
-static const char *fake_option(const char *name)
+const char *chunk_os_getenv(const char *name)
 {
 	(void)name;
 	return fake.options;
 }
 
-static void fake_complain(const char *text, size_t length)
+void chunk_os_print(const char *text, size_t length)
 {
 	fake.complaints++;
+	if (length < sizeof(fake.message)) {
+		memcpy(fake.message, text, length);
+		fake.message[length] = '\0';
+	}
 	/* There is much of that where unmapping fails. */
 	if (!memmem(text, length, ": unmap(", 8) &&
 	    write(STDERR_FILENO, text, length) < 0)
 		abort();
 }
 
-static void fake_start(bool guards)
+int chunk_os_map_aligned(size_t size, size_t alignment, void **out)
+{
+	(void)size;
+	(void)alignment;
+	(void)out;
+	return -EOPNOTSUPP;
+}
+
+int chunk_os_map_base(size_t size, void **out)
+{
+	return chunk_os_map(NULL, size, out);
+}
+
+int chunk_os_reserve(size_t size, size_t alignment, void **out)
+{
+	(void)size;
+	(void)alignment;
+	(void)out;
+	return -EOPNOTSUPP;
+}
+
+bool chunk_os_is_mapped(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+	return true;
+}
+
+int chunk_os_guard(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+	return -EOPNOTSUPP;
+}
+
+int chunk_os_decommit_extent(void *addr, size_t size)
+{
+	return chunk_os_decommit(addr, size);
+}
+
+int chunk_os_recommit_extent(void *addr, size_t size)
+{
+	return chunk_os_commit(addr, size);
+}
+
+bool chunk_os_can_premap(void *addr)
+{
+	(void)addr;
+	return false;
+}
+
+int chunk_os_populate(void *addr, size_t size)
+{
+	(void)addr;
+	expect(size);
+	fake.populates++;
+	return fake.populate_error;
+}
+
+void chunk_os_want_huge(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+}
+
+void chunk_os_init(bool guards)
 {
 	(void)guards;
-	chunk_os.caps = (struct chunk_caps) {
+	chunk_os_caps = (struct chunk_os_caps) {
 		.page_size = fake.page,
-		.partial_unmap = fake.partial,
+		.can_unmap_partially = fake.partial,
+		.has_huge_pages = !fake.no_huge,
 		.zero_on_commit = true,
-		.huge_pages = !fake.no_huge,
-		.stalls = fake.stalls,
+		.waits_for_memory = fake.stalls,
 	};
 }
-
-static int no_open(void)
-{
-	return -ENOENT;
-}
-
-static void no_close(void)
-{
-}
-
-const struct chunk_device chunk_device = {
-	.open = no_open,
-	.close = no_close,
-};
-
-struct chunk_os chunk_os = {
-	.name = "fake",
-	.start = fake_start,
-	.map = fake_map,
-	.unmap = fake_unmap,
-	.commit = fake_commit,
-	.decommit = fake_decommit,
-	.purge = fake_purge,
-	.map_forked = fake_map_forked,
-	.process = fake_process,
-	.wait = fake_wait,
-	.wake = fake_wake,
-	.option = fake_option,
-	.complain = fake_complain,
-};
 
 /**
  * fake_take() - somebody else maps a place

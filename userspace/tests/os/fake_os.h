@@ -23,10 +23,14 @@ enum fake_call { FAKE_MAP, FAKE_UNMAP, FAKE_COMMIT, FAKE_DECOMMIT, FAKE_PURGE };
  * @page:      page size; to be set before the first call
  * @partial:   any part of mappings can be unmapped
  * @no_huge:   there are no huge pages; to be set before the first call
+ * @no_forks:  processes do not fork
  * @stalls:    memory may come that was refused; to be set before the first call
  * @options:   CHUNK_OPTIONS; to be set before the first call
  * @bottom_up: maps at the lowest place instead of the highest
  * @fail_at:   for each call, which one fails, from 1; 0: none
+ * @unmap_error: what FAKE_UNMAP fails with
+ * @populate_error: what populating fails with, or 0
+ * @populates: how often it was asked for
  * @fail_from: for each call, which one and all later fail; 0: none
  * @odds:      fail one call in so many, at random; 0: none
  * @seed:      of what is random
@@ -35,15 +39,20 @@ enum fake_call { FAKE_MAP, FAKE_UNMAP, FAKE_COMMIT, FAKE_DECOMMIT, FAKE_PURGE };
  * @lost:      bytes that are mapped and not libchunk's any more
  * @most:      no more bytes than that can be mapped
  * @complaints: lines that somebody should read
+ * @message:   the last of them
  * @before:    called at the beginning of a primitive, with its range
  */
 struct fake_os {
 	size_t page;
 	bool partial;
 	bool no_huge;
+	bool no_forks;
 	bool stalls;
 	const char *options;
 	bool bottom_up;
+	int unmap_error;
+	int populate_error;
+	unsigned int populates;
 	unsigned long fail_at[FAKE_CALLS];
 	unsigned long fail_from[FAKE_CALLS];
 	unsigned int odds;
@@ -53,6 +62,7 @@ struct fake_os {
 	size_t lost;
 	size_t most;
 	unsigned int complaints;
+	char message[256];
 	void (*before)(enum fake_call call, void *addr, size_t size);
 };
 

@@ -10,18 +10,6 @@
 #include "common.h"
 #include "fake_os.h"
 #include "fake_work.h"
-#include "os.h"
-
-static int populate_answer;
-static unsigned int populate_calls;
-
-static int answering_populate(void *addr, size_t size)
-{
-	(void)addr;
-	expect(size);
-	populate_calls++;
-	return populate_answer;
-}
 
 /* Pages are touched where the system does not populate; contents stay. */
 static void populates_by_hand(void)
@@ -44,10 +32,7 @@ static void cannot_populate(void)
 {
 	fake.page = page_size();
 	populates_by_hand();
-	chunk_os.populate = answering_populate;
-	populate_answer = -EINVAL;
-	populates_by_hand();
-	expect_equal(populate_calls, 2);
+	expect_equal(fake.populates, 2);
 	expect_none_lost();
 }
 
@@ -58,8 +43,7 @@ static void no_memory_to_populate(void)
 
 	scribble(chunk, 2 * MIB);
 	before = stats_now();
-	chunk_os.populate = answering_populate;
-	populate_answer = -ENOMEM;
+	fake.populate_error = -ENOMEM;
 	errno = 0;
 	expect(!chunk_alloc_populated(4 * MIB, MIB));
 	expect_equal(errno, ENOMEM);
@@ -69,7 +53,7 @@ static void no_memory_to_populate(void)
 	expect_equal(errno, ENOMEM);
 	expect_equal(chunk[0], 1);
 	expect_none_lost();
-	populate_answer = 0;
+	fake.populate_error = 0;
 	expect(chunk_alloc_populated(4 * MIB, MIB));
 	expect(pages_populate(chunk, 2 * MIB));
 	expect_none_lost();
@@ -77,25 +61,9 @@ static void no_memory_to_populate(void)
 
 static void no_processes(void)
 {
-	chunk_os.process = NULL;
+	fake.no_forks = true;
 	work(400);
 	work_off();
-}
-
-static char message[256];
-
-static void keep_message(const char *text, size_t length)
-{
-	expect(length < sizeof(message));
-	memcpy(message, text, length);
-	message[length] = '\0';
-}
-
-static int unheard_of(void *addr, size_t size)
-{
-	(void)addr;
-	(void)size;
-	return -3999;
 }
 
 /* An error that has no name is given by its number. */
@@ -104,13 +72,14 @@ static void unnamed_error(void)
 	char *page = pages_map(NULL, fake.page);
 
 	expect(page);
-	chunk_os.unmap = unheard_of;
-	chunk_os.complain = keep_message;
+	fake.unmap_error = -3999;
+	fake.fail_from[FAKE_UNMAP] = 1;
 	errno = EXDEV;
 	pages_unmap(page, fake.page);
 	expect_equal(errno, EXDEV);
-	tap_note("%s", message);
-	expect(strstr(message, "pages_unmap") && strstr(message, "3999"));
+	tap_note("%s", fake.message);
+	expect(strstr(fake.message, "pages_unmap") &&
+	       strstr(fake.message, "3999"));
 }
 
 /* Those that could be are committed, and each says which it is. */
