@@ -14,7 +14,7 @@
 #include "extents.h"
 #include "os.h"
 #include "os_linux.h"
-#include "pieces.h"
+#include "partial_chunks.h"
 
 #define UNIT	CHUNK_TREE_UNIT
 

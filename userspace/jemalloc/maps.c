@@ -20,7 +20,7 @@
 #include "maps.h"
 #include "os.h"
 #include "os_linux.h"
-#include "pieces.h"
+#include "partial_chunks.h"
 
 #define UNIT		CHUNK_TREE_UNIT
 #define HUGE_PAGE	((size_t)2 << 20)

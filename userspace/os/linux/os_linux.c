@@ -18,7 +18,7 @@
 
 #include "os.h"
 #include "os_linux.h"
-#include "os_low.h"
+#include "address_limit.h"
 
 /* Newer than the C library's headers. */
 #ifndef MADV_GUARD_INSTALL

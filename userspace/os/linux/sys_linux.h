@@ -36,11 +36,11 @@
 
 /* CHUNK_LOW_HINTS: where to look for low addresses, for struct chunk_low. */
 #if defined(__sparc__) && defined(__arch64__)
-#include "sys_linux_sparc64.h"
+#include "address_limit_sparc64.h"
 #elif defined(__ia64__)
-#include "sys_linux_ia64.h"
+#include "address_limit_ia64.h"
 #else
-#include "sys_linux_anywhere.h"
+#include "address_limit_none.h"
 #endif
 
 /* 32-bit systems made since 2038 came into sight lack the old call. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Addresses whose high 17 bits are clear: see os_low.h. */
+/* Addresses whose high 17 bits are clear: see address_limit.h. */
 #include <errno.h>
 
-#include "os_low.h"
+#include "address_limit.h"
 
 static bool is_error(long addr)
 {

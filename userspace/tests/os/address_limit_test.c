@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common.h"
-#include "os_low.h"
+#include "address_limit.h"
 
 #define FROM	0x0000070000000000
 #define TO	0x0000800000000000

@@ -20,7 +20,7 @@
 #include "chunk.h"
 #include "chunk_internal.h"
 #include "chunk_state.h"
-#include "pieces.h"
+#include "partial_chunks.h"
 
 /**
  * struct piece - an entry of the table
