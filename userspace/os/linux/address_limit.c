@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Addresses whose high 17 bits are clear: see address_limit.h. */
+/* The address limit of 47 bits: see address_limit.h. */
 #include <errno.h>
 
 #include "address_limit.h"
@@ -10,88 +10,90 @@ static bool is_error(long addr)
 }
 
 /**
- * chunk_low_holds() - is a range where it may be?
- * @low:  the rule
- * @addr: first byte
- * @size: bytes, at least one
+ * chunk_address_limit_allows() - test if a range lies below the limit
+ * @limit: the limit
+ * @addr:  first byte
+ * @size:  bytes, at least one
  *
- * Return: always true where there is no rule.
+ * Return: true if it does, or if this machine needs no search.
  */
-bool chunk_low_holds(const struct chunk_low *low, const void *addr,
-		     size_t size)
+bool chunk_address_limit_allows(const struct chunk_address_limit *limit,
+				const void *addr, size_t size)
 {
 	uint64_t last = (uintptr_t)addr + size - 1;
 
-	return !low->to ||
-	       (last >= (uintptr_t)addr && !(last >> CHUNK_LOW_BITS));
+	return !limit->to || (last >= (uintptr_t)addr &&
+			      !(last >> CHUNK_ADDRESS_BITS));
 }
 
-/* One hint: -EEXIST if the kernel chose a place that is too high. */
-static long try_hint(struct chunk_low *low, uintptr_t hint, size_t size)
+/* Try one hint. Return -EEXIST if the kernel chose a place beyond the limit. */
+static long try_hint(struct chunk_address_limit *limit, uintptr_t hint,
+		     size_t size)
 {
-	long got = low->map((void *)hint, size);
+	long got = limit->map((void *)hint, size);
 
-	if (is_error(got) || chunk_low_holds(low, (void *)got, size))
+	if (is_error(got) ||
+	    chunk_address_limit_allows(limit, (void *)got, size))
 		return got;
-	low->unmap((void *)got, size);
+	limit->unmap((void *)got, size);
 	return -EEXIST;
 }
 
-/* The kernel may also have found a place below all hints. */
-static void go_on_after(struct chunk_low *low, uintptr_t end)
+/* Note where to go on, unless the kernel found a place below all hints. */
+static void go_on_after(struct chunk_address_limit *limit, uintptr_t end)
 {
-	if (end <= low->from)
+	if (end <= limit->from)
 		return;
-	end += -(end - (uintptr_t)low->from) % low->step;
-	atomic_store_explicit(&low->next, end, memory_order_relaxed);
+	end += -(end - (uintptr_t)limit->from) % limit->step;
+	atomic_store_explicit(&limit->next, end, memory_order_relaxed);
 }
 
-/* The hints from @at to @end, until one serves or memory is out. */
-static long scan(struct chunk_low *low, uintptr_t at, uintptr_t end,
+/* Try the hints from @at to @end until one succeeds or memory is out. */
+static long scan(struct chunk_address_limit *limit, uintptr_t at, uintptr_t end,
 		 size_t size)
 {
 	long got = -ENOMEM;
 
-	for (; at < end; at += low->step) {
-		got = try_hint(low, at, size);
+	for (; at < end; at += limit->step) {
+		got = try_hint(limit, at, size);
 		if (got != -EEXIST)
 			break;
 		got = -ENOMEM;
 	}
 	if (!is_error(got))
-		go_on_after(low, (uintptr_t)got + size);
+		go_on_after(limit, (uintptr_t)got + size);
 	return got;
 }
 
 /**
- * chunk_low_map() - map memory, as low as the rule says
- * @low:  the rule
- * @size: bytes, a multiple of the page size
+ * chunk_address_limit_map() - map memory below the limit
+ * @limit: the limit
+ * @size:  bytes, a multiple of the page size
  *
- * A scan goes on where the last one found something, and begins anew at the
- * end, so that neighbours take one try each.
+ * A scan starts where the last one succeeded, so that neighbours take one try
+ * each, and starts over when it has reached the end.
  *
  * Return: the address, or a negative error number.
  */
-long chunk_low_map(struct chunk_low *low, size_t size)
+long chunk_address_limit_map(struct chunk_address_limit *limit, size_t size)
 {
-	uintptr_t from = low->from, next, end;
+	uintptr_t from = limit->from, next, end;
 	long got;
 
-	if (!low->to)
-		return low->map(NULL, size);
-	if (size > low->to - low->from)
+	if (!limit->to)
+		return limit->map(NULL, size);
+	if (size > limit->to - limit->from)
 		return -ENOMEM;
-	if (!low->step) {
-		got = try_hint(low, from, size);
+	if (!limit->step) {
+		got = try_hint(limit, from, size);
 		return got == -EEXIST ? -ENOMEM : got;
 	}
-	end = low->to - size + 1;
-	next = atomic_load_explicit(&low->next, memory_order_relaxed);
+	end = limit->to - size + 1;
+	next = atomic_load_explicit(&limit->next, memory_order_relaxed);
 	if (next < from || next >= end)
 		next = from;
-	got = scan(low, next, end, size);
+	got = scan(limit, next, end, size);
 	if (got == -ENOMEM && next > from)
-		got = scan(low, from, next, size);
+		got = scan(limit, from, next, size);
 	return got;
 }

@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses whose high 17 bits are clear, on machines whose kernel hands out
- * others: engines of scripting languages keep types in those bits.
+ * The address limit of 47 bits: engines of scripting languages keep types in the
+ * high 17 bits of pointers. Most kernels never map beyond it unless asked; for the
+ * others the search takes hints.
  */
-#ifndef OS_LOW_H
-#define OS_LOW_H
+#ifndef ADDRESS_LIMIT_H
+#define ADDRESS_LIMIT_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* The bits of an address that may be set. */
-#define CHUNK_LOW_BITS	47
+/* Bits of an address that may be set */
+#define CHUNK_ADDRESS_BITS	47
 
 /**
- * struct chunk_low - how low addresses are found
- * @map:   map memory near a hint, or anywhere if that is NULL; its address, or a
- *         negative error number
- * @unmap: undo that
- * @from:  the first hint
- * @to:    no mapping reaches beyond; 0: there is no rule here
- * @step:  from one hint to the next; 0: there is only the one
- * @next:  where to go on looking: @from is full up to there, or was
+ * struct chunk_address_limit - search for addresses below the limit
+ * @map:   maps memory near a hint, or anywhere if that is NULL; returns its
+ *         address or a negative error number
+ * @unmap: undoes @map
+ * @from:  first hint
+ * @to:    end of the last mapping at most; 0: this machine needs no search
+ * @step:  bytes from one hint to the next; 0: only @from is tried
+ * @next:  hint to try first: from @from up to it memory was found taken
  */
-struct chunk_low {
+struct chunk_address_limit {
 	long (*map)(void *hint, size_t size);
 	void (*unmap)(void *addr, size_t size);
 	uint64_t from;
@@ -33,8 +34,8 @@ struct chunk_low {
 	atomic_uintptr_t next;
 };
 
-long chunk_low_map(struct chunk_low *low, size_t size);
-bool chunk_low_holds(const struct chunk_low *low, const void *addr,
-		     size_t size);
+long chunk_address_limit_map(struct chunk_address_limit *limit, size_t size);
+bool chunk_address_limit_allows(const struct chunk_address_limit *limit,
+				const void *addr, size_t size);
 
-#endif /* OS_LOW_H */
+#endif /* ADDRESS_LIMIT_H */

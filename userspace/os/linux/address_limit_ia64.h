@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Itanium: a kernel that is told a low address goes on from there, so one hint is
- * enough; what it answers is looked at.
+ * Itanium: the kernel searches upwards from a hint, so one hint is enough. The
+ * result is checked.
  */
-#ifndef SYS_LINUX_LOW_H
-#define SYS_LINUX_LOW_H
+#ifndef ADDRESS_LIMIT_HINTS_H
+#define ADDRESS_LIMIT_HINTS_H
 
-#define CHUNK_LOW_HINTS							\
+#define CHUNK_ADDRESS_HINTS						\
 	.from = 0x0000070000000000, .to = 0x0000800000000000, .step = 0
 
-#endif /* SYS_LINUX_LOW_H */
+#endif /* ADDRESS_LIMIT_HINTS_H */

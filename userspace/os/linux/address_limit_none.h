@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Most machines: memory is welcome wherever the kernel maps it. */
-#ifndef SYS_LINUX_LOW_H
-#define SYS_LINUX_LOW_H
+/* Most machines: the kernel maps below the address limit by itself. */
+#ifndef ADDRESS_LIMIT_HINTS_H
+#define ADDRESS_LIMIT_HINTS_H
 
-#define CHUNK_LOW_HINTS	.to = 0
+#define CHUNK_ADDRESS_HINTS	.to = 0
 
-#endif /* SYS_LINUX_LOW_H */
+#endif /* ADDRESS_LIMIT_HINTS_H */

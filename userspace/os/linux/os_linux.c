@@ -122,7 +122,7 @@ static long map_near(void *hint, size_t size)
 	return chunk_sys_mmap(hint, size, RW, PRIVATE);
 }
 
-static long map_near_apart(void *hint, size_t size)
+static long map_near_base(void *hint, size_t size)
 {
 	return chunk_sys_mmap(hint, size, RW, PRIVATE | MAP_NORESERVE);
 }
@@ -132,24 +132,24 @@ static void unmap_quietly(void *addr, size_t size)
 	sys(SYS_munmap, addr, size);
 }
 
-static struct chunk_low low = {
+static struct chunk_address_limit limit = {
 	.map = map_near,
 	.unmap = unmap_quietly,
-	CHUNK_LOW_HINTS,
+	CHUNK_ADDRESS_HINTS,
 };
 
 /* For bookkeeping */
-static struct chunk_low low_apart = {
-	.map = map_near_apart,
+static struct chunk_address_limit limit_base = {
+	.map = map_near_base,
 	.unmap = unmap_quietly,
-	CHUNK_LOW_HINTS,
+	CHUNK_ADDRESS_HINTS,
 };
 
 static long map_at(void *addr, size_t size)
 {
 	long got;
 
-	if (!chunk_low_holds(&low, addr, size))
+	if (!chunk_address_limit_allows(&limit, addr, size))
 		return -ENOMEM;
 	/* Where the flag is unknown the address is a hint. */
 	got = chunk_sys_mmap(addr, size, RW, PRIVATE | MAP_FIXED_NOREPLACE);
@@ -161,7 +161,7 @@ static long map_at(void *addr, size_t size)
 
 int chunk_os_map(void *addr, size_t size, void **out)
 {
-	long got = addr ? map_at(addr, size) : chunk_low_map(&low, size);
+	long got = addr ? map_at(addr, size) : chunk_address_limit_map(&limit, size);
 
 	/* Also when it may not be locked, which is EAGAIN, or not be there. */
 	if (failed(got))
@@ -185,7 +185,7 @@ int chunk_os_map_aligned(size_t size, size_t alignment, void **out)
  */
 int chunk_os_map_base(size_t size, void **out)
 {
-	long got = chunk_low_map(&low_apart, size);
+	long got = chunk_address_limit_map(&limit_base, size);
 
 	if (failed(got))
 		return -ENOMEM;
@@ -210,7 +210,7 @@ int chunk_os_reserve(size_t size, size_t alignment, void **out)
 	lead = -(uintptr_t)got & (alignment - 1);
 	trail = more - lead - size;
 	addr = (char *)got + lead;
-	if (!chunk_low_holds(&low, addr, size) ||
+	if (!chunk_address_limit_allows(&limit, addr, size) ||
 	    (lead && sys(SYS_munmap, (void *)got, lead)) ||
 	    (trail && sys(SYS_munmap, addr + size, trail))) {
 		unmap_quietly((void *)got, more);

@@ -34,7 +34,7 @@
 #include "sys_linux_mmap.h"
 #endif
 
-/* CHUNK_LOW_HINTS: where to look for low addresses, for struct chunk_low. */
+/* CHUNK_ADDRESS_HINTS: initial members of struct chunk_address_limit */
 #if defined(__sparc__) && defined(__arch64__)
 #include "address_limit_sparc64.h"
 #elif defined(__ia64__)
