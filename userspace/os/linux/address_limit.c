@@ -3,11 +3,7 @@
 #include <errno.h>
 
 #include "address_limit.h"
-
-static bool is_error(long addr)
-{
-	return addr < 0 && addr >= -4095;
-}
+#include "os_unix.h"
 
 /**
  * chunk_address_limit_allows() - test if a range lies below the limit
@@ -32,7 +28,7 @@ static long try_hint(struct chunk_address_limit *limit, uintptr_t hint,
 {
 	long got = limit->map((void *)hint, size);
 
-	if (is_error(got) ||
+	if (chunk_unix_failed(got) ||
 	    chunk_address_limit_allows(limit, (void *)got, size))
 		return got;
 	limit->unmap((void *)got, size);
@@ -60,7 +56,7 @@ static long scan(struct chunk_address_limit *limit, uintptr_t at, uintptr_t end,
 			break;
 		got = -ENOMEM;
 	}
-	if (!is_error(got))
+	if (!chunk_unix_failed(got))
 		go_on_after(limit, (uintptr_t)got + size);
 	return got;
 }

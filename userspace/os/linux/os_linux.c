@@ -18,6 +18,7 @@
 
 #include "os.h"
 #include "os_linux.h"
+#include "os_unix.h"
 #include "address_limit.h"
 
 /* Newer than the C library's headers. */
@@ -97,11 +98,6 @@ int chunk_sys_madvise(void *addr, size_t size, int advice)
 	return err;
 }
 
-static bool failed(long addr)
-{
-	return addr < 0 && addr >= -4095;
-}
-
 /**
  * chunk_linux_name() - name memory in /proc/PID/maps
  * @addr: first byte
@@ -153,7 +149,7 @@ static long map_at(void *addr, size_t size)
 		return -ENOMEM;
 	/* Where the flag is unknown the address is a hint. */
 	got = chunk_sys_mmap(addr, size, RW, PRIVATE | MAP_FIXED_NOREPLACE);
-	if (failed(got) || (void *)got == addr)
+	if (chunk_unix_failed(got) || (void *)got == addr)
 		return got;
 	unmap_quietly((void *)got, size);
 	return -EEXIST;
@@ -164,19 +160,11 @@ int chunk_os_map(void *addr, size_t size, void **out)
 	long got = addr ? map_at(addr, size) : chunk_address_limit_map(&limit, size);
 
 	/* Also when it may not be locked, which is EAGAIN, or not be there. */
-	if (failed(got))
+	if (chunk_unix_failed(got))
 		return got == -EEXIST ? -EEXIST : -ENOMEM;
 	*out = (void *)got;
 	chunk_linux_name(*out, size, name_used);
 	return 0;
-}
-
-int chunk_os_map_aligned(size_t size, size_t alignment, void **out)
-{
-	(void)size;
-	(void)alignment;
-	(void)out;
-	return -EOPNOTSUPP;
 }
 
 /*
@@ -187,50 +175,28 @@ int chunk_os_map_base(size_t size, void **out)
 {
 	long got = chunk_address_limit_map(&limit_base, size);
 
-	if (failed(got))
+	if (chunk_unix_failed(got))
 		return -ENOMEM;
 	*out = (void *)got;
 	chunk_linux_name(*out, size, name_used);
 	return 0;
 }
 
-/*
- * Without MAP_NORESERVE the system would refuse more than it has memory. Both ends
- * of what is too large go; should that fail, all of it.
- */
+/* Without MAP_NORESERVE the system would refuse more than it has memory. */
 int chunk_os_reserve(size_t size, size_t alignment, void **out)
 {
-	size_t more = size + alignment - chunk_os_caps.page_size;
-	long got = chunk_sys_mmap(NULL, more, PROT_NONE, PRIVATE | MAP_NORESERVE);
-	size_t lead, trail;
-	char *addr;
+	void *addr;
 
-	if (failed(got))
+	if (chunk_unix_reserve(size, alignment, &addr))
 		return -ENOMEM;
-	lead = -(uintptr_t)got & (alignment - 1);
-	trail = more - lead - size;
-	addr = (char *)got + lead;
-	if (!chunk_address_limit_allows(&limit, addr, size) ||
-	    (lead && sys(SYS_munmap, (void *)got, lead)) ||
-	    (trail && sys(SYS_munmap, addr + size, trail))) {
-		unmap_quietly((void *)got, more);
+	if (!chunk_address_limit_allows(&limit, addr, size)) {
+		unmap_quietly(addr, size);
 		return -ENOMEM;
 	}
 	atomic_store_explicit(&used_none, true, memory_order_relaxed);
 	chunk_linux_name(addr, size, name_decommitted);
 	*out = addr;
 	return 0;
-}
-
-/* Filters of system calls may say other things. */
-bool chunk_os_is_mapped(void *addr, size_t size)
-{
-	return sys(SYS_msync, addr, size, MS_ASYNC) != -ENOMEM;
-}
-
-int chunk_os_unmap(void *addr, size_t size)
-{
-	return sys(SYS_munmap, addr, size);
 }
 
 /**
@@ -273,7 +239,7 @@ int chunk_os_purge(void *addr, size_t size)
 	if (!purge_ignored)
 		return chunk_linux_purge(addr, size);
 	got = chunk_sys_mmap(addr, size, RW, PRIVATE | MAP_FIXED);
-	if (failed(got))
+	if (chunk_unix_failed(got))
 		return got;
 	chunk_linux_name(addr, size, name_used);
 	return 0;
@@ -295,7 +261,7 @@ static int replace_by_none(void *addr, size_t size)
 {
 	long got = chunk_sys_mmap(addr, size, PROT_NONE, PRIVATE | MAP_FIXED);
 
-	if (failed(got))
+	if (chunk_unix_failed(got))
 		return got;
 	chunk_linux_name(addr, size, name_decommitted);
 	return 0;
@@ -392,11 +358,6 @@ void *chunk_os_map_wiped(size_t *size)
 	return NULL;
 }
 
-unsigned int chunk_os_pid(void)
-{
-	return getpid();
-}
-
 void chunk_os_wait(atomic_uint *word, unsigned int value)
 {
 	sys(SYS_FUTEX, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
@@ -423,21 +384,6 @@ const char *chunk_os_getenv(const char *name)
 			return *at + length + 1;
 	}
 	return NULL;
-}
-
-void chunk_os_print(const char *text, size_t length)
-{
-	while (length) {
-		long written = sys(SYS_write, STDERR_FILENO, text, length);
-
-		if (written == -EINTR)
-			continue;
-		/* Where there is no stderr, there is nobody to tell. */
-		if (written <= 0)
-			return;
-		text += written;
-		length -= written;
-	}
 }
 
 /* Only the kernel can look without being killed. */

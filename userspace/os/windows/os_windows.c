@@ -185,11 +185,6 @@ int chunk_os_map_aligned(size_t size, size_t alignment, void **out)
 	return 0;
 }
 
-int chunk_os_map_base(size_t size, void **out)
-{
-	return chunk_os_map(NULL, size, out);
-}
-
 /* Address space is not what is waited for. */
 int chunk_os_reserve(size_t size, size_t alignment, void **out)
 {
@@ -319,29 +314,6 @@ int chunk_os_purge(void *addr, size_t size)
 	return -EAGAIN;
 }
 
-int chunk_os_guard(void *addr, size_t size)
-{
-	(void)addr;
-	(void)size;
-	return -EOPNOTSUPP;
-}
-
-int chunk_os_decommit_extent(void *addr, size_t size)
-{
-	return chunk_os_decommit(addr, size);
-}
-
-int chunk_os_recommit_extent(void *addr, size_t size)
-{
-	return chunk_os_commit(addr, size);
-}
-
-bool chunk_os_can_premap(void *addr)
-{
-	(void)addr;
-	return false;
-}
-
 int chunk_os_populate(void *addr, size_t size)
 {
 	(void)addr;
@@ -349,23 +321,9 @@ int chunk_os_populate(void *addr, size_t size)
 	return -EOPNOTSUPP;
 }
 
-/* There are none: see chunk_os_init(). */
-void chunk_os_want_huge(void *addr, size_t size)
-{
-	(void)addr;
-	(void)size;
-}
-
 unsigned int chunk_os_pid(void)
 {
 	return 0;
-}
-
-/* Nothing forks: what is ours at the start is ours for good. */
-void *chunk_os_map_wiped(size_t *size)
-{
-	*size = 0;
-	return NULL;
 }
 
 void chunk_os_init(bool guards)

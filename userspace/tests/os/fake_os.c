@@ -227,12 +227,6 @@ int chunk_os_purge(void *addr, size_t size)
 	return 0;
 }
 
-void *chunk_os_map_wiped(size_t *size)
-{
-	*size = 0;
-	return NULL;
-}
-
 unsigned int chunk_os_pid(void)
 {
 	return fake.no_forks ? 0 : getpid();
@@ -277,11 +271,6 @@ int chunk_os_map_aligned(size_t size, size_t alignment, void **out)
 	return -EOPNOTSUPP;
 }
 
-int chunk_os_map_base(size_t size, void **out)
-{
-	return chunk_os_map(NULL, size, out);
-}
-
 int chunk_os_reserve(size_t size, size_t alignment, void **out)
 {
 	(void)size;
@@ -297,41 +286,12 @@ bool chunk_os_is_mapped(void *addr, size_t size)
 	return true;
 }
 
-int chunk_os_guard(void *addr, size_t size)
-{
-	(void)addr;
-	(void)size;
-	return -EOPNOTSUPP;
-}
-
-int chunk_os_decommit_extent(void *addr, size_t size)
-{
-	return chunk_os_decommit(addr, size);
-}
-
-int chunk_os_recommit_extent(void *addr, size_t size)
-{
-	return chunk_os_commit(addr, size);
-}
-
-bool chunk_os_can_premap(void *addr)
-{
-	(void)addr;
-	return false;
-}
-
 int chunk_os_populate(void *addr, size_t size)
 {
 	(void)addr;
 	expect(size);
 	fake.populates++;
 	return fake.populate_error;
-}
-
-void chunk_os_want_huge(void *addr, size_t size)
-{
-	(void)addr;
-	(void)size;
 }
 
 void chunk_os_init(bool guards)
