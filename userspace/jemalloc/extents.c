@@ -8,15 +8,11 @@
  *
  * None of this calls malloc.
  */
+#include "bounds.h"
 #include "chunk.h"
-#include "chunk_internal.h"
-#include "chunk_tree.h"
 #include "extents.h"
-#include "os.h"
-#include "os_linux.h"
+#include "foreign.h"
 #include "partial_chunks.h"
-
-#define UNIT	CHUNK_TREE_UNIT
 
 struct extents_counts extents_counts;
 
@@ -52,7 +48,7 @@ bool extents_next(struct part *part, const char *end)
 	if (at == end)
 		return false;
 	part->at = at;
-	part->ours = chunk_is_live(at) && chunk_extent_of(at, &start, &length);
+	part->ours = bounds_find(at, &start, &length);
 	to = part->ours ? (char *)start + length : end_of_foreign(at, end);
 	part->size = to - at;
 	part->whole = part->ours && start == at;
@@ -113,7 +109,7 @@ bool extents_purge(void *addr, size_t size)
 		if (part.ours)
 			zero &= pages_purge(part.at, part.size, false);
 		else
-			zero &= !chunk_linux_purge(part.at, part.size);
+			zero &= foreign_purge(part.at, part.size);
 	}
 	return zero;
 }
@@ -139,13 +135,16 @@ void *extents_alloc(size_t size, size_t alignment, bool guard_rest)
 	if (alignment < UNIT)
 		alignment = UNIT;
 	addr = chunk_alloc(whole, alignment, false);
+	if (addr)
+		bounds_note(addr, whole);
 	if (!addr || whole == size)
 		return addr;
 	if (guard_rest)
 		pages_decommit(addr + size, whole - size);
-	if (pieces_put(addr + size, whole - size))
+	if (partial_chunks_put(addr + size, whole - size))
 		return addr;
 	/* Better none than one of which a part is lost */
+	bounds_drop(addr, whole);
 	chunk_dealloc(addr, whole, ARENA_CHUNK);
 	return NULL;
 }
@@ -160,9 +159,10 @@ void *extents_alloc(size_t size, size_t alignment, bool guard_rest)
 void extents_release(struct part *part)
 {
 	if (part->whole) {
+		bounds_drop(part->at, part->size);
 		chunk_dealloc(part->at, part->size, ARENA_CHUNK);
-	} else if (!pieces_complete(part->at, part->size)) {
+	} else if (!partial_chunks_complete(part->at, part->size)) {
 		pages_decommit(part->at, part->size);
-		pieces_keep(part->at, part->size);
+		partial_chunks_keep(part->at, part->size);
 	}
 }

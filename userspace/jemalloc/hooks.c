@@ -19,20 +19,15 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <jemalloc/jemalloc.h>
 
+#include "bounds.h"
 #include "chunk.h"
-#include "chunk_internal.h"
 #include "chunk_jemalloc.h"
-#include "chunk_tree.h"
 #include "extents.h"
-#include "os.h"
-#include "os_linux.h"
+#include "foreign.h"
 #include "partial_chunks.h"
-
-#define UNIT	CHUNK_TREE_UNIT
 
 static void *hook_alloc(extent_hooks_t *hooks, void *new_addr, size_t size,
 			size_t alignment, bool *zero, bool *commit,
@@ -46,8 +41,8 @@ static void *hook_alloc(extent_hooks_t *hooks, void *new_addr, size_t size,
 	if (!size)
 		return NULL;
 	if (size % UNIT || new_addr)
-		addr = pieces_take(new_addr, size, alignment);
-	/* At a given place there is nothing but what pieces_take() knows. */
+		addr = partial_chunks_take(new_addr, size, alignment);
+	/* At a given place there is nothing but what partial_chunks_take() knows. */
 	if (!addr && !new_addr)
 		addr = extents_alloc(size, alignment, true);
 	if (!addr)
@@ -92,35 +87,13 @@ static bool hook_dalloc(extent_hooks_t *hooks, void *addr, size_t size,
 	}
 	if (is_whole(addr, size)) {
 		release_all(addr, size);
-	} else if (!pieces_complete(addr, size)) {
+	} else if (!partial_chunks_complete(addr, size)) {
 		extents_counts.refused++;
 		return true;
 	}
 	extents_counts.deallocs++;
 	extents_counts.extent_bytes -= size;
 	return false;
-}
-
-/*
- * Memory below the end of the heap that sbrk() extends is purged and stays:
- * jemalloc takes memory there, too, and the kernel must not find holes in it. Other
- * memory there is treated the same, which costs address space and no more.
- */
-static void destroy_foreign(char *addr, size_t size)
-{
-	uintptr_t heap_end = (uintptr_t)sys(SYS_brk, 0L);
-	size_t below = 0;
-
-	extents_counts.foreign++;
-	if ((uintptr_t)addr < heap_end)
-		below = heap_end - (uintptr_t)addr;
-	if (below > size)
-		below = size;
-	if (below)
-		chunk_linux_purge(addr, below);
-	if (size > below)
-		chunk_unmap_or_report("extent_destroy", addr + below,
-				      size - below);
 }
 
 /* An arena goes, and with it extents, or parts of them, that it retained. */
@@ -131,18 +104,12 @@ static void hook_destroy(extent_hooks_t *hooks, void *addr, size_t size,
 	(void)committed;
 	(void)arena;
 	if (!chunk_is_live(addr)) {
-		destroy_foreign(addr, size);
+		extents_counts.foreign++;
+		foreign_destroy(addr, size);
 		return;
 	}
 	extents_counts.extent_bytes -= size;
 	release_all(addr, size);
-}
-
-/* jemalloc decommits by itself where the system does not overcommit. */
-static bool commit_foreign(void *addr, size_t size)
-{
-	extents_counts.foreign++;
-	return sys(SYS_mprotect, addr, size, PROT_READ | PROT_WRITE);
 }
 
 static bool hook_commit(extent_hooks_t *hooks, void *addr, size_t size,
@@ -151,8 +118,10 @@ static bool hook_commit(extent_hooks_t *hooks, void *addr, size_t size,
 	(void)hooks;
 	(void)size;
 	(void)arena;
-	if (!chunk_is_live(addr))
-		return commit_foreign((char *)addr + offset, length);
+	if (!chunk_is_live(addr)) {
+		extents_counts.foreign++;
+		return !foreign_commit((char *)addr + offset, length);
+	}
 	return !extents_commit((char *)addr + offset, length);
 }
 
@@ -163,7 +132,7 @@ static bool hook_commit(extent_hooks_t *hooks, void *addr, size_t size,
  */
 static bool decommit_pays(void)
 {
-	return chunk_os_caps.charges_on_map && strcmp(chunk_backend(), "device");
+	return foreign_is_charged() && strcmp(chunk_backend(), "device");
 }
 
 static bool hook_decommit(extent_hooks_t *hooks, void *addr, size_t size,
@@ -245,8 +214,8 @@ void chunk_jemalloc_get_stats(struct chunk_jemalloc_stats *stats)
 {
 	*stats = (struct chunk_jemalloc_stats) {
 		.extent_bytes = extents_counts.extent_bytes,
-		.piece_bytes = pieces_bytes(),
-		.lost_bytes = pieces_lost(),
+		.piece_bytes = partial_chunks_bytes(),
+		.lost_bytes = partial_chunks_lost(),
 		.allocs = extents_counts.allocs,
 		.deallocs = extents_counts.deallocs,
 		.refused = extents_counts.refused,

@@ -12,17 +12,15 @@
  */
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "bounds.h"
 #include "chunk.h"
-#include "chunk_internal.h"
-#include "chunk_tree.h"
+#include "chunk_adapter.h"
 #include "extents.h"
 #include "maps.h"
-#include "os.h"
-#include "os_linux.h"
 #include "partial_chunks.h"
 
-#define UNIT		CHUNK_TREE_UNIT
 #define HUGE_PAGE	((size_t)2 << 20)
 
 #define RW	(PROT_READ | PROT_WRITE)
@@ -32,6 +30,9 @@
  * pages to see what the system can do, which are the system's.
  */
 static atomic_bool used;
+
+/* Page size in bytes; set by maps_start() */
+static size_t page_size;
 
 /* Does an option of jemalloc's, "key:value,key:value", say that? */
 static bool says(const char *options, const char *option)
@@ -62,6 +63,7 @@ void maps_start(void)
 
 	if (atomic_exchange(&started, true))
 		return;
+	page_size = sysconf(_SC_PAGESIZE);
 	chunks_init();
 	if (says(chunk_os_getenv("MALLOC_CONF"), "thp:always"))
 		chunk_configure(HUGE_BACKING, 0);
@@ -105,7 +107,7 @@ static void *get_new(void *addr, size_t size)
 
 	/* Only jemalloc without retain:true asks for less than chunks. */
 	if (size < UNIT || addr)
-		got = pieces_take(addr, size, 1);
+		got = partial_chunks_take(addr, size, 1);
 	if (!got && !addr)
 		got = extents_alloc(size, alignment_for(size), false);
 	return got;
@@ -125,8 +127,7 @@ void *maps_get(void *addr, size_t size, int prot, int flags)
 {
 	void *got;
 
-	size = (size + chunk_os_caps.page_size - 1) &
-	       ~(chunk_os_caps.page_size - 1);
+	size = (size + page_size - 1) & ~(page_size - 1);
 	if (!size)
 		return NULL;
 	if (flags & MAP_FIXED)
@@ -169,9 +170,8 @@ bool maps_put(void *addr, size_t size, int (*unmap)(void *addr, size_t size),
 {
 	struct part part = { .at = addr };
 
-	size = (size + chunk_os_caps.page_size - 1) &
-	       ~(chunk_os_caps.page_size - 1);
-	if (!size || (uintptr_t)addr % chunk_os_caps.page_size ||
+	size = (size + page_size - 1) & ~(page_size - 1);
+	if (!size || (uintptr_t)addr % page_size ||
 	    (uintptr_t)addr + size < size || !has_ours(addr, size))
 		return false;
 	*result = 0;

@@ -1,96 +1,131 @@
 // SPDX-License-Identifier: MIT
 /*
- * Parts of chunks that are in nobody's hands.
+ * Partial chunks: parts of chunks that jemalloc does not use.
  *
- * jemalloc's sizes are multiples of pages, libchunk's of chunks. What remains
- * of a chunk, and what comes back of one in parts, is kept here until somebody
- * wants some of it or until the chunk is whole again and goes back. All of it is
- * decommitted, so that an access traps, or has never been touched. It holds no
- * memory.
+ * jemalloc's sizes are multiples of pages, libchunk's of chunks. The rest of a
+ * chunk, and any part of one that comes back, is kept here until a request takes
+ * some of it or until the extent is complete again and goes back to libchunk. All
+ * of it is decommitted, so that an access traps, or has never been touched. It
+ * holds no memory.
  *
- * There are few of them, since jemalloc asks for whole chunks nearly always. So
- * they are in a table, which grows and never shrinks.
+ * There are few partial chunks, since jemalloc asks for whole chunks nearly always.
+ * So they are in a table, which grows and never shrinks.
  *
- * A child may be forked while another thread is in here. libchunk's lock is free
- * in the child all the same. So nothing is ever in the table twice: what moves is
- * taken out first, and all that can happen to a child is that it misses a piece.
+ * A child may be forked while another thread holds the lock. The lock therefore
+ * names the process that holds it, and a child takes it over from its parent. So
+ * nothing is ever in the table twice: an entry that moves is taken out first, and
+ * all that can happen to a child is that it misses one.
  */
+#include <errno.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "bounds.h"
 #include "chunk.h"
-#include "chunk_internal.h"
-#include "chunk_state.h"
 #include "partial_chunks.h"
 
 /**
- * struct piece - an entry of the table
+ * struct partial - an entry of the table
  * @addr: first byte
  * @size: bytes; 0 if the entry is free, set last and cleared first
  */
-struct piece {
+struct partial {
 	atomic_uintptr_t addr;
 	atomic_size_t size;
 };
 
 /**
  * struct block - a part of the table
- * @next:   the part behind it
- * @pieces: the entries
- * @count:  how many there are
+ * @next:     the next part; may be NULL: this is the last
+ * @partials: the entries
+ * @count:    number of entries
  */
 struct block {
 	struct block *next;
-	struct piece *pieces;
+	struct partial *partials;
 	size_t count;
 };
 
 #define FIRST	128
 #define FURTHER	((size_t)64 << 10)
 
-static struct piece first_pieces[FIRST];
-static struct block first = { .pieces = first_pieces, .count = FIRST };
+static struct partial first_partials[FIRST];
+static struct block first = { .partials = first_partials, .count = FIRST };
 
 static atomic_uint_least64_t kept;
 static atomic_uint_least64_t lost;
 
-/* The entry behind @piece, or the first; NULL at the end. chunk_lock() */
-static struct piece *next_piece(struct block **block, struct piece *piece)
+/* The process that holds the lock over the table, or 0 */
+static atomic_long holder;
+
+/* The lock is held for a scan of the table: a thread that finds it taken sleeps. */
+static void sleep_shortly(void)
 {
-	if (!piece) {
-		*block = &first;
-		return first.pieces;
-	}
-	piece++;
-	if (piece == (*block)->pieces + (*block)->count) {
-		*block = (*block)->next;
-		piece = *block ? (*block)->pieces : NULL;
-	}
-	return piece;
+	struct timespec nap = { .tv_nsec = 50000 };
+	int saved = errno;
+
+	nanosleep(&nap, NULL);
+	errno = saved;
 }
 
-static void fill(struct piece *piece, uintptr_t addr, size_t size)
+static void lock(void)
 {
-	piece->addr = addr;
-	piece->size = size;
+	long me = syscall(SYS_getpid), seen = 0;
+
+	while (!atomic_compare_exchange_strong(&holder, &seen, me)) {
+		/* Any other process is a parent, whose threads are not here. */
+		if (seen != me)
+			continue;
+		sleep_shortly();
+		seen = 0;
+	}
+}
+
+static void unlock(void)
+{
+	atomic_store_explicit(&holder, 0, memory_order_release);
+}
+
+/* The entry behind @partial, or the first; NULL at the end. Locked. */
+static struct partial *next_partial(struct block **block, struct partial *partial)
+{
+	if (!partial) {
+		*block = &first;
+		return first.partials;
+	}
+	partial++;
+	if (partial == (*block)->partials + (*block)->count) {
+		*block = (*block)->next;
+		partial = *block ? (*block)->partials : NULL;
+	}
+	return partial;
+}
+
+static void fill(struct partial *partial, uintptr_t addr, size_t size)
+{
+	partial->addr = addr;
+	partial->size = size;
 	kept += size;
 }
 
-static void clear(struct piece *piece)
+static void clear(struct partial *partial)
 {
-	kept -= piece->size;
-	piece->size = 0;
+	kept -= partial->size;
+	partial->size = 0;
 }
 
-/* A free entry; NULL if there is none. chunk_lock() */
-static struct piece *find_free(void)
+/* A free entry; NULL if there is none. Locked. */
+static struct partial *find_free(void)
 {
 	struct block *block;
-	struct piece *piece = NULL;
+	struct partial *partial = NULL;
 
 	do {
-		piece = next_piece(&block, piece);
-	} while (piece && piece->size);
-	return piece;
+		partial = next_partial(&block, partial);
+	} while (partial && partial->size);
+	return partial;
 }
 
 /* Make room. Not under the lock. */
@@ -101,13 +136,13 @@ static bool grow(void)
 
 	if (!block)
 		return false;
-	block->pieces = (struct piece *)(block + 1);
-	block->count = (FURTHER - sizeof(*block)) / sizeof(struct piece);
-	chunk_lock();
+	block->partials = (struct partial *)(block + 1);
+	block->count = (FURTHER - sizeof(*block)) / sizeof(struct partial);
+	lock();
 	while (last->next)
 		last = last->next;
 	last->next = block;
-	chunk_unlock();
+	unlock();
 	return true;
 }
 
@@ -121,48 +156,48 @@ struct range {
 	uintptr_t end;
 };
 
-/* The piece that adjoins @range inside @extent, or NULL. chunk_lock() */
-static struct piece *find_adjoining(const struct range *range,
+/* The partial that adjoins @range inside @extent, or NULL. Locked. */
+static struct partial *find_adjoining(const struct range *range,
 				    const struct range *extent)
 {
 	struct block *block;
-	struct piece *piece = NULL;
+	struct partial *partial = NULL;
 
-	while ((piece = next_piece(&block, piece))) {
-		uintptr_t start = piece->addr, end = start + piece->size;
+	while ((partial = next_partial(&block, partial))) {
+		uintptr_t start = partial->addr, end = start + partial->size;
 
-		if (piece->size && start >= extent->start &&
+		if (partial->size && start >= extent->start &&
 		    end <= extent->end &&
 		    (end == range->start || start == range->end))
 			break;
 	}
-	return piece;
+	return partial;
 }
 
-/* The piece that is exactly that, or NULL. chunk_lock() */
-static struct piece *find_exactly(uintptr_t start, uintptr_t end)
+/* The partial that is exactly that, or NULL. Locked. */
+static struct partial *find_exactly(uintptr_t start, uintptr_t end)
 {
 	struct block *block;
-	struct piece *piece = NULL;
+	struct partial *partial = NULL;
 
-	while ((piece = next_piece(&block, piece)))
-		if (piece->size && piece->addr == start &&
-		    piece->size == end - start)
+	while ((partial = next_partial(&block, partial)))
+		if (partial->size && partial->addr == start &&
+		    partial->size == end - start)
 			break;
-	return piece;
+	return partial;
 }
 
-/* Take out what adjoins @range inside @extent, and add it. chunk_lock() */
+/* Take out what adjoins @range inside @extent, and add it. Locked. */
 static void absorb(struct range *range, const struct range *extent)
 {
-	struct piece *piece;
+	struct partial *partial;
 
-	while ((piece = find_adjoining(range, extent))) {
-		if (piece->addr < range->start)
-			range->start = piece->addr;
+	while ((partial = find_adjoining(range, extent))) {
+		if (partial->addr < range->start)
+			range->start = partial->addr;
 		else
-			range->end = piece->addr + piece->size;
-		clear(piece);
+			range->end = partial->addr + partial->size;
+		clear(partial);
 	}
 }
 
@@ -171,7 +206,7 @@ static bool find_extent(void *addr, struct range *extent)
 	void *start;
 	size_t length;
 
-	if (!chunk_extent_of(addr, &start, &length))
+	if (!bounds_find(addr, &start, &length))
 		return false;
 	extent->start = (uintptr_t)start;
 	extent->end = extent->start + length;
@@ -185,67 +220,70 @@ static bool is_whole(const struct range *range, const struct range *extent)
 
 static void give_back(const struct range *extent)
 {
-	chunk_dealloc((void *)extent->start, extent->end - extent->start,
-		      ARENA_CHUNK);
+	void *start = (void *)extent->start;
+	size_t size = extent->end - extent->start;
+
+	bounds_drop(start, size);
+	chunk_dealloc(start, size, ARENA_CHUNK);
 }
 
 /**
- * pieces_put() - keep a part of a chunk
+ * partial_chunks_put() - keep a part of a chunk
  * @addr: first byte, page-aligned, in a live extent of libchunk's; decommitted or
  *        never touched
  * @size: bytes, not beyond that extent
  *
  * If nothing of the extent is missing any more it is given back.
  *
- * Context: chunk_lock() not held.
+ * Context: lock not held.
  * Return: false if there is no memory to remember it.
  */
-bool pieces_put(void *addr, size_t size)
+bool partial_chunks_put(void *addr, size_t size)
 {
 	struct range range = { (uintptr_t)addr, (uintptr_t)addr + size };
 	struct range extent;
-	struct piece *piece;
+	struct partial *partial;
 
 	if (!find_extent(addr, &extent))
 		return false;
 	for (;;) {
-		chunk_lock();
+		lock();
 		absorb(&range, &extent);
 		if (is_whole(&range, &extent))
 			break;
-		piece = find_free();
-		if (piece)
-			fill(piece, range.start, range.end - range.start);
-		chunk_unlock();
-		if (piece)
+		partial = find_free();
+		if (partial)
+			fill(partial, range.start, range.end - range.start);
+		unlock();
+		if (partial)
 			return true;
 		if (!grow())
 			return false;
 	}
-	chunk_unlock();
+	unlock();
 	give_back(&extent);
 	return true;
 }
 
 /**
- * pieces_complete() - give back an extent if nothing but this is missing of it
+ * partial_chunks_complete() - give back an extent if nothing but this is missing of it
  * @addr: first byte, in a live extent of libchunk's; committed or not
  * @size: bytes, not beyond that extent
  *
- * Context: chunk_lock() not held.
+ * Context: lock not held.
  * Return: whether the extent was given back. If not, nothing has changed.
  */
-bool pieces_complete(void *addr, size_t size)
+bool partial_chunks_complete(void *addr, size_t size)
 {
 	uintptr_t start = (uintptr_t)addr, end = start + size;
-	struct piece *before, *behind;
+	struct partial *before, *behind;
 	struct range extent;
 	bool whole;
 
 	if (!find_extent(addr, &extent) || end > extent.end)
 		return false;
-	chunk_lock();
-	/* What is kept has been joined: each side is one piece, if it is all. */
+	lock();
+	/* What is kept has been joined: each side is one partial, if it is all. */
 	before = find_exactly(extent.start, start);
 	behind = find_exactly(end, extent.end);
 	whole = (before || start == extent.start) &&
@@ -254,93 +292,93 @@ bool pieces_complete(void *addr, size_t size)
 		clear(before);
 	if (whole && behind)
 		clear(behind);
-	chunk_unlock();
+	unlock();
 	if (whole)
 		give_back(&extent);
 	return whole;
 }
 
 /**
- * pieces_keep() - keep a part of a chunk, or count it as lost
- * @addr: as in pieces_put()
- * @size: as in pieces_put()
+ * partial_chunks_keep() - keep a part of a chunk, or count it as lost
+ * @addr: as in partial_chunks_put()
+ * @size: as in partial_chunks_put()
  */
-void pieces_keep(void *addr, size_t size)
+void partial_chunks_keep(void *addr, size_t size)
 {
-	if (!pieces_put(addr, size))
+	if (!partial_chunks_put(addr, size))
 		lost += size;
 }
 
-/* The smallest piece that does, only at @at unless that is 0. chunk_lock() */
-static struct piece *best_fit(uintptr_t at, size_t size, size_t alignment)
+/* The smallest partial that does, only at @at unless that is 0. Locked. */
+static struct partial *best_fit(uintptr_t at, size_t size, size_t alignment)
 {
 	struct block *block;
-	struct piece *piece = NULL, *best = NULL;
+	struct partial *partial = NULL, *best = NULL;
 
-	while ((piece = next_piece(&block, piece))) {
-		if (piece->size < size || piece->addr & (alignment - 1) ||
-		    (at && piece->addr != at))
+	while ((partial = next_partial(&block, partial))) {
+		if (partial->size < size || partial->addr & (alignment - 1) ||
+		    (at && partial->addr != at))
 			continue;
-		if (!best || piece->size < best->size)
-			best = piece;
+		if (!best || partial->size < best->size)
+			best = partial;
 	}
 	return best;
 }
 
 /**
- * pieces_take() - get memory from what is kept
+ * partial_chunks_take() - get memory from what is kept
  * @addr:      where exactly, or NULL for anywhere
  * @size:      bytes, a multiple of the page size
  * @alignment: bytes, a power of two
  *
- * Context: chunk_lock() not held.
+ * Context: lock not held.
  * Return: committed memory that reads as zero, or NULL.
  */
-void *pieces_take(void *addr, size_t size, size_t alignment)
+void *partial_chunks_take(void *addr, size_t size, size_t alignment)
 {
-	struct piece *piece;
+	struct partial *partial;
 	uintptr_t at = 0;
 	size_t had;
 
 	/* Most of the time, and with chunk-sized requests only: nothing. */
 	if (!kept)
 		return NULL;
-	chunk_lock();
-	piece = best_fit((uintptr_t)addr, size, alignment);
-	if (piece) {
-		at = piece->addr;
-		had = piece->size;
-		clear(piece);
+	lock();
+	partial = best_fit((uintptr_t)addr, size, alignment);
+	if (partial) {
+		at = partial->addr;
+		had = partial->size;
+		clear(partial);
 		if (had > size)
-			fill(piece, at + size, had - size);
+			fill(partial, at + size, had - size);
 	}
-	chunk_unlock();
+	unlock();
 	if (!at)
 		return NULL;
 	if (pages_commit((void *)at, size))
 		return (void *)at;
 	/* What was committed of it must not stay so. */
 	pages_decommit((void *)at, size);
-	pieces_keep((void *)at, size);
+	partial_chunks_keep((void *)at, size);
 	return NULL;
 }
 
 /**
- * pieces_bytes() - how much is kept
+ * partial_chunks_bytes() - how much is kept
  *
  * Return: bytes of address space.
  */
-uint64_t pieces_bytes(void)
+uint64_t partial_chunks_bytes(void)
 {
 	return kept;
 }
 
 /**
- * pieces_lost() - how much could not be kept
+ * partial_chunks_lost() - how much could not be kept
  *
  * Return: bytes of address space.
  */
-uint64_t pieces_lost(void)
+uint64_t partial_chunks_lost(void)
 {
 	return lost;
 }

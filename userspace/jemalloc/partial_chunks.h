@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Parts of chunks that are in nobody's hands. */
-#ifndef PIECES_H
-#define PIECES_H
+/* Partial chunks: parts of chunks that jemalloc does not use. */
+#ifndef PARTIAL_CHUNKS_H
+#define PARTIAL_CHUNKS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-bool pieces_put(void *addr, size_t size);
-bool pieces_complete(void *addr, size_t size);
-void pieces_keep(void *addr, size_t size);
-void *pieces_take(void *addr, size_t size, size_t alignment);
-uint64_t pieces_bytes(void);
-uint64_t pieces_lost(void);
+bool partial_chunks_put(void *addr, size_t size);
+bool partial_chunks_complete(void *addr, size_t size);
+void partial_chunks_keep(void *addr, size_t size);
+void *partial_chunks_take(void *addr, size_t size, size_t alignment);
+uint64_t partial_chunks_bytes(void);
+uint64_t partial_chunks_lost(void);
 
-#endif /* PIECES_H */
+#endif /* PARTIAL_CHUNKS_H */

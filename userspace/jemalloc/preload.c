@@ -17,17 +17,16 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <jemalloc/jemalloc.h>
 
 #include "chunk.h"
+#include "chunk_adapter.h"
 #include "chunk_jemalloc.h"
-#include "chunk_report.h"
 #include "extents.h"
 #include "maps.h"
 #include "objects.h"
-#include "os.h"
-#include "sys_linux.h"
 
 /* For 64-bit offsets in 32-bit programs; elsewhere the two are the same. */
 typedef int64_t offset64;
