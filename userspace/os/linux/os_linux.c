@@ -8,11 +8,8 @@
  * memory is freed all the same, and -ENOMEM says that it does not trap.
  */
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
@@ -355,34 +352,6 @@ void *chunk_os_map_wiped(size_t *size)
 	if (wipes(page, *size))
 		return page;
 	chunk_os_unmap(page, *size);
-	return NULL;
-}
-
-void chunk_os_wait(atomic_uint *word, unsigned int value)
-{
-	sys(SYS_FUTEX, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
-}
-
-void chunk_os_wake(atomic_uint *word)
-{
-	sys(SYS_FUTEX, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
-/*
- * Not by getenv(): that may be a program's own, and shells' allocate. A program
- * that has more rights than its user takes no advice from the user.
- */
-const char *chunk_os_getenv(const char *name)
-{
-	size_t length = strlen(name);
-	char **at;
-
-	if (getauxval(AT_SECURE))
-		return NULL;
-	for (at = environ; at && *at; at++) {
-		if (!strncmp(*at, name, length) && (*at)[length] == '=')
-			return *at + length + 1;
-	}
 	return NULL;
 }
 
