@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The end of a process, where abort() says nothing of its own. */
+/* The end of a process on systems whose abort() prints nothing */
 #include <stdlib.h>
 
 #include "os.h"

@@ -2,9 +2,10 @@
 /*
  * Linux with the module: /dev/chunk.
  *
- * The descriptor may be closed behind our back, and a forked child's belongs to
- * its parent's address space. Both show as errors, at which the descriptor is
- * looked at; a file that is not the one we opened is left alone.
+ * The program may close the descriptor, which it does not know, or open another
+ * file in its place, and the descriptor of a forked child belongs to the address
+ * space of its parent. Both show as errors; after an error the descriptor is
+ * checked. A file that is not the device is left alone.
  */
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -24,15 +25,15 @@
 
 static atomic_int device_fd = -1;
 
-/* Of the device, not of the one open file: those cannot be told apart. */
+/* Number of the device: two open files of one device cannot be told apart. */
 static atomic_uint device_number;
 static atomic_bool device_zaps;
 
-/* What the device does not guard, we guard, where the kernel lets us. */
+/* With huge backing the device does not guard pages; chunk_os_guard() does. */
 static atomic_bool device_huge;
 static atomic_bool used_guards;
 
-/* The number of the device that a descriptor is open on; 0 if it is on none */
+/* Return the number of the device behind a descriptor, or 0. */
 static unsigned int number_of(int fd)
 {
 	struct statx stat;
@@ -64,7 +65,7 @@ static int device_call(unsigned int command, void *args)
 	return err && !is_ours(fd) ? -ENODEV : err;
 }
 
-/* To where programs do not look for theirs; at least not to stderr's place. */
+/* Programs expect low descriptors to be theirs, and 0 to 2 to be standard. */
 static int move_high(int fd)
 {
 	static const int places[] = { 512, 128, 32, 3 };
@@ -124,7 +125,7 @@ bool chunk_device_access(struct chunk_device_access *access)
 	return true;
 }
 
-/* Closes the descriptor only if it is still one of the device. */
+/* The descriptor may be another file's by now. */
 void chunk_device_close(void)
 {
 	int fd = atomic_exchange(&device_fd, -1);
@@ -174,7 +175,7 @@ int chunk_device_alloc(size_t size, size_t alignment, enum chunk_birth birth,
 	};
 	int err = device_call(CHUNK_IOC_ALLOC, &args);
 
-	/* Some files succeed at what they do not know. */
+	/* Some files return 0 for an ioctl that they do not know. */
 	if (!err && !args.addr)
 		return -ENODEV;
 	*out = (void *)(uintptr_t)args.addr;
@@ -190,7 +191,7 @@ int chunk_device_dealloc(void *addr, size_t size, enum chunk_type type)
 		.length = size,
 	};
 
-	/* While it is ours: the next owner expects zeroes, and no guards. */
+	/* The next owner of the memory expects zeroes, and no guards. */
 	if (is_huge() && atomic_load_explicit(&used_guards,
 					      memory_order_relaxed))
 		chunk_linux_unguard(addr, size);
@@ -265,7 +266,7 @@ static void ops_from_device(struct chunk_op *ops,
 	}
 }
 
-/* Somebody gone already is no error to those who free. */
+/* An extent that somebody has unmapped already is deallocated. */
 static void forgive_stale(struct chunk_op *ops, size_t count)
 {
 	size_t i;
@@ -295,7 +296,7 @@ int chunk_device_batch(enum chunk_batch what, struct chunk_op *ops,
 	};
 	int err;
 
-	/* They take more than the device. */
+	/* Each element needs system calls besides the device's. */
 	if (what != BATCH_ALLOC && (is_huge() || !atomic_load(&device_zaps)))
 		return -EOPNOTSUPP;
 	ops_to_device(what, ops, array, count);
@@ -371,8 +372,8 @@ bool chunk_device_keeps(void *addr, size_t size)
 }
 
 /*
- * A populating read changes nothing where it fails. Where the kernel does not know
- * it, or memory is short, the answer is no.
+ * A populating read that fails changes nothing. If the kernel does not know it, or
+ * memory is short, the page counts as accessible.
  */
 bool chunk_device_traps_at(void *page)
 {
@@ -380,11 +381,7 @@ bool chunk_device_traps_at(void *page)
 				 MADV_POPULATE_READ) == -EFAULT;
 }
 
-/*
- * Whether a page traps, a populating read tells, which changes nothing where it
- * does not. Returns how many bytes in front of @end do, at @at, or a negative
- * error number.
- */
+/* Return how many bytes from @at on trap, up to @end, or a negative error number. */
 static ssize_t trapping(char *at, char *end)
 {
 	size_t page = chunk_os_caps.page_size;
@@ -395,7 +392,7 @@ static ssize_t trapping(char *at, char *end)
 		err = chunk_sys_madvise(to, page, MADV_POPULATE_READ);
 		if (!err)
 			break;
-		/* What cannot be read for lack of memory must not be lost. */
+		/* A page that cannot be read for lack of memory must not be replaced. */
 		if (err != -EFAULT && err != -EINVAL)
 			return -ENOMEM;
 		to += page;
@@ -404,8 +401,8 @@ static ssize_t trapping(char *at, char *end)
 }
 
 /*
- * A lost context's mappings trap where they did, and nobody can ask it to let
- * accesses through again. So such pages are replaced.
+ * Mappings of an earlier opening keep trapping, and no call can make the device let
+ * accesses through again. So pages that trap are replaced.
  */
 int chunk_device_commit_lost(void *addr, size_t size)
 {

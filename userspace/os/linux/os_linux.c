@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Linux without the module: mmap and its relatives.
+ * Linux without the module: memory by mmap(2) and madvise(2).
  *
- * Decommitted pages are guarded in one of two ways. MADV_GUARD_INSTALL, since
- * Linux 6.13, marks pages and leaves mappings alone. PROT_NONE works everywhere
- * but splits a mapping, and there are only so many: where no more can be had the
- * memory is freed all the same, and -ENOMEM says that it does not trap.
+ * Decommitted pages trap in one of two ways. MADV_GUARD_INSTALL, since Linux 6.13,
+ * marks pages and leaves mappings alone. PROT_NONE works everywhere but splits a
+ * mapping, and a process may have only so many: at the limit memory is freed all
+ * the same, and -ENOMEM says that it does not trap.
  */
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -14,9 +14,9 @@
 #include <sys/prctl.h>
 
 #include "os.h"
+#include "address_limit.h"
 #include "os_linux.h"
 #include "os_unix.h"
-#include "address_limit.h"
 
 /* Newer than the C library's headers. */
 #ifndef MADV_GUARD_INSTALL
@@ -38,10 +38,10 @@
 #endif
 
 /*
- * A mark is written for each page, touched or not, in page tables that are made
- * for it: beyond some size PROT_NONE is cheaper, and takes up less memory.
+ * Guarding writes a mark for each page, touched or not, into page tables that it
+ * allocates: for large ranges PROT_NONE is cheaper, and takes up less memory.
  */
-#define MOST_MARKED	((size_t)1 << 20)
+#define MAX_GUARD_BYTES	((size_t)1 << 20)
 
 #define PRIVATE	(MAP_PRIVATE | MAP_ANONYMOUS)
 #define RW	(PROT_READ | PROT_WRITE)
@@ -51,24 +51,25 @@ const char chunk_os_name[] = "mmap";
 const char chunk_os_mappings_advice[] =
 	"; a process may have more mappings by sysctl vm.max_map_count";
 
+/* Can mappings have names? */
 static atomic_bool have_names;
 
-/* Emulators take MADV_DONTNEED for a hint, or what locked memory takes. */
+/* Emulators ignore MADV_DONTNEED, or MADV_DONTNEED_LOCKED, and report success. */
 static bool purge_ignored;
 
-/* In /proc/PID/maps; some kernels keep the pointer. */
+/* Names in /proc/PID/maps; some kernels keep the pointer. */
 static const char name_used[] = "chunk";
 static const char name_decommitted[] = "chunk-decommitted";
 
-/* Was anything ever made PROT_NONE? Then commit must look for it. */
+/* Was any memory ever made PROT_NONE? Only then does a commit need mprotect(2). */
 static atomic_bool used_none;
 
 /**
  * chunk_sys_mmap() - map anonymous memory
- * @addr:  hint, or with MAP_FIXED the place
+ * @addr:  hint, or exact address with MAP_FIXED; may be NULL: anywhere
  * @size:  bytes
- * @prot:  PROT_*
- * @flags: MAP_*, MAP_PRIVATE and MAP_ANONYMOUS included
+ * @prot:  protection, PROT_*
+ * @flags: flags, MAP_*, with MAP_PRIVATE and MAP_ANONYMOUS
  *
  * Return: the address, or a negative error number.
  */
@@ -78,10 +79,10 @@ long chunk_sys_mmap(void *addr, size_t size, int prot, int flags)
 }
 
 /**
- * chunk_sys_madvise() - madvise(2)
+ * chunk_sys_madvise() - call madvise(2) until no signal interrupts it
  * @addr:   first byte
  * @size:   bytes
- * @advice: MADV_*
+ * @advice: advice, MADV_*
  *
  * Return: 0 or a negative error number.
  */
@@ -99,13 +100,13 @@ int chunk_sys_madvise(void *addr, size_t size, int advice)
  * chunk_linux_name() - name memory in /proc/PID/maps
  * @addr: first byte
  * @size: bytes
- * @name: a string constant
+ * @name: string constant
  *
- * Not all kernels can, and nothing depends on it.
+ * Some kernels cannot do that, and nothing depends on it.
  */
 void chunk_linux_name(void *addr, size_t size, const char *name)
 {
-	/* The first calls ask before it is known. */
+	/* chunk_os_map_wiped() comes here before the kernel was probed. */
 	if (atomic_load_explicit(&have_names, memory_order_relaxed))
 		sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, addr, size, name);
 }
@@ -131,7 +132,7 @@ static struct chunk_address_limit limit = {
 	CHUNK_ADDRESS_HINTS,
 };
 
-/* For bookkeeping */
+/* The same for bookkeeping */
 static struct chunk_address_limit limit_base = {
 	.map = map_near_base,
 	.unmap = unmap_quietly,
@@ -144,7 +145,7 @@ static long map_at(void *addr, size_t size)
 
 	if (!chunk_address_limit_allows(&limit, addr, size))
 		return -ENOMEM;
-	/* Where the flag is unknown the address is a hint. */
+	/* A kernel that does not know the flag takes the address for a hint. */
 	got = chunk_sys_mmap(addr, size, RW, PRIVATE | MAP_FIXED_NOREPLACE);
 	if (chunk_unix_failed(got) || (void *)got == addr)
 		return got;
@@ -156,7 +157,7 @@ int chunk_os_map(void *addr, size_t size, void **out)
 {
 	long got = addr ? map_at(addr, size) : chunk_address_limit_map(&limit, size);
 
-	/* Also when it may not be locked, which is EAGAIN, or not be there. */
+	/* EAGAIN is a limit on locked memory, EPERM a place that is forbidden. */
 	if (chunk_unix_failed(got))
 		return got == -EEXIST ? -EEXIST : -ENOMEM;
 	*out = (void *)got;
@@ -165,8 +166,9 @@ int chunk_os_map(void *addr, size_t size, void **out)
 }
 
 /*
- * Not charged, which is what keeps it apart: a mapping that was touched has more
- * to it, all of which is copied each time that a part of it becomes PROT_NONE.
+ * Bookkeeping is not charged, so that it never shares a mapping with chunks: once
+ * touched, such a mapping has an anon_vma, which the kernel clones each time that
+ * a part of it becomes PROT_NONE.
  */
 int chunk_os_map_base(size_t size, void **out)
 {
@@ -197,7 +199,7 @@ int chunk_os_reserve(size_t size, size_t alignment, void **out)
 }
 
 /**
- * chunk_linux_purge() - free memory, which then reads as zero
+ * chunk_linux_purge() - free memory by advice; it then reads as zero
  * @addr: first byte
  * @size: bytes
  *
@@ -207,13 +209,13 @@ int chunk_linux_purge(void *addr, size_t size)
 {
 	int err = chunk_sys_madvise(addr, size, MADV_DONTNEED);
 
-	/* Locked memory takes a clearer word, since Linux 5.18. */
+	/* Locked memory takes advice of its own, since Linux 5.18. */
 	if (err == -EINVAL)
 		err = chunk_sys_madvise(addr, size, MADV_DONTNEED_LOCKED);
 	return err;
 }
 
-/* Older kernels do not know it. Other errors: it is not memory's fault alone. */
+/* -EINVAL: a kernel before Linux 5.14. Anything else counts as out of memory. */
 int chunk_os_populate(void *addr, size_t size)
 {
 	int err = chunk_sys_madvise(addr, size, MADV_POPULATE_WRITE);
@@ -223,7 +225,7 @@ int chunk_os_populate(void *addr, size_t size)
 	return err ? -ENOMEM : 0;
 }
 
-/* Most systems have huge pages only for who asks. */
+/* On most systems transparent_hugepage is set to madvise. */
 void chunk_os_want_huge(void *addr, size_t size)
 {
 	chunk_sys_madvise(addr, size, MADV_HUGEPAGE);
@@ -242,7 +244,7 @@ int chunk_os_purge(void *addr, size_t size)
 	return 0;
 }
 
-/* Free memory that nobody needs any more, locked or not. */
+/* Free memory for good, locked or not. */
 static void discard(void *addr, size_t size)
 {
 	if (chunk_os_purge(addr, size) && !sys(SYS_munlock, addr, size))
@@ -250,8 +252,8 @@ static void discard(void *addr, size_t size)
 }
 
 /*
- * By a mapping that was never touched, which is what merges with its neighbours.
- * Without MAP_NORESERVE, which would keep it apart from them when it is made
+ * A new mapping was never touched, so it merges with its neighbours, unlike the
+ * result of mprotect(2). MAP_NORESERVE would keep it from merging when it becomes
  * accessible again.
  */
 static int replace_by_none(void *addr, size_t size)
@@ -300,15 +302,15 @@ int chunk_os_commit(void *addr, size_t size)
 
 	if (!err && atomic_load_explicit(&used_none, memory_order_relaxed)) {
 		err = sys(SYS_mprotect, addr, size, RW);
-		/* A name of its own would keep it apart, too. */
+		/* Mappings of different names do not merge. */
 		chunk_linux_name(addr, size, name_used);
 	}
 	return err ? -ENOMEM : 0;
 }
 
 /*
- * Not by guards: of whole chunks they take longer than to replace a mapping, and
- * again when they are removed.
+ * Guarding a whole chunk, and removing the guards again, takes longer than to
+ * replace its mapping.
  */
 int chunk_os_decommit_extent(void *addr, size_t size)
 {
@@ -324,24 +326,23 @@ int chunk_os_recommit_extent(void *addr, size_t size)
 }
 
 /*
- * Memory that is locked is there from the start, and only then is there something
- * to invalidate. That looks at the mapping alone; mincore(2), which would say it
- * as well, allocates a page.
+ * Locked memory is present from the start, and MS_INVALIDATE fails for it and for
+ * nothing else. It looks at the mapping alone; mincore(2) would answer as well, but
+ * allocates a page.
  */
 bool chunk_os_can_premap(void *addr)
 {
-	return !chunk_os_caps.charges_on_map && !sys(SYS_msync, addr, (size_t)1,
-			       MS_ASYNC | MS_INVALIDATE);
+	return !chunk_os_caps.charges_on_map &&
+	       !sys(SYS_msync, addr, (size_t)1, MS_ASYNC | MS_INVALIDATE);
 }
 
-/* Emulators say yes to any advice, and then ignore it. */
+/* Emulators report success for any advice, even an invalid one, and ignore it. */
 static bool wipes(void *page, size_t size)
 {
 	return chunk_sys_madvise(page, size, -1) == -EINVAL &&
 	       !chunk_sys_madvise(page, size, MADV_WIPEONFORK);
 }
 
-/* In any order, by any thread: nothing is known yet. */
 void *chunk_os_map_wiped(size_t *size)
 {
 	void *page;
@@ -355,13 +356,13 @@ void *chunk_os_map_wiped(size_t *size)
 	return NULL;
 }
 
-/* Only the kernel can look without being killed. */
+/* A system call that writes there returns -EFAULT instead of a signal. */
 static bool traps(void *page)
 {
 	return sys(SYS_uname, page) == -EFAULT;
 }
 
-/* Does the system say that it frees memory, and does not? */
+/* Does the kernel report that it has freed memory, and keep it? */
 static bool pretends(void *page, size_t size, int advice)
 {
 	atomic_char *byte = page;
@@ -370,7 +371,7 @@ static bool pretends(void *page, size_t size, int advice)
 	return !chunk_sys_madvise(page, size, advice) && atomic_load(byte);
 }
 
-/* Only trying tells: much is refused, and some success is a pretence. */
+/* Kernels, filters of system calls and emulators differ: only trying tells. */
 static void probe(bool guards)
 {
 	size_t size = chunk_os_caps.page_size;
@@ -390,8 +391,8 @@ static void probe(bool guards)
 	chunk_os_unmap(page, size);
 }
 
-/* What a setting of the kernel is, or what it mostly is if that is a secret. */
-static size_t setting(const char *path, size_t mostly)
+/* Read a setting of the kernel; return its default if it cannot be read. */
+static size_t setting(const char *path, size_t by_default)
 {
 	size_t value = 0;
 	char digits[20];
@@ -399,22 +400,22 @@ static size_t setting(const char *path, size_t mostly)
 
 	fd = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
-		return mostly;
+		return by_default;
 	length = sys(SYS_read, fd, digits, sizeof(digits));
 	sys(SYS_close, fd);
 	for (i = 0; i < length && digits[i] >= '0' && digits[i] <= '9'; i++)
 		value = value * 10 + (digits[i] - '0');
-	return i > 0 ? value : mostly;
+	return i > 0 ? value : by_default;
 }
 
-/* Overcommit mode 2: then what is mapped ahead others may lack. */
+/* In overcommit mode 2 the kernel charges all mappings against one limit. */
 static bool overcommit_is_strict(void)
 {
 	return setting("/proc/sys/vm/overcommit_memory", 0) == 2;
 }
 
-/* Of mappings an eighth is left to the program: for threads, files, libraries. */
-static size_t most_mappings(void)
+/* An eighth is left to the program, for threads, files and libraries. */
+static size_t max_mappings(void)
 {
 	size_t all = setting("/proc/sys/vm/max_map_count", 65530);
 
@@ -425,8 +426,8 @@ void chunk_os_init(bool guards)
 {
 	chunk_os_caps = (struct chunk_os_caps) {
 		.page_size = sysconf(_SC_PAGESIZE),
-		.max_mappings = most_mappings(),
-		.max_guard_bytes = MOST_MARKED,
+		.max_mappings = max_mappings(),
+		.max_guard_bytes = MAX_GUARD_BYTES,
 		.can_unmap_partially = true,
 		.can_reserve = true,
 		.has_premap = true,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the mmap backend lends to the device's and to the adapters. */
+/* Functions of the mmap backend that the device's code uses, too. */
 #ifndef OS_LINUX_H
 #define OS_LINUX_H
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Systems with POSIX and nothing more that can be relied on: macOS, FreeBSD,
- * NetBSD and others. Anonymous mappings have become part of POSIX of late.
+ * Systems that have POSIX, with anonymous mappings, and no more that libchunk relies
+ * on: macOS, FreeBSD, NetBSD and others.
  *
- * Mappings are replaced where Linux has advice: what POSIX_MADV_DONTNEED does to
- * memory is not said, and a new mapping is surely zero. Whether a mapping may be
- * split is for the system; it has been seen to refuse.
+ * Mappings are replaced where Linux takes advice: POSIX does not define the contents
+ * of memory after POSIX_MADV_DONTNEED, and a new mapping is surely zero. The system
+ * may refuse to split a mapping.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 
 #define RW	(PROT_READ | PROT_WRITE)
 
-/* Long enough for who holds the lock, short enough to go unnoticed. */
+/* Long enough for the holder of a lock, short enough to go unnoticed */
 #define NAP_NANOSECONDS	50000
 
 struct chunk_os_caps chunk_os_caps;
@@ -66,7 +66,7 @@ int chunk_os_decommit(void *addr, size_t size)
 {
 	if (!replace(addr, size, PROT_NONE))
 		return 0;
-	/* It cannot be more than a request, but then it takes no mapping. */
+	/* Advice is only a request, but takes no mapping. */
 	if (chunk_os_purge(addr, size))
 		madvise(addr, size, MADV_DONTNEED);
 	return -ENOMEM;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Windows, apart from memory: waiting, the environment, standard error, the end.
- * None of it allocates, nor takes the loader's lock.
+ * Windows, apart from memory: waiting, the environment, standard error, the end of
+ * the process. No function here allocates or takes the loader's lock.
  */
 #include <stdatomic.h>
 
 #include "os.h"
 #include "os_windows.h"
 
-/* As long as the system lets a variable be. */
+/* The system's limit for a variable, in characters */
 #define OPTION_LENGTH	32767
 
-/* WaitOnAddress() would have to be looked up; there are few who wait. */
+/* WaitOnAddress() would have to be looked up; few threads ever wait. */
 static SRWLOCK waiting = SRWLOCK_INIT;
 static CONDITION_VARIABLE woken = CONDITION_VARIABLE_INIT;
 
@@ -26,13 +26,13 @@ void chunk_os_wait(atomic_uint *word, unsigned int value)
 	SetLastError(before);
 }
 
-/* Wakes those who wait on other words, too: they look again. */
+/* Threads that wait on other words wake, too, and look again. */
 void chunk_os_wake(atomic_uint *word)
 {
 	DWORD before = GetLastError();
 
 	(void)word;
-	/* Who has seen the old value sleeps once this can be had. */
+	/* A thread that has seen the old value sleeps once the lock is free. */
 	AcquireSRWLockExclusive(&waiting);
 	ReleaseSRWLockExclusive(&waiting);
 	WakeAllConditionVariable(&woken);
@@ -55,7 +55,7 @@ void chunk_os_print(const char *text, size_t length)
 	HANDLE to = GetStdHandle(STD_ERROR_HANDLE);
 	DWORD written;
 
-	/* Where there is no such thing, there is nobody to tell. */
+	/* Without standard error there is nobody to tell. */
 	while (to && to != INVALID_HANDLE_VALUE && length &&
 	       WriteFile(to, text, length, &written, NULL) && written) {
 		text += written;
@@ -64,11 +64,11 @@ void chunk_os_print(const char *text, size_t length)
 	SetLastError(before);
 }
 
-/* The C library's abort() has words of its own to say, or a window to open. */
+/* The C library's abort() prints a message, or opens a window. */
 void chunk_os_abort(void)
 {
 	RaiseFailFastException(NULL, NULL, 0);
-	/* Is never reached, but by the compiler. */
+	/* Only the compiler thinks that this is reached. */
 	TerminateProcess(GetCurrentProcess(), STATUS_FATAL_APP_EXIT);
 	__builtin_unreachable();
 }
