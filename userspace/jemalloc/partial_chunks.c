@@ -88,8 +88,9 @@ static void unlock(void)
 	atomic_store_explicit(&holder, 0, memory_order_release);
 }
 
-/* The entry behind @partial, or the first; NULL at the end. Locked. */
-static struct partial *next_partial(struct block **block, struct partial *partial)
+/* Return the entry after @partial, or the first; NULL at the end. Locked. */
+static struct partial *next_partial(struct block **block,
+				    struct partial *partial)
 {
 	if (!partial) {
 		*block = &first;
@@ -116,7 +117,7 @@ static void clear(struct partial *partial)
 	partial->size = 0;
 }
 
-/* A free entry; NULL if there is none. Locked. */
+/* Return a free entry, or NULL. Locked. */
 static struct partial *find_free(void)
 {
 	struct block *block;
@@ -128,7 +129,7 @@ static struct partial *find_free(void)
 	return partial;
 }
 
-/* Make room. Not under the lock. */
+/* Add a part to the table. Not locked. */
 static bool grow(void)
 {
 	struct block *block = pages_map(NULL, FURTHER);
@@ -147,18 +148,18 @@ static bool grow(void)
 }
 
 /**
- * struct range - of addresses
+ * struct range - range of addresses
  * @start: first byte
- * @end:   the byte behind the last
+ * @end:   byte after the last
  */
 struct range {
 	uintptr_t start;
 	uintptr_t end;
 };
 
-/* The partial that adjoins @range inside @extent, or NULL. Locked. */
+/* Return the entry that adjoins @range inside @extent, or NULL. Locked. */
 static struct partial *find_adjoining(const struct range *range,
-				    const struct range *extent)
+				      const struct range *extent)
 {
 	struct block *block;
 	struct partial *partial = NULL;
@@ -174,7 +175,7 @@ static struct partial *find_adjoining(const struct range *range,
 	return partial;
 }
 
-/* The partial that is exactly that, or NULL. Locked. */
+/* Return the entry of exactly this range, or NULL. Locked. */
 static struct partial *find_exactly(uintptr_t start, uintptr_t end)
 {
 	struct block *block;
@@ -187,7 +188,7 @@ static struct partial *find_exactly(uintptr_t start, uintptr_t end)
 	return partial;
 }
 
-/* Take out what adjoins @range inside @extent, and add it. Locked. */
+/* Move entries that adjoin @range inside @extent into @range. Locked. */
 static void absorb(struct range *range, const struct range *extent)
 {
 	struct partial *partial;
@@ -229,14 +230,12 @@ static void give_back(const struct range *extent)
 
 /**
  * partial_chunks_put() - keep a part of a chunk
- * @addr: first byte, page-aligned, in a live extent of libchunk's; decommitted or
- *        never touched
+ * @addr: first byte, page-aligned, in a live extent; decommitted or never touched
  * @size: bytes, not beyond that extent
  *
- * If nothing of the extent is missing any more it is given back.
+ * If this completes the extent, it goes back to libchunk.
  *
- * Context: lock not held.
- * Return: false if there is no memory to remember it.
+ * Return: false if the table is full and there is no memory.
  */
 bool partial_chunks_put(void *addr, size_t size)
 {
@@ -266,11 +265,10 @@ bool partial_chunks_put(void *addr, size_t size)
 }
 
 /**
- * partial_chunks_complete() - give back an extent if nothing but this is missing of it
- * @addr: first byte, in a live extent of libchunk's; committed or not
+ * partial_chunks_complete() - give back an extent that this part completes
+ * @addr: first byte, in a live extent; committed or not
  * @size: bytes, not beyond that extent
  *
- * Context: lock not held.
  * Return: whether the extent was given back. If not, nothing has changed.
  */
 bool partial_chunks_complete(void *addr, size_t size)
@@ -283,7 +281,7 @@ bool partial_chunks_complete(void *addr, size_t size)
 	if (!find_extent(addr, &extent) || end > extent.end)
 		return false;
 	lock();
-	/* What is kept has been joined: each side is one partial, if it is all. */
+	/* Adjoining entries have been joined: each side is one entry at most. */
 	before = find_exactly(extent.start, start);
 	behind = find_exactly(end, extent.end);
 	whole = (before || start == extent.start) &&
@@ -300,8 +298,8 @@ bool partial_chunks_complete(void *addr, size_t size)
 
 /**
  * partial_chunks_keep() - keep a part of a chunk, or count it as lost
- * @addr: as in partial_chunks_put()
- * @size: as in partial_chunks_put()
+ * @addr: first byte, as for partial_chunks_put()
+ * @size: bytes
  */
 void partial_chunks_keep(void *addr, size_t size)
 {
@@ -309,7 +307,7 @@ void partial_chunks_keep(void *addr, size_t size)
 		lost += size;
 }
 
-/* The smallest partial that does, only at @at unless that is 0. Locked. */
+/* Return the smallest entry that fits, at @at unless that is 0, or NULL. Locked. */
 static struct partial *best_fit(uintptr_t at, size_t size, size_t alignment)
 {
 	struct block *block;
@@ -326,12 +324,11 @@ static struct partial *best_fit(uintptr_t at, size_t size, size_t alignment)
 }
 
 /**
- * partial_chunks_take() - get memory from what is kept
- * @addr:      where exactly, or NULL for anywhere
+ * partial_chunks_take() - allocate memory from a partial chunk
+ * @addr:      exact address; may be NULL: anywhere
  * @size:      bytes, a multiple of the page size
  * @alignment: bytes, a power of two
  *
- * Context: lock not held.
  * Return: committed memory that reads as zero, or NULL.
  */
 void *partial_chunks_take(void *addr, size_t size, size_t alignment)
@@ -340,7 +337,7 @@ void *partial_chunks_take(void *addr, size_t size, size_t alignment)
 	uintptr_t at = 0;
 	size_t had;
 
-	/* Most of the time, and with chunk-sized requests only: nothing. */
+	/* As long as requests are multiples of chunks, there are none. */
 	if (!kept)
 		return NULL;
 	lock();
@@ -357,14 +354,14 @@ void *partial_chunks_take(void *addr, size_t size, size_t alignment)
 		return NULL;
 	if (pages_commit((void *)at, size))
 		return (void *)at;
-	/* What was committed of it must not stay so. */
+	/* Some part may have been committed. */
 	pages_decommit((void *)at, size);
 	partial_chunks_keep((void *)at, size);
 	return NULL;
 }
 
 /**
- * partial_chunks_bytes() - how much is kept
+ * partial_chunks_bytes() - get the size of all partial chunks
  *
  * Return: bytes of address space.
  */
@@ -374,7 +371,7 @@ uint64_t partial_chunks_bytes(void)
 }
 
 /**
- * partial_chunks_lost() - how much could not be kept
+ * partial_chunks_lost() - get the size of all parts that could not be kept
  *
  * Return: bytes of address space.
  */
