@@ -15,7 +15,9 @@
 #define HIGH	0xfff8000100000000
 
 /**
- * struct taken - what the kernel has mapped, or has no use for
+ * struct taken - addresses that the kernel does not map
+ * @from: first byte
+ * @to:   byte after the last
  */
 static struct taken {
 	uint64_t from;
@@ -39,7 +41,7 @@ static bool is_free(uint64_t from, uint64_t to)
 	return true;
 }
 
-/* As SPARC's: at the hint if that is free, else at the top. */
+/* SPARC's kernel maps at the hint if that is free, else at the top. */
 static long kernel_map(void *hint, size_t size)
 {
 	uint64_t at = (uintptr_t)hint;
@@ -52,7 +54,7 @@ static long kernel_map(void *hint, size_t size)
 	return at;
 }
 
-/* As Itanium's: the first free place from the hint on. */
+/* Itanium's kernel maps at the first free place from the hint on. */
 static long kernel_map_from(void *hint, size_t size)
 {
 	uint64_t at = (uintptr_t)hint;
@@ -116,10 +118,10 @@ static void scans_over_what_is_taken(void)
 	take(FROM, FROM + 100 * MIB);
 	take(FROM + 102 * MIB, FROM + 103 * MIB + 4096);
 	expect_equal(chunk_address_limit_map(&limit, 4 * MIB), FROM + 104 * MIB);
-	/* All that was too high is given back. */
+	/* Mappings beyond the limit are unmapped. */
 	expect_equal(maps, 105);
 	expect_equal(unmaps, 104);
-	/* And the next takes one try. */
+	/* The next one takes one try. */
 	take(FROM + 104 * MIB, FROM + 108 * MIB);
 	expect_equal(chunk_address_limit_map(&limit, 4096), FROM + 108 * MIB);
 	take(FROM + 108 * MIB, FROM + 108 * MIB + 4096);
@@ -136,14 +138,14 @@ static void begins_anew_at_the_end(void)
 	limit = limit_47_bits();
 	take(TO - 8 * MIB, TO - 4 * MIB);
 	atomic_store(&limit.next, (uintptr_t)(TO - 8 * MIB));
-	/* The last place of all is one. */
+	/* The last place is free. */
 	expect_equal(chunk_address_limit_map(&limit, 4 * MIB), TO - 4 * MIB);
 	take(TO - 4 * MIB, TO);
 	expect_equal(chunk_address_limit_map(&limit, 4 * MIB), FROM);
 	expect_equal(maps, unmaps + 2);
 }
 
-/* Nothing is left from where the last one was found, but before that. */
+/* Memory is free only before the place of the last mapping. */
 static void begins_anew_before(void)
 {
 	struct chunk_address_limit limit;
@@ -159,7 +161,7 @@ static void begins_anew_before(void)
 	expect(maps <= 58);
 }
 
-/* A kernel that knows better: low enough, and yet below all hints */
+/* The kernel ignores the hint, and maps below all hints. */
 static void below_all_hints(void)
 {
 	struct chunk_address_limit limit;
@@ -170,7 +172,7 @@ static void below_all_hints(void)
 	chosen = FROM / 2;
 	expect_equal(chunk_address_limit_map(&limit, MIB), FROM / 2);
 	expect_equal(maps, 1);
-	/* The hints begin where they did. */
+	/* The next scan begins at the first hint again. */
 	chosen = HIGH;
 	expect_equal(chunk_address_limit_map(&limit, MIB), FROM + MIB);
 	expect_equal(maps, 3);
@@ -206,7 +208,7 @@ static void out_of_memory_ends_it(void)
 	expect_equal(unmaps, 0);
 }
 
-/* The last byte counts as well. */
+/* The last byte of a mapping counts, too. */
 static void one_byte_too_high(void)
 {
 	struct chunk_address_limit limit;

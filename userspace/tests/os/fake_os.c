@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* An operating system for tests: see fake_os.h. */
+/* A fake operating system for tests: see fake_os.h. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #define ARENA	(512 * MIB)
 #define SMALLEST	4096
 
-/* What a page is; a mapping begins at its first page. */
+/* State of a page */
 enum state { FREE, COMMITTED, DECOMMITTED };
 
 struct fake_os fake = {
@@ -52,7 +52,7 @@ static bool in_arena(const void *addr, size_t size)
 	       offset < ARENA && size <= ARENA - offset;
 }
 
-/* Aligned to its size, so that alignments mean something. */
+/* The arena is aligned to its size, so that all alignments occur in it. */
 static void arena_start(void)
 {
 	char *got;
@@ -83,7 +83,7 @@ static bool is_mapped(const void *addr, size_t size)
 	return true;
 }
 
-/* Does this call fail? */
+/* Count a call, and decide if it fails. */
 static bool fails(enum fake_call call, void *addr, size_t size)
 {
 	unsigned long nth = ++fake.calls[call];
@@ -96,7 +96,7 @@ static bool fails(enum fake_call call, void *addr, size_t size)
 	       (fake.odds && random_below((uint64_t *)&fake.seed, fake.odds) == 0);
 }
 
-/* Pages that hold nothing, readable or not */
+/* Map pages anew, so that they hold nothing. */
 static void renew(char *addr, size_t size, int prot)
 {
 	expect(mmap(addr, size, prot,
@@ -110,7 +110,7 @@ static void occupy(char *addr, size_t size)
 	memset(state + page_of(addr), COMMITTED, pages(size));
 	memset(is_first + page_of(addr), 0, pages(size));
 	is_first[page_of(addr)] = true;
-	/* The next one is another's, whatever it was. */
+	/* The page after it begins another mapping. */
 	if (page_of(addr) + pages(size) < pages(ARENA))
 		is_first[page_of(addr) + pages(size)] = true;
 	fake.mapped += size;
@@ -198,7 +198,7 @@ int chunk_os_commit(void *addr, size_t size)
 	bool fail = fails(FAKE_COMMIT, addr, size);
 
 	expect(is_mapped(addr, size));
-	/* As systems do, it fails half way through. */
+	/* Real systems, too, fail half way through. */
 	commit_pages(page_of(addr), pages(size) / (1 + fail));
 	return fail ? -ENOMEM : 0;
 }
@@ -208,7 +208,7 @@ int chunk_os_decommit(void *addr, size_t size)
 	bool fail = fails(FAKE_DECOMMIT, addr, size);
 
 	expect(is_mapped(addr, size));
-	/* Freed in any case, but it may not trap. */
+	/* The memory is freed in any case; it does not trap after a failure. */
 	renew(addr, size, fail ? PROT_READ | PROT_WRITE : PROT_NONE);
 	memset(state + page_of(addr), fail ? COMMITTED : DECOMMITTED,
 	       pages(size));
@@ -257,7 +257,7 @@ void chunk_os_print(const char *text, size_t length)
 		memcpy(fake.message, text, length);
 		fake.message[length] = '\0';
 	}
-	/* There is much of that where unmapping fails. */
+	/* Tests in which unmapping fails would print too many of these. */
 	if (!memmem(text, length, ": unmap(", 8) &&
 	    write(STDERR_FILENO, text, length) < 0)
 		abort();
@@ -307,8 +307,8 @@ void chunk_os_init(bool guards)
 }
 
 /**
- * fake_take() - somebody else maps a place
- * @addr: the place
+ * fake_take() - map a place as if another library did
+ * @addr: first byte
  * @size: bytes
  *
  * Return: whether it was free.
@@ -323,8 +323,8 @@ bool fake_take(void *addr, size_t size)
 }
 
 /**
- * fake_release() - a place becomes free
- * @addr: the place, all of it mapped
+ * fake_release() - unmap a place
+ * @addr: first byte; all of it is mapped
  * @size: bytes
  */
 void fake_release(void *addr, size_t size)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Policy on systems that have other primitives than those at hand: that cannot
- * populate, do not fork, answer with errors of their own, or have their limits
- * changed in the middle.
+ * Policy on systems unlike this one: they cannot populate, do not fork, return
+ * errors of their own, or have their limits changed in the middle of a call.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,7 +10,7 @@
 #include "fake_os.h"
 #include "fake_work.h"
 
-/* Pages are touched where the system does not populate; contents stay. */
+/* Where the system cannot populate, libchunk touches pages; contents stay. */
 static void populates_by_hand(void)
 {
 	char *chunk = chunk_alloc_populated(2 * MIB, MIB);
@@ -66,7 +65,7 @@ static void no_processes(void)
 	work_off();
 }
 
-/* An error that has no name is given by its number. */
+/* A message gives the number of an error that has no name. */
 static void unnamed_error(void)
 {
 	char *page = pages_map(NULL, fake.page);
@@ -82,7 +81,7 @@ static void unnamed_error(void)
 	       strstr(fake.message, "3999"));
 }
 
-/* Those that could be are committed, and each says which it is. */
+/* A failure in a batch affects its element only, which says so. */
 static void commits_fail_in_a_batch(void)
 {
 	struct chunk_op ops[3];
@@ -117,7 +116,7 @@ static void lower_limit(enum fake_call call, void *addr, size_t size)
 	chunk_set_recycle_limit(MIB);
 }
 
-/* What is to be reused can neither be committed nor kept any longer. */
+/* An extent can be neither committed for reuse nor kept any longer. */
 static void no_room_to_put_back(void)
 {
 	char *chunk = alloc_mib(4);
@@ -129,7 +128,7 @@ static void no_room_to_put_back(void)
 	expect(!fake.before);
 	expect_equal(chunk_recycled_bytes(), 0);
 	expect_none_lost();
-	/* Nor is the room reserved that it did not get. */
+	/* No room below the limit stays reserved. */
 	dealloc_mib(alloc_mib(1), 1);
 	expect_equal(chunk_recycled_bytes(), MIB);
 }
