@@ -14,15 +14,23 @@
 #include "bounds.h"
 #include "chunk.h"
 
-/* Bits of a chunk's number: addresses of 47 bits, or of 32 */
-#define NUMBER_BITS	(sizeof(void *) == 8 ? 27 : 12)
-#define LEAF_BITS	12
+/* A leaf takes 64 KiB, the largest page. */
+#define LEAF_BITS	13
+
+/* Bits of a chunk's number: addresses of 47 bits, or of 32 in one leaf */
+#define NUMBER_BITS	(sizeof(void *) == 8 ? 27 : LEAF_BITS)
 #define LEAF		((size_t)1 << LEAF_BITS)
 
-/* Number of the extent's first chunk, and its chunks in the lower half; 0: none */
-typedef atomic_uint_least64_t entry;
+/**
+ * struct leaf - a part of the table
+ * @entry: for each chunk, the number of its extent's first chunk in the upper half
+ *         and the number of chunks in the lower half; 0: no extent
+ */
+struct leaf {
+	atomic_uint_least64_t entry[LEAF];
+};
 
-static entry *_Atomic leaves[(size_t)1 << (NUMBER_BITS - LEAF_BITS)];
+static struct leaf *_Atomic leaves[(size_t)1 << (NUMBER_BITS - LEAF_BITS)];
 
 static uintptr_t number_of(const void *addr)
 {
@@ -30,9 +38,9 @@ static uintptr_t number_of(const void *addr)
 }
 
 /* Return the leaf of a chunk, or NULL if there is no memory or no place for it. */
-static entry *leaf_of(uintptr_t number, bool make)
+static struct leaf *leaf_of(uintptr_t number, bool make)
 {
-	entry *leaf = NULL, *fresh;
+	struct leaf *leaf = NULL, *fresh;
 
 	if (number >> NUMBER_BITS)
 		return NULL;
@@ -40,13 +48,13 @@ static entry *leaf_of(uintptr_t number, bool make)
 				    memory_order_acquire);
 	if (leaf || !make)
 		return leaf;
-	fresh = pages_map(NULL, LEAF * sizeof(*fresh));
+	fresh = pages_map(NULL, sizeof(*fresh));
 	if (!fresh)
 		return NULL;
 	if (atomic_compare_exchange_strong(&leaves[number / LEAF], &leaf, fresh))
 		return fresh;
 	/* Another thread was faster. */
-	pages_unmap(fresh, LEAF * sizeof(*fresh));
+	pages_unmap(fresh, sizeof(*fresh));
 	return leaf;
 }
 
@@ -55,11 +63,11 @@ static void set_all(void *start, size_t size, uint64_t value, bool make)
 	uintptr_t number = number_of(start), end = number + size / UNIT;
 
 	for (; number < end; number++) {
-		entry *leaf = leaf_of(number, make);
+		struct leaf *leaf = leaf_of(number, make);
 
 		if (leaf)
-			atomic_store_explicit(&leaf[number % LEAF], value,
-					      memory_order_relaxed);
+			atomic_store_explicit(&leaf->entry[number % LEAF],
+					      value, memory_order_relaxed);
 	}
 }
 
@@ -113,11 +121,11 @@ static bool find_slowly(const void *addr, void **start, size_t *size)
 bool bounds_find(const void *addr, void **start, size_t *size)
 {
 	uintptr_t number = number_of(addr);
-	entry *leaf = leaf_of(number, false);
+	struct leaf *leaf = leaf_of(number, false);
 	uint64_t value = 0;
 
 	if (leaf)
-		value = atomic_load_explicit(&leaf[number % LEAF],
+		value = atomic_load_explicit(&leaf->entry[number % LEAF],
 					     memory_order_relaxed);
 	if (!value)
 		return chunk_is_live(addr) && find_slowly(addr, start, size);

@@ -67,10 +67,10 @@ struct chunk_os_caps {
 extern struct chunk_os_caps chunk_os_caps;
 
 /* The name that chunk_backend() returns */
-extern const char chunk_os_name[];
+extern const char *const chunk_os_name;
 
 /* How to raise the limit of mappings, to end a message with; may be empty */
-extern const char chunk_os_mappings_advice[];
+extern const char *const chunk_os_mappings_advice;
 
 /**
  * chunk_os_init() - probe the system and fill chunk_os_caps

@@ -160,7 +160,7 @@ bool chunk_device_traps(void)
 }
 
 int chunk_device_alloc(size_t size, size_t alignment, enum chunk_birth birth,
-			void **out)
+		       void **out)
 {
 	static const unsigned int flags[] = {
 		[BORN_COMMITTED] = 0,
@@ -278,7 +278,7 @@ static void forgive_stale(struct chunk_op *ops, size_t count)
 }
 
 int chunk_device_batch(enum chunk_batch what, struct chunk_op *ops,
-			size_t count)
+		       size_t count)
 {
 	static const unsigned int whats[] = {
 		[BATCH_ALLOC] = CHUNK_BATCH_ALLOC,

@@ -47,8 +47,8 @@
 #define RW	(PROT_READ | PROT_WRITE)
 
 struct chunk_os_caps chunk_os_caps;
-const char chunk_os_name[] = "mmap";
-const char chunk_os_mappings_advice[] =
+const char *const chunk_os_name = "mmap";
+const char *const chunk_os_mappings_advice =
 	"; a process may have more mappings by sysctl vm.max_map_count";
 
 /* Can mappings have names? */

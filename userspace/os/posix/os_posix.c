@@ -23,8 +23,8 @@
 #define NAP_NANOSECONDS	50000
 
 struct chunk_os_caps chunk_os_caps;
-const char chunk_os_name[] = "mmap";
-const char chunk_os_mappings_advice[] = "";
+const char *const chunk_os_name = "mmap";
+const char *const chunk_os_mappings_advice = "";
 
 /* Without MAP_FIXED an address is a hint, and never replaces anything. */
 int chunk_os_map(void *addr, size_t size, void **out)

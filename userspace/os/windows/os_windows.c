@@ -20,8 +20,8 @@
 #define UNIT	CHUNK_TREE_UNIT
 
 struct chunk_os_caps chunk_os_caps;
-const char chunk_os_name[] = "windows";
-const char chunk_os_mappings_advice[] = "";
+const char *const chunk_os_name = "windows";
+const char *const chunk_os_mappings_advice = "";
 
 struct chunk_windows chunk_windows = {
 	.alloc = VirtualAlloc,

@@ -27,8 +27,8 @@ struct fake_os fake = {
 };
 
 struct chunk_os_caps chunk_os_caps;
-const char chunk_os_name[] = "fake";
-const char chunk_os_mappings_advice[] = "";
+const char *const chunk_os_name = "fake";
+const char *const chunk_os_mappings_advice = "";
 
 static char *arena;
 static unsigned char state[ARENA / SMALLEST];
