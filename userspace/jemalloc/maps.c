@@ -3,9 +3,9 @@
  * jemalloc's mmap() and munmap(), answered with chunks.
  *
  * jemalloc's default extent hooks call mmap(), munmap() and madvise(). So if the
- * first two deal in chunks, the heap lies in chunks, and jemalloc need not know: its
- * arenas keep their default hooks, which it knows to be cheap, and are created when
- * it likes.
+ * first two deal in chunks, the heap lies in chunks, and jemalloc need not know:
+ * its arenas keep their default hooks, which it knows to be cheap, and are created
+ * when it likes.
  *
  * For jemalloc chunks are ordinary memory: its advice goes to the kernel.
  */

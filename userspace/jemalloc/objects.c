@@ -81,9 +81,9 @@ static uint32_t gnu_hash(const char *name)
 /*
  * Return the address of a symbol, or 0. The hash table consists of a head of four
  * numbers (buckets, first symbol in the table, words of a filter, shift of the
- * filter); the filter, which is not used here; the buckets, each the first symbol of
- * a chain; and the hash of each symbol, with the lowest bit set at the end of a
- * chain.
+ * filter); the filter, which is not used here; the buckets, each the first symbol
+ * of a chain; and the hash of each symbol, with the lowest bit set at the end of
+ * a chain.
  */
 static uintptr_t look_up(const struct symbols *symbols, const char *name)
 {

@@ -119,7 +119,7 @@ bool chunk_device_access(struct chunk_device_access *access);
 int chunk_device_configure(enum chunk_backing backing, size_t grow);
 
 /**
- * chunk_device_traps() - test if decommitted memory traps as the device is configured
+ * chunk_device_traps() - test if decommitted memory traps, as configured
  *
  * Return: whether it does.
  */
@@ -225,7 +225,7 @@ bool chunk_device_keeps(void *addr, size_t size);
 bool chunk_device_traps_at(void *page);
 
 /**
- * chunk_device_commit_lost() - chunk_os_commit() for chunks of an earlier opening
+ * chunk_device_commit_lost() - commit pages of an earlier opening
  * @addr: first byte
  * @size: bytes
  *
@@ -234,7 +234,7 @@ bool chunk_device_traps_at(void *page);
 int chunk_device_commit_lost(void *addr, size_t size);
 
 /**
- * chunk_device_decommit_lost() - chunk_os_decommit() for chunks of an earlier opening
+ * chunk_device_decommit_lost() - decommit pages of an earlier opening
  * @addr: first byte
  * @size: bytes
  *

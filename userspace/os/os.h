@@ -26,7 +26,7 @@
 #include "device.h"
 
 /**
- * struct chunk_os_caps - capabilities of the system; constant after chunk_os_init()
+ * struct chunk_os_caps - capabilities of the system
  * @page_size:           granularity of all ranges, in bytes
  * @max_mappings:        mappings that chunk_os_decommit() and
  *                       chunk_os_decommit_extent() may take up, at two for each
@@ -34,8 +34,8 @@
  * @max_guard_bytes:     size up to which chunk_os_guard() is cheaper than
  *                       chunk_os_decommit(), in bytes
  * @can_unmap_partially: chunk_os_unmap() takes any part of mappings; without it,
- *                       only whole mappings, and the policy recycles single chunks
- *                       only
+ *                       only whole mappings, so that the policy recycles single
+ *                       chunks only
  * @can_map_aligned:     chunk_os_map_aligned() may succeed
  * @can_reserve:         chunk_os_reserve() may succeed
  * @can_guard:           chunk_os_guard() works
@@ -43,11 +43,13 @@
  * @has_huge_pages:      memory can be in huge pages
  * @zero_on_commit:      decommitted memory reads as zero when it is committed,
  *                       unless chunk_os_decommit() failed
- * @charges_on_map:      the system charges memory against a limit when it is mapped,
- *                       and uncharges it only when chunk_os_decommit() or
- *                       chunk_os_unmap() frees it
+ * @charges_on_map:      the system charges memory against a limit when it is
+ *                       mapped, and uncharges it only when chunk_os_decommit()
+ *                       or chunk_os_unmap() frees it
  * @waits_for_memory:    the system may grant a little later what it refuses now;
  *                       chunk_os_map() and chunk_os_commit() wait for it
+ *
+ * They are constant after chunk_os_init().
  */
 struct chunk_os_caps {
 	size_t page_size;
@@ -112,7 +114,7 @@ int chunk_os_map_aligned(size_t size, size_t alignment, void **out);
 int chunk_os_map_base(size_t size, void **out);
 
 /**
- * chunk_os_reserve() - reserve aligned address space as chunk_os_decommit() leaves it
+ * chunk_os_reserve() - map aligned address space that is decommitted
  * @size:      bytes
  * @alignment: bytes, a power of two, at least the page size
  * @out:       set to the address on success
@@ -189,7 +191,7 @@ int chunk_os_decommit_extent(void *addr, size_t size);
 int chunk_os_recommit_extent(void *addr, size_t size);
 
 /**
- * chunk_os_can_premap() - test if a fresh mapping costs nothing until it is touched
+ * chunk_os_can_premap() - test if a fresh mapping is free until it is touched
  * @addr: first byte of the mapping
  *
  * Return: true if mapping more than is needed takes up no memory and no quota.
@@ -222,7 +224,7 @@ void chunk_os_want_huge(void *addr, size_t size);
 int chunk_os_purge(void *addr, size_t size);
 
 /**
- * chunk_os_map_wiped() - map memory that reads as zero in a child after each fork
+ * chunk_os_map_wiped() - map memory that reads as zero in a child after fork
  * @size: set to its bytes
  *
  * Context: before chunk_os_init(), by several threads at once.

@@ -381,7 +381,7 @@ bool chunk_device_traps_at(void *page)
 				 MADV_POPULATE_READ) == -EFAULT;
 }
 
-/* Return how many bytes from @at on trap, up to @end, or a negative error number. */
+/* Return how many bytes from @at on trap, or a negative error number. */
 static ssize_t trapping(char *at, char *end)
 {
 	size_t page = chunk_os_caps.page_size;
@@ -392,7 +392,7 @@ static ssize_t trapping(char *at, char *end)
 		err = chunk_sys_madvise(to, page, MADV_POPULATE_READ);
 		if (!err)
 			break;
-		/* A page that cannot be read for lack of memory must not be replaced. */
+		/* A page that only lacks memory must not be replaced. */
 		if (err != -EFAULT && err != -EINVAL)
 			return -ENOMEM;
 		to += page;

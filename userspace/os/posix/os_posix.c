@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Systems that have POSIX, with anonymous mappings, and no more that libchunk relies
- * on: macOS, FreeBSD, NetBSD and others.
+ * Systems that have POSIX, with anonymous mappings, and no more that libchunk
+ * relies on: macOS, FreeBSD, NetBSD and others.
  *
- * Mappings are replaced where Linux takes advice: POSIX does not define the contents
- * of memory after POSIX_MADV_DONTNEED, and a new mapping is surely zero. The system
- * may refuse to split a mapping.
+ * Mappings are replaced where Linux takes advice: POSIX does not define the
+ * contents of memory after POSIX_MADV_DONTNEED, and a new mapping is surely zero.
+ * The system may refuse to split a mapping.
  */
 #include <errno.h>
 #include <stdlib.h>
