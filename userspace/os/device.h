@@ -6,11 +6,12 @@
  * systems without one: its chunk_device_open() fails, and nothing else but
  * chunk_device_close() is then called.
  *
- * Functions return 0 or a negative error number. -ENODEV from any of them: this
- * process has forked or closed the descriptor since it opened the device. Its
- * chunks then belong to chunk_device_commit_lost() and
- * chunk_device_decommit_lost(), and are unmapped when they are given back. So do
- * chunks for which the device returns -ENOENT: they come from an earlier opening.
+ * Each opening of the device begins a device generation. Functions return 0 or a
+ * negative error number. -ENODEV from any of them ends the generation: this process
+ * has forked, or closed the descriptor. Its chunks are then handled by
+ * chunk_device_commit_lost() and chunk_device_decommit_lost(), and unmapped when
+ * they are given back. So are chunks for which the device returns -ENOENT: they are
+ * of an earlier generation.
  */
 #ifndef DEVICE_H
 #define DEVICE_H
@@ -225,7 +226,7 @@ bool chunk_device_keeps(void *addr, size_t size);
 bool chunk_device_traps_at(void *page);
 
 /**
- * chunk_device_commit_lost() - commit pages of an earlier opening
+ * chunk_device_commit_lost() - commit pages of an earlier generation
  * @addr: first byte
  * @size: bytes
  *
@@ -234,7 +235,7 @@ bool chunk_device_traps_at(void *page);
 int chunk_device_commit_lost(void *addr, size_t size);
 
 /**
- * chunk_device_decommit_lost() - decommit pages of an earlier opening
+ * chunk_device_decommit_lost() - decommit pages of an earlier generation
  * @addr: first byte
  * @size: bytes
  *

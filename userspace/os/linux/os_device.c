@@ -401,7 +401,7 @@ static ssize_t trapping(char *at, char *end)
 }
 
 /*
- * Mappings of an earlier opening keep trapping, and no call can make the device let
+ * Mappings of an earlier generation keep trapping, and no call can make the device let
  * accesses through again. So pages that trap are replaced.
  */
 int chunk_device_commit_lost(void *addr, size_t size)
