@@ -3,8 +3,8 @@
  * The device: a source of aligned chunks that recycles them itself.
  *
  * The Makefile links os_device.c, which calls /dev/chunk, or os_nodevice.c for
- * systems without one: its chunk_device_open() fails, and nothing else but
- * chunk_device_close() is then called.
+ * systems without one: its chunk_device_open() fails, so that functions for an open
+ * device are never called.
  *
  * Each opening of the device begins a device generation. Functions return 0 or a
  * negative error number. -ENODEV from any of them ends the generation: this process

@@ -401,8 +401,8 @@ static ssize_t trapping(char *at, char *end)
 }
 
 /*
- * Mappings of an earlier generation keep trapping, and no call can make the device let
- * accesses through again. So pages that trap are replaced.
+ * Mappings of an earlier generation keep trapping, and no call can make the device
+ * let accesses through again. So pages that trap are replaced.
  */
 int chunk_device_commit_lost(void *addr, size_t size)
 {

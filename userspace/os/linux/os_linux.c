@@ -155,7 +155,8 @@ static long map_at(void *addr, size_t size)
 
 int chunk_os_map(void *addr, size_t size, void **out)
 {
-	long got = addr ? map_at(addr, size) : chunk_address_limit_map(&limit, size);
+	long got = addr ? map_at(addr, size) :
+			  chunk_address_limit_map(&limit, size);
 
 	/* EAGAIN is a limit on locked memory, EPERM a place that is forbidden. */
 	if (chunk_unix_failed(got))
