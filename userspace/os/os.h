@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What libchunk asks of an operating system, or of the device.
+ * The operating system layer: what libchunk asks of a system.
  *
- * Policy is above: what is mapped how, kept, reused and counted. A primitive
- * does one thing, returns 0 or a negative error number, and never prints, aborts
- * or allocates. Policy looks at capabilities and never asks which system it is.
+ * The policy of what to map, keep, reuse and count lies in src/. Each function here
+ * does one thing, returns 0 or a negative error number, and never prints, aborts or
+ * allocates from the heap. Every system defines all of them; the Makefile links the
+ * files of one. The policy asks chunk_os_caps where systems differ, and never which
+ * system it runs on. A system that lacks a function returns -EOPNOTSUPP from it,
+ * and its capability is false.
  *
- * Addresses and sizes are multiples of the page size unless said otherwise.
+ * Addresses and sizes are multiples of the page size unless said otherwise. Ranges
+ * are not empty. Any thread may call any function at any time after chunk_os_init()
+ * unless its context says otherwise.
  */
 #ifndef OS_H
 #define OS_H
@@ -18,229 +23,265 @@
 #include <stdint.h>
 
 #include "chunk.h"
-
-/* Windows has no files that are served by others. */
-#ifndef ESTALE
-#define ESTALE	116
-#endif
+#include "device.h"
 
 /**
- * struct chunk_caps - what differs between systems; constant after the start
- * @page_size:      the granularity of everything, in bytes
- * @partial_unmap:  @unmap takes any part of mappings, not only one whole one;
- *                  without it single chunks are recycled and nothing else
- * @zero_on_commit: what was decommitted reads as zero when it is committed,
- *                  unless @decommit failed
- * @huge_pages:     where memory can be in huge pages, the system sees to it
- * @most_mappings:  how many mappings @decommit and @retire may take up, at two for
- *                  each range; 0: as many as there are
- * @most_marked:    bytes up to which @guard is cheaper than @decommit
- * @charges:        memory is charged against a limit when it is mapped, and stays
- *                  so while it is decommitted, unless it was @decommit that did it
- * @stalls:         what is refused for lack of memory may be granted a little
- *                  later; @map and @commit wait for it
+ * struct chunk_os_caps - capabilities of the system
+ * @page_size:           granularity of all ranges, in bytes
+ * @max_mappings:        mappings that chunk_os_decommit() and
+ *                       chunk_os_decommit_extent() may take up, at two for each
+ *                       range; 0: any number
+ * @max_guard_bytes:     size up to which chunk_os_guard() is cheaper than
+ *                       chunk_os_decommit(), in bytes
+ * @can_unmap_partially: chunk_os_unmap() takes any part of mappings; without it,
+ *                       only whole mappings, so that the policy recycles single
+ *                       chunks only
+ * @can_map_aligned:     chunk_os_map_aligned() may succeed
+ * @can_reserve:         chunk_os_reserve() may succeed
+ * @can_guard:           chunk_os_guard() works
+ * @has_premap:          chunk_os_can_premap() may return true
+ * @has_huge_pages:      memory can be in huge pages
+ * @zero_on_commit:      decommitted memory reads as zero when it is committed,
+ *                       unless chunk_os_decommit() failed
+ * @charges_on_map:      the system charges memory against a limit when it is
+ *                       mapped, and uncharges it only when chunk_os_decommit()
+ *                       or chunk_os_unmap() frees it
+ * @waits_for_memory:    the system may grant a little later what it refuses now;
+ *                       chunk_os_map() and chunk_os_commit() wait for it
+ *
+ * They are constant after chunk_os_init().
  */
-struct chunk_caps {
+struct chunk_os_caps {
 	size_t page_size;
-	bool partial_unmap;
+	size_t max_mappings;
+	size_t max_guard_bytes;
+	bool can_unmap_partially;
+	bool can_map_aligned;
+	bool can_reserve;
+	bool can_guard;
+	bool has_premap;
+	bool has_huge_pages;
 	bool zero_on_commit;
-	bool huge_pages;
-	size_t most_mappings;
-	size_t most_marked;
-	bool charges;
-	bool stalls;
+	bool charges_on_map;
+	bool waits_for_memory;
 };
 
-/**
- * struct chunk_os - a system's primitives
- * @name:        for chunk_backend()
- * @caps:        filled by @start
- * @advice:      how a person comes by more mappings, to be appended to a line;
- *               may be NULL: nobody can say
- * @start:       get ready, once; @guards: decommitted pages may be guarded in
- *               ways that are not the system's plainest
- * @map:         a new zero-filled mapping, exactly at @addr or, if that is NULL,
- *               anywhere. Never over another. -EEXIST if the place is taken,
- *               -ENOMEM
- * @map_aligned: as @map, at a multiple of a power of two, not below the page
- *               size. -ENODEV: only @map can be had. NULL: always so
- * @map_own:     as @map, anywhere, for bookkeeping: memory that is touched at once
- *               and for good. Apart from what @map returns, where it would cost
- *               something to be one mapping with it. NULL: @map does
- * @reserve:     address space at a multiple of a power of two, not below the page
- *               size, as @decommit leaves it. -ENOMEM; -ENODEV or NULL: only @map
- *               can be had
- * @mapped:      is every page of a range mapped? NULL: nobody knows
- * @unmap:       mappings. -ENOMEM if that would split one too many
- * @commit:      readable and writable again; what is so already keeps its
- *               contents. -ENOMEM
- * @decommit:    the memory is freed and any access traps. -ENOMEM: it is freed,
- *               but the system cannot make it trap
- * @guard:       as @decommit, by marks on pages: it takes no mapping, but time for
- *               each page. -EINVAL: these pages cannot have any. NULL: there is no
- *               such thing
- * @retire:      @decommit for whole extents kept for reuse, none of which need
- *               be committed in parts. -ENOMEM: nothing was done. NULL: @decommit
- *               does
- * @revive:      undoes @retire, but no @guard. NULL: @commit does
- * @untouched:   does fresh memory at @addr take up nothing before it is touched,
- *               so that more than is needed may be mapped? NULL: no
- * @populate:    what is committed is made present and writable. -ENOMEM;
- *               -EINVAL: the system cannot. NULL as that is
- * @want_huge:   huge pages are wanted for mappings; the system may not have them.
- *               NULL: it needs no word
- * @purge:       the memory is freed and reads as zero. An error: it is not
- * @map_forked:  memory of @size bytes that reads as zero in the child after each
- *               fork, or NULL; ready before @start
- * @process:     a number, not 0, that no parent of this process has; asked for
- *               on each call where there is no @map_forked. NULL where processes
- *               do not fork
- * @wait:        sleep while @word is @value, or less long
- * @wake:        wake one who waits on @word
- * @option:      a setting from outside, constant, or NULL
- * @complain:    tell a person
- */
-struct chunk_os {
-	const char *name;
-	struct chunk_caps caps;
-	const char *advice;
-	void (*start)(bool guards);
-	int (*map)(void *addr, size_t size, void **out);
-	int (*map_aligned)(size_t size, size_t alignment, void **out);
-	int (*map_own)(size_t size, void **out);
-	int (*reserve)(size_t size, size_t alignment, void **out);
-	bool (*mapped)(void *addr, size_t size);
-	int (*unmap)(void *addr, size_t size);
-	int (*commit)(void *addr, size_t size);
-	int (*decommit)(void *addr, size_t size);
-	int (*guard)(void *addr, size_t size);
-	int (*retire)(void *addr, size_t size);
-	int (*revive)(void *addr, size_t size);
-	bool (*untouched)(void *addr);
-	int (*populate)(void *addr, size_t size);
-	void (*want_huge)(void *addr, size_t size);
-	int (*purge)(void *addr, size_t size);
-	void *(*map_forked)(size_t *size);
-	unsigned int (*process)(void);
-	void (*wait)(atomic_uint *word, unsigned int value);
-	void (*wake)(atomic_uint *word);
-	const char *(*option)(const char *name);
-	void (*complain)(const char *text, size_t length);
-};
+extern struct chunk_os_caps chunk_os_caps;
+
+/* The name that chunk_backend() returns */
+extern const char *const chunk_os_name;
+
+/* How to raise the limit of mappings, to end a message with; may be empty */
+extern const char *const chunk_os_mappings_advice;
 
 /**
- * struct chunk_device_stats - what the device counts
- * @mapped_bytes:      address space
- * @decommitted_bytes: decommitted pages of live extents
- * @recycled_bytes:    kept for reuse
- * @allocs_recycled:   extents handed out by reuse
- */
-struct chunk_device_stats {
-	uint64_t mapped_bytes;
-	uint64_t decommitted_bytes;
-	uint64_t recycled_bytes;
-	uint64_t allocs_recycled;
-};
-
-/**
- * struct chunk_device_access - who may open the device
- * @mode:     its permission bits
- * @user:     its owner
- * @group:    its group
- * @my_user:  as whom this process opens files
- * @my_group: the same for groups, without the supplementary ones
- */
-struct chunk_device_access {
-	unsigned int mode;
-	unsigned int user;
-	unsigned int group;
-	unsigned int my_user;
-	unsigned int my_group;
-};
-
-/**
- * struct chunk_device_run - what the device says of an address
- * @held:      it is the present context's, live or free
- * @live:      in a live extent
- * @committed: of that, committed
- * @end:       up to here that is so; beyond it may be, too
- */
-struct chunk_device_run {
-	bool held;
-	bool live;
-	bool committed;
-	uintptr_t end;
-};
-
-/* What to do with each element of a batch */
-enum chunk_batch { BATCH_ALLOC, BATCH_DEALLOC, BATCH_COMMIT, BATCH_DECOMMIT };
-
-/* As what an extent is handed out; @BORN_PRESENT: committed, with all its pages */
-enum chunk_birth { BORN_COMMITTED, BORN_PRESENT, BORN_DECOMMITTED };
-
-/* The most elements at a time */
-#define CHUNK_BATCH_GROUP	64
-
-/* How often to open a device that somebody keeps closing */
-#define CHUNK_DEVICE_TRIES	3
-
-/**
- * struct chunk_device - a source of aligned chunks that recycles them itself
- * @open:     -ENOENT and other errors of open(2); -EPROTO: not one we know
- * @access:   who may open it; false if that cannot be found out. May be NULL
- * @close:    forget it; what came from it stays mapped
- * @configure: before the first @alloc: what backs its memory, and how much address
- *            space to map at a time, 0 for as it likes. -EBUSY, -EOPNOTSUPP
- * @traps:    does decommitted memory trap, as it is configured?
- * @alloc:    committed, zero; as @state says
- * @dealloc:  exactly what @alloc returned
- * @commit:   as in struct chunk_os; @populate: and present
- * @decommit: as in struct chunk_os; -ENOMEM: nothing was done
- * @batch:    up to CHUNK_BATCH_GROUP of them; each @error becomes 0 or an error
- *            number, and each @addr what @alloc returns. -EOPNOTSUPP: nothing
- *            was done, and nothing can be but one by one
- * @limit:    bound what is kept
- * @lookup:   what is at an address? Changes nothing, and may be called whenever
- *            there is a context
- * @keeps:    is any of a range free, and the present context's?
- * @stats:    counters
+ * chunk_os_init() - probe the system and fill chunk_os_caps
+ * @guards: whether @can_guard may become true
  *
- * -ENODEV from any of them: the context is not ours any more, since the process
- * forked or closed the descriptor. What came from it is then commit_lost()'s and
- * decommit_lost()'s, and unmapped when it is given back. So is what the context
- * answers -ENOENT for: it is another than the one that it came from.
- *
- * -ESTALE from @dealloc: somebody has unmapped it already.
- *
- * @traps_at:      does a page of it trap? Of any memory
- * @commit_lost:   as @commit
- * @decommit_lost: as @decommit of struct chunk_os
+ * Context: once, before any other function but those whose context says so. A
+ * forked child may repeat it if the parent had not finished.
  */
-struct chunk_device {
-	int (*open)(void);
-	bool (*access)(struct chunk_device_access *access);
-	void (*close)(void);
-	int (*configure)(enum chunk_backing backing, size_t grow);
-	bool (*traps)(void);
-	int (*alloc)(size_t size, size_t alignment, enum chunk_birth birth,
-		     void **out);
-	int (*dealloc)(void *addr, size_t size, enum chunk_type type);
-	int (*commit)(void *addr, size_t size, bool populate);
-	int (*decommit)(void *addr, size_t size);
-	int (*batch)(enum chunk_batch what, struct chunk_op *ops, size_t count);
-	int (*limit)(size_t bytes);
-	int (*stats)(struct chunk_device_stats *stats);
-	int (*lookup)(void *addr, struct chunk_device_run *run);
-	bool (*keeps)(void *addr, size_t size);
-	bool (*traps_at)(void *page);
-	int (*commit_lost)(void *addr, size_t size);
-	int (*decommit_lost)(void *addr, size_t size);
-};
+void chunk_os_init(bool guards);
 
-/* One of each is linked in: see the Makefile. No device: its open() fails. */
-extern struct chunk_os chunk_os;
-extern const struct chunk_device chunk_device;
+/**
+ * chunk_os_map() - map zero-filled memory, never over another mapping
+ * @addr: exact address, or NULL for any
+ * @size: bytes
+ * @out:  set to the address on success
+ *
+ * Return: 0, -EEXIST if another mapping is at @addr, or -ENOMEM.
+ */
+int chunk_os_map(void *addr, size_t size, void **out);
 
+/**
+ * chunk_os_map_aligned() - map zero-filled memory at a multiple of an alignment
+ * @size:      bytes
+ * @alignment: bytes, a power of two, at least the page size
+ * @out:       set to the address on success
+ *
+ * Return: 0, -ENOMEM, or -EOPNOTSUPP if only chunk_os_map() can do it.
+ */
+int chunk_os_map_aligned(size_t size, size_t alignment, void **out);
+
+/**
+ * chunk_os_map_base() - map zero-filled memory for bookkeeping
+ * @size: bytes; they are touched soon and never unmapped
+ * @out:  set to the address on success
+ *
+ * Return: 0 or -ENOMEM. Where it would slow down other calls if this memory shared
+ * a mapping with chunks, it does not.
+ */
+int chunk_os_map_base(size_t size, void **out);
+
+/**
+ * chunk_os_reserve() - map aligned address space that is decommitted
+ * @size:      bytes
+ * @alignment: bytes, a power of two, at least the page size
+ * @out:       set to the address on success
+ *
+ * Return: 0, -ENOMEM, or -EOPNOTSUPP if only chunk_os_map() can do it.
+ */
+int chunk_os_reserve(size_t size, size_t alignment, void **out);
+
+/**
+ * chunk_os_is_mapped() - test if all pages of a range are mapped
+ * @addr: first byte
+ * @size: bytes
+ *
+ * Return: false only if the system knows that some page is not mapped.
+ */
+bool chunk_os_is_mapped(void *addr, size_t size);
+
+/**
+ * chunk_os_unmap() - return address space to the system
+ * @addr: first byte of mapped memory
+ * @size: bytes; whole mappings, unless @can_unmap_partially
+ *
+ * Return: 0 or a negative error number; -ENOMEM if that would take one mapping too
+ * many. After an error all of it is still mapped.
+ */
+int chunk_os_unmap(void *addr, size_t size);
+
+/**
+ * chunk_os_commit() - make memory readable and writable
+ * @addr: first byte of mapped memory
+ * @size: bytes; committed parts keep their contents
+ *
+ * Return: 0, or -ENOMEM with some part committed.
+ */
+int chunk_os_commit(void *addr, size_t size);
+
+/**
+ * chunk_os_decommit() - free memory and make accesses to it trap
+ * @addr: first byte of mapped memory
+ * @size: bytes; parts may be decommitted already
+ *
+ * Return: 0, or -ENOMEM if the memory is freed but does not trap.
+ */
+int chunk_os_decommit(void *addr, size_t size);
+
+/**
+ * chunk_os_guard() - free memory and mark its pages to trap, without a mapping
+ * @addr: first byte of mapped memory
+ * @size: bytes; the time it takes is proportional to them
+ *
+ * chunk_os_commit() undoes it.
+ *
+ * Return: 0, -EOPNOTSUPP unless @can_guard, or another negative error number, as
+ * for locked memory.
+ */
+int chunk_os_guard(void *addr, size_t size);
+
+/**
+ * chunk_os_decommit_extent() - decommit a whole extent that is kept for reuse
+ * @addr: first byte of mapped memory, chunk-aligned
+ * @size: bytes, chunk-aligned; no part is committed before all of it is
+ *
+ * Return: 0, or -ENOMEM if it does not trap; its memory need not be freed.
+ */
+int chunk_os_decommit_extent(void *addr, size_t size);
+
+/**
+ * chunk_os_recommit_extent() - undo chunk_os_decommit_extent()
+ * @addr: first byte, chunk-aligned; no page is guarded
+ * @size: bytes, chunk-aligned
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int chunk_os_recommit_extent(void *addr, size_t size);
+
+/**
+ * chunk_os_can_premap() - test if a fresh mapping is free until it is touched
+ * @addr: first byte of the mapping
+ *
+ * Return: true if mapping more than is needed takes up no memory and no quota.
+ */
+bool chunk_os_can_premap(void *addr);
+
+/**
+ * chunk_os_populate() - make committed pages present and writable
+ * @addr: first byte of committed memory
+ * @size: bytes
+ *
+ * Return: 0, -ENOMEM, or -EOPNOTSUPP if the caller must touch the pages.
+ */
+int chunk_os_populate(void *addr, size_t size);
+
+/**
+ * chunk_os_want_huge() - ask for huge pages; the system may have none
+ * @addr: first byte of mapped memory
+ * @size: bytes
+ */
+void chunk_os_want_huge(void *addr, size_t size);
+
+/**
+ * chunk_os_purge() - free committed memory, which stays committed
+ * @addr: first byte of committed memory
+ * @size: bytes
+ *
+ * Return: 0 if it reads as zero, or a negative error number if it need not.
+ */
+int chunk_os_purge(void *addr, size_t size);
+
+/**
+ * chunk_os_map_wiped() - map memory that reads as zero in a child after fork
+ * @size: set to its bytes
+ *
+ * Context: before chunk_os_init(), by several threads at once.
+ * Return: the address, or NULL if the system has no such memory.
+ */
+void *chunk_os_map_wiped(size_t *size);
+
+/**
+ * chunk_os_pid() - identify this process
+ *
+ * Context: before chunk_os_init(), too; on each call of the API where there is no
+ * chunk_os_map_wiped().
+ * Return: a number that no ancestor of this process has, or 0 if processes do not
+ * fork.
+ */
+unsigned int chunk_os_pid(void);
+
+/**
+ * chunk_os_wait() - sleep while a word has a value, or for a shorter time
+ * @word:  the word
+ * @value: the value
+ *
+ * Context: before chunk_os_init(), too.
+ */
+void chunk_os_wait(atomic_uint *word, unsigned int value);
+
+/**
+ * chunk_os_wake() - wake a thread that waits on a word
+ * @word: the word, whose value has been changed
+ *
+ * Context: before chunk_os_init(), too.
+ */
+void chunk_os_wake(atomic_uint *word);
+
+/**
+ * chunk_os_getenv() - get a variable of the environment
+ * @name: its name
+ *
+ * Context: before chunk_os_init(), too.
+ * Return: its value, or NULL. It is constant.
+ */
+const char *chunk_os_getenv(const char *name);
+
+/**
+ * chunk_os_print() - write to standard error, if there is any
+ * @text:   characters, not terminated
+ * @length: number of them
+ *
+ * Context: before chunk_os_init(), too.
+ */
+void chunk_os_print(const char *text, size_t length);
+
+/**
+ * chunk_os_abort() - end the process at once with a status that shows a failure
+ *
+ * Context: any.
+ */
 _Noreturn void chunk_os_abort(void);
 
 #endif /* OS_H */

@@ -50,7 +50,7 @@ static int alloc_context(uintptr_t context, size_t size, size_t alignment,
 	bool listed;
 	int err;
 
-	err = chunk_device.alloc(size, alignment, birth, out);
+	err = chunk_device_alloc(size, alignment, birth, out);
 	if (err == -ENODEV)
 		chunk_device_lost(context);
 	else if (err == -ENOMEM && !is_hopeless(size, alignment))
@@ -62,7 +62,7 @@ static int alloc_context(uintptr_t context, size_t size, size_t alignment,
 	chunk_unlock();
 	if (listed)
 		return 0;
-	chunk_device.dealloc(*out, size, ZEROED_CHUNK);
+	chunk_device_dealloc(*out, size, ZEROED_CHUNK);
 	return -ENOMEM;
 }
 
@@ -120,13 +120,13 @@ static void *alloc_reserved(size_t size, size_t alignment)
 {
 	void *addr;
 	bool listed;
-	int err = -ENODEV;
+	int err = -EOPNOTSUPP;
 
-	if (chunk_os.reserve)
-		err = chunk_os.reserve(size, alignment, &addr);
+	if (chunk_os_caps.can_reserve)
+		err = chunk_os_reserve(size, alignment, &addr);
 	if (err == -ENOMEM && make_room(size, alignment))
-		err = chunk_os.reserve(size, alignment, &addr);
-	if (err == -ENODEV)
+		err = chunk_os_reserve(size, alignment, &addr);
+	if (err == -EOPNOTSUPP)
 		return alloc_and_decommit(size, alignment);
 	if (err)
 		return NULL;
@@ -342,7 +342,7 @@ static void dealloc_device(const char *call, void *chunk, size_t size,
 
 	if (context == atomic_load_explicit(&chunk_state.device,
 					    memory_order_relaxed)) {
-		err = chunk_device.dealloc(chunk, size, type);
+		err = chunk_device_dealloc(chunk, size, type);
 		/* Somebody else has unmapped it: then it is gone already. */
 		if (!err || err == -ESTALE)
 			return;
@@ -406,5 +406,5 @@ const char *chunk_backend(void)
 	chunk_enter();
 	device = chunk_device_context();
 	errno = saved;
-	return device ? "device" : chunk_os.name;
+	return device ? "device" : chunk_os_name;
 }

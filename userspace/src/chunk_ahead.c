@@ -123,7 +123,7 @@ static void *map_ahead(size_t size, size_t alignment, size_t more)
 	addr = map_aligned(size + more, place);
 	if (!addr)
 		return NULL;
-	if (chunk_os.untouched(addr))
+	if (chunk_os_can_premap(addr))
 		return keep_ahead(addr, size + more, size, alignment);
 	chunk_lock();
 	chunk_state.ahead.useless = true;
@@ -158,7 +158,7 @@ void *chunk_map_fresh(size_t size, size_t alignment)
 	size_t more = 0;
 	void *addr;
 
-	if (!chunk_os.untouched)
+	if (!chunk_os_caps.has_premap)
 		return map_aligned(size, alignment);
 	chunk_lock();
 	addr = take(size, alignment);

@@ -15,12 +15,6 @@
 static char *block;
 static size_t left;
 
-static int map_block(void **out)
-{
-	return chunk_os.map_own ? chunk_os.map_own(BLOCK, out) :
-				  chunk_os.map(NULL, BLOCK, out);
-}
-
 /**
  * chunk_base_node() - get zeroed memory for good
  * @size: bytes, small
@@ -34,7 +28,7 @@ void *chunk_base_node(size_t size)
 
 	size = (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
 	if (left < size) {
-		if (map_block(&fresh))
+		if (chunk_os_map_base(BLOCK, &fresh))
 			return NULL;
 		chunk_count_base(BLOCK);
 		block = fresh;

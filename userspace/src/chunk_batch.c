@@ -46,7 +46,7 @@ static void alloc_each(struct chunk_op *ops, size_t count)
 /* Give back what the registry had no memory for. */
 static void forget(struct chunk_op *op)
 {
-	chunk_device.dealloc(op->addr, op->size, ZEROED_CHUNK);
+	chunk_device_dealloc(op->addr, op->size, ZEROED_CHUNK);
 	op->error = ENOMEM;
 }
 
@@ -81,7 +81,7 @@ static bool alloc_by_device(struct chunk_op *ops, size_t count)
 		context = chunk_device_context();
 		if (!context)
 			return false;
-		err = chunk_device.batch(BATCH_ALLOC, ops, count);
+		err = chunk_device_batch(BATCH_ALLOC, ops, count);
 		if (!err) {
 			enlist(ops, count, context);
 			return true;
@@ -148,7 +148,7 @@ static size_t dealloc_run(struct chunk_op *ops, struct chunk_leaving *leaving,
 	int err = -EOPNOTSUPP;
 
 	if (run)
-		err = chunk_device.batch(BATCH_DEALLOC, ops, run);
+		err = chunk_device_batch(BATCH_DEALLOC, ops, run);
 	else
 		run = 1;
 	if (err == -ENODEV)
@@ -251,7 +251,7 @@ static size_t range_run(enum chunk_batch what, struct chunk_op *ops,
 	while (context && run < count && is_of_device(&ops[run]))
 		run++;
 	if (run)
-		err = chunk_device.batch(what, ops, run);
+		err = chunk_device_batch(what, ops, run);
 	else
 		run = 1;
 	if (err == -ENODEV)

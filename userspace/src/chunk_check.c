@@ -31,7 +31,7 @@ void chunk_check_range(const struct chunk_call *call, const void *addr,
 	size_t page;
 
 	chunk_enter();
-	page = chunk_os.caps.page_size;
+	page = chunk_os_caps.page_size;
 	if (!size || size % page || start % page)
 		chunk_die(call, addr, size,
 			  "address or size is no multiple of the page size");
@@ -73,7 +73,7 @@ static bool is_kept_by_device(void *addr, size_t size)
 {
 	return atomic_load_explicit(&chunk_state.device,
 				    memory_order_relaxed) &&
-	       chunk_device.keeps(addr, size);
+	       chunk_device_keeps(addr, size);
 }
 
 /* What is neither live nor from pages_map() nor the caller's bookkeeping */
@@ -100,7 +100,7 @@ static const char *why_not(void *addr, size_t size, bool mapped)
 	chunk_unlock();
 	if (kept || is_kept_by_device(addr, size))
 		return "this memory is not live";
-	if (mapped && chunk_os.mapped && !chunk_os.mapped(addr, size))
+	if (mapped && !chunk_os_is_mapped(addr, size))
 		return "this range is not mapped, or not all of it";
 	return NULL;
 }

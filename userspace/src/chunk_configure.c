@@ -22,7 +22,7 @@ static void say_if_weaker(void)
 {
 	static bool said;
 
-	if (said || chunk_device.traps())
+	if (said || chunk_device_traps())
 		return;
 	said = true;
 	say("this kernel has no MADV_GUARD_INSTALL, so decommitted pages do not trap");
@@ -39,7 +39,7 @@ void chunk_configure_context(void)
 {
 	if (chunk_state.backing == GUARDED_BACKING && !chunk_state.grow)
 		return;
-	if (!chunk_device.configure(chunk_state.backing, chunk_state.grow)) {
+	if (!chunk_device_configure(chunk_state.backing, chunk_state.grow)) {
 		say_if_weaker();
 		return;
 	}
@@ -58,7 +58,7 @@ void chunk_configure_context(void)
  */
 void chunk_configure_start(void)
 {
-	if (chunk_state.device || chunk_os.caps.huge_pages ||
+	if (chunk_state.device || chunk_os_caps.has_huge_pages ||
 	    chunk_state.backing != HUGE_BACKING)
 		return;
 	chunk_state.backing = GUARDED_BACKING;
@@ -74,8 +74,8 @@ void chunk_configure_start(void)
  */
 void chunk_want_huge(void *addr, size_t size)
 {
-	if (chunk_state.backing == HUGE_BACKING && chunk_os.want_huge)
-		chunk_os.want_huge(addr, size);
+	if (chunk_state.backing == HUGE_BACKING)
+		chunk_os_want_huge(addr, size);
 }
 
 /**
@@ -89,7 +89,7 @@ void chunk_configure_charged(void)
 	struct chunk_device_stats stats;
 	struct chunk_line line = { 0 };
 
-	if (!chunk_os.caps.charges || chunk_device.stats(&stats) ||
+	if (!chunk_os_caps.charges_on_map || chunk_device_stats(&stats) ||
 	    !stats.decommitted_bytes || atomic_exchange(&said, true))
 		return;
 	chunk_line_text(&line,
@@ -105,8 +105,8 @@ static int configure(enum chunk_backing backing, size_t grow)
 	if (chunk_state.counts.allocs)
 		return -EBUSY;
 	if (chunk_state.device)
-		err = chunk_device.configure(backing, grow);
-	else if (backing == HUGE_BACKING && !chunk_os.caps.huge_pages)
+		err = chunk_device_configure(backing, grow);
+	else if (backing == HUGE_BACKING && !chunk_os_caps.has_huge_pages)
 		err = -EOPNOTSUPP;
 	/* A context that is lost is none; the next is told when it is opened. */
 	if (err && err != -ENODEV)

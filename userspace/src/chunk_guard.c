@@ -22,12 +22,12 @@ static atomic_size_t taken;
 /* How often none could be had since that was last counted. */
 static atomic_size_t refused;
 
-/* Was anything kept for reuse guarded by marks, which @revive does not undo? */
+/* Was any kept extent guarded? chunk_os_recommit_extent() does not undo that. */
 static atomic_bool marked;
 
 static size_t share(void)
 {
-	return chunk_os.caps.most_mappings;
+	return chunk_os_caps.max_mappings;
 }
 
 /* Ranges that are larger than what is guarded without a mapping, or all */
@@ -36,7 +36,7 @@ static size_t count_ranges(void)
 	struct chunk_extent *extent;
 	size_t count;
 
-	count = chunk_track_ranges(&chunk_state.pages, chunk_os.guard);
+	count = chunk_track_ranges(&chunk_state.pages, chunk_os_caps.can_guard);
 	for (extent = chunk_tree_first(&chunk_state.recycled); extent;
 	     extent = chunk_tree_next(extent))
 		count++;
@@ -97,12 +97,12 @@ static int guard_by(int (*by_mapping)(void *addr, size_t size), void *addr,
 		chunk_guard_split();
 		return 0;
 	}
-	if (chunk_os.guard && !chunk_os.guard(addr, size)) {
+	if (chunk_os_caps.can_guard && !chunk_os_guard(addr, size)) {
 		atomic_store_explicit(by_marks, true, memory_order_relaxed);
 		return 0;
 	}
 	/* What can only be freed by replacing it takes a mapping all the same. */
-	if (!chunk_os.purge(addr, size) || chunk_os.decommit(addr, size))
+	if (!chunk_os_purge(addr, size) || chunk_os_decommit(addr, size))
 		return give_up();
 	chunk_guard_split();
 	return 0;
@@ -120,10 +120,10 @@ int chunk_guard_pages(void *addr, size_t size)
 {
 	atomic_bool ignored;
 
-	if (chunk_os.guard && size <= chunk_os.caps.most_marked &&
-	    !chunk_os.guard(addr, size))
+	if (chunk_os_caps.can_guard && size <= chunk_os_caps.max_guard_bytes &&
+	    !chunk_os_guard(addr, size))
 		return 0;
-	return guard_by(chunk_os.decommit, addr, size, &ignored);
+	return guard_by(chunk_os_decommit, addr, size, &ignored);
 }
 
 /**
@@ -136,8 +136,7 @@ int chunk_guard_pages(void *addr, size_t size)
  */
 int chunk_guard_extent(void *addr, size_t size)
 {
-	return guard_by(chunk_os.retire ?: chunk_os.decommit, addr, size,
-			&marked);
+	return guard_by(chunk_os_decommit_extent, addr, size, &marked);
 }
 
 /**
@@ -163,7 +162,7 @@ int chunk_guard_widen(void *addr, size_t size)
 	if (extent && to - extent->addr <= extent->size)
 		chunk_track_around(&chunk_state.pages, extent, &from, &to);
 	chunk_unlock();
-	if (to - from == size || chunk_os.commit((void *)from, to - from))
+	if (to - from == size || chunk_os_commit((void *)from, to - from))
 		return -ENOMEM;
 	give_up();
 	return 0;
@@ -181,10 +180,9 @@ int chunk_guard_undo(void *addr, size_t size)
 	int err = 0;
 
 	/* Extents that were guarded either way may have become one. */
-	if (!chunk_os.revive ||
-	    atomic_load_explicit(&marked, memory_order_relaxed))
-		err = chunk_os.commit(addr, size);
-	if (!err && chunk_os.revive)
-		err = chunk_os.revive(addr, size);
+	if (atomic_load_explicit(&marked, memory_order_relaxed))
+		err = chunk_os_commit(addr, size);
+	if (!err)
+		err = chunk_os_recommit_extent(addr, size);
 	return err;
 }

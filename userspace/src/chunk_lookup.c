@@ -19,7 +19,7 @@
 
 static uintptr_t page_of(uintptr_t addr)
 {
-	return addr & ~(uintptr_t)(chunk_os.caps.page_size - 1);
+	return addr & ~(uintptr_t)(chunk_os_caps.page_size - 1);
 }
 
 static uintptr_t limit(uintptr_t addr, uintptr_t end, size_t far)
@@ -37,7 +37,7 @@ static void look_noted(struct chunk_info *info, uintptr_t addr, uintptr_t end,
 
 	end = limit(at, end, FAR);
 	do {
-		at += chunk_os.caps.page_size;
+		at += chunk_os_caps.page_size;
 	} while (at < end && chunk_track_get(track, at, sparse) == is);
 	info->committed = !is;
 	info->end = (void *)at;
@@ -46,14 +46,14 @@ static void look_noted(struct chunk_info *info, uintptr_t addr, uintptr_t end,
 /* Of a context that cannot be asked any more, by trying */
 static void look_lost(struct chunk_info *info, uintptr_t addr, uintptr_t end)
 {
-	size_t page = chunk_os.caps.page_size;
+	size_t page = chunk_os_caps.page_size;
 	uintptr_t at = page_of(addr);
-	bool is = chunk_device.traps_at((void *)at);
+	bool is = chunk_device_traps_at((void *)at);
 
 	end = limit(at, end, PROBES * page);
 	do {
 		at += page;
-	} while (at < end && chunk_device.traps_at((void *)at) == is);
+	} while (at < end && chunk_device_traps_at((void *)at) == is);
 	info->committed = !is;
 	info->end = (void *)at;
 }
@@ -63,7 +63,7 @@ static bool ask_device(uintptr_t addr, struct chunk_device_run *run)
 {
 	return atomic_load_explicit(&chunk_state.device,
 				    memory_order_relaxed) &&
-	       !chunk_device.lookup((void *)addr, run);
+	       !chunk_device_lookup((void *)addr, run);
 }
 
 static void look_live(struct chunk_info *info, uintptr_t addr,

@@ -50,7 +50,7 @@ static void remember_hole(uintptr_t addr, size_t size)
  */
 int chunk_unmap(void *addr, size_t size)
 {
-	int err = chunk_os.unmap(addr, size);
+	int err = chunk_os_unmap(addr, size);
 
 	if (err)
 		return err;
@@ -84,8 +84,8 @@ void chunk_report_unmap(const char *call, const void *addr, size_t size,
 	chunk_line_text(&line, "): ");
 	chunk_line_error(&line, -err);
 	chunk_line_text(&line, fate);
-	if (err == -ENOMEM && chunk_os.advice)
-		chunk_line_text(&line, chunk_os.advice);
+	if (err == -ENOMEM)
+		chunk_line_text(&line, chunk_os_mappings_advice);
 	chunk_line_text(&line, " (said once)");
 	chunk_line_write(&line);
 }
@@ -103,11 +103,11 @@ void chunk_report_unmap(const char *call, const void *addr, size_t size,
  */
 bool chunk_unmap_or_report(const char *call, void *addr, size_t size)
 {
-	int err = chunk_os.unmap(addr, size);
+	int err = chunk_os_unmap(addr, size);
 
 	if (!err)
 		return true;
-	chunk_os.decommit(addr, size);
+	chunk_os_decommit(addr, size);
 	chunk_report_unmap(call, addr, size, err,
 			   "; the address space is lost");
 	return false;
@@ -116,7 +116,7 @@ bool chunk_unmap_or_report(const char *call, void *addr, size_t size)
 /* Unmap what was mapped a moment ago and never used: it leaves no new hole. */
 static bool discard(void *addr, size_t size)
 {
-	int err = chunk_os.unmap(addr, size);
+	int err = chunk_os_unmap(addr, size);
 
 	if (err)
 		chunk_recycle_refused("chunk_alloc", addr, size, err);
@@ -147,7 +147,7 @@ static void *map_below_last(size_t size, size_t alignment)
 	uintptr_t at = (last - size) & ~(alignment - 1);
 	void *addr;
 
-	if (last <= size || !at || chunk_os.map((void *)at, size, &addr))
+	if (last <= size || !at || chunk_os_map((void *)at, size, &addr))
 		return NULL;
 	remember(addr);
 	return addr;
@@ -166,13 +166,13 @@ static void *map_in_hole(size_t size, size_t alignment)
 		return NULL;
 	/* Whoever else comes here at the same time finds it taken. */
 	remember_hole(hole, at - hole);
-	return chunk_os.map((void *)at, size, &addr) ? NULL : addr;
+	return chunk_os_map((void *)at, size, &addr) ? NULL : addr;
 }
 
 /* A mapping so large that an aligned one fits in, and that one alone is kept */
 static void *map_larger(size_t size, size_t alignment)
 {
-	size_t more = size + alignment - chunk_os.caps.page_size;
+	size_t more = size + alignment - chunk_os_caps.page_size;
 	unsigned int tries;
 	uintptr_t at;
 	void *addr;
@@ -182,9 +182,9 @@ static void *map_larger(size_t size, size_t alignment)
 	if (addr)
 		return addr;
 	for (tries = 0; tries < PLACE_TRIES; tries++) {
-		if (chunk_os.map(NULL, more, &addr))
+		if (chunk_os_map(NULL, more, &addr))
 			return NULL;
-		if (chunk_os.caps.partial_unmap) {
+		if (chunk_os_caps.can_unmap_partially) {
 			addr = trim(addr, more, size, alignment);
 			remember(addr);
 			return addr;
@@ -193,7 +193,7 @@ static void *map_larger(size_t size, size_t alignment)
 		if (!discard(addr, more))
 			return NULL;
 		at = ((uintptr_t)addr + alignment - 1) & ~(alignment - 1);
-		err = chunk_os.map((void *)at, size, &addr);
+		err = chunk_os_map((void *)at, size, &addr);
 		if (err != -EEXIST)
 			return err ? NULL : addr;
 	}
@@ -210,14 +210,14 @@ static void *map_by_trying(size_t size, size_t alignment)
 	if (size & (alignment - 1))
 		return map_larger(size, alignment);
 	/* Once its neighbours are aligned, it mostly is by itself. */
-	if (chunk_os.map(NULL, size, &addr))
+	if (chunk_os_map(NULL, size, &addr))
 		return NULL;
 	at = (uintptr_t)addr & ~(alignment - 1);
 	if (at == (uintptr_t)addr)
 		return addr;
 	discard(addr, size);
 	/* Where addresses are handed out from the top down, there is room. */
-	if (at && !chunk_os.map((void *)at, size, &addr))
+	if (at && !chunk_os_map((void *)at, size, &addr))
 		return addr;
 	return map_larger(size, alignment);
 }
@@ -232,11 +232,11 @@ static void *map_by_trying(size_t size, size_t alignment)
 void *chunk_map_aligned(size_t size, size_t alignment)
 {
 	void *addr;
-	int err = -ENODEV;
+	int err = -EOPNOTSUPP;
 
-	if (chunk_os.map_aligned)
-		err = chunk_os.map_aligned(size, alignment, &addr);
-	if (err == -ENODEV)
+	if (chunk_os_caps.can_map_aligned)
+		err = chunk_os_map_aligned(size, alignment, &addr);
+	if (err == -EOPNOTSUPP)
 		return map_by_trying(size, alignment);
 	return err ? NULL : addr;
 }
@@ -258,7 +258,7 @@ void *pages_map(void *addr, size_t size)
 	int err;
 
 	chunk_check_range(CHUNK_CALL("pages_map"), addr, size, true);
-	err = chunk_os.map(addr, size, &out);
+	err = chunk_os_map(addr, size, &out);
 	if (!err)
 		chunk_known_add(out, size);
 	errno = err ? -err : saved;

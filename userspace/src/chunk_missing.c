@@ -45,7 +45,7 @@ static void add_owner(struct chunk_line *line)
 {
 	struct chunk_device_access access;
 
-	if (!chunk_device.access || !chunk_device.access(&access))
+	if (!chunk_device_access(&access))
 		return;
 	chunk_line_text(line, " (mode 0");
 	chunk_line_number(line, access.mode, 8);

@@ -48,7 +48,7 @@ void chunk_mutex_lock(struct chunk_mutex *mutex)
 	}
 	while (atomic_exchange_explicit(&mutex->state, 2,
 					memory_order_acquire))
-		chunk_os.wait(&mutex->state, 2);
+		chunk_os_wait(&mutex->state, 2);
 }
 
 /**
@@ -59,5 +59,5 @@ void chunk_mutex_unlock(struct chunk_mutex *mutex)
 {
 	if (atomic_exchange_explicit(&mutex->state, 0,
 				     memory_order_release) == 2)
-		chunk_os.wake(&mutex->state);
+		chunk_os_wake(&mutex->state);
 }

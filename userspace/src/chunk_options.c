@@ -109,7 +109,7 @@ static bool parse_backend(struct piece value, struct chunk_options *options)
 		options->backend = BACKEND_AUTO;
 	else if (is(value, "device"))
 		options->backend = BACKEND_DEVICE;
-	else if (is(value, "mmap") || is(value, chunk_os.name))
+	else if (is(value, "mmap") || is(value, chunk_os_name))
 		options->backend = BACKEND_MMAP;
 	else
 		return false;
@@ -181,7 +181,7 @@ static void parse_option(struct piece option, struct chunk_options *options)
  */
 void chunk_options_read(struct chunk_options *options)
 {
-	const char *text = chunk_os.option("CHUNK_OPTIONS");
+	const char *text = chunk_os_getenv("CHUNK_OPTIONS");
 	struct piece rest;
 
 	if (!text)

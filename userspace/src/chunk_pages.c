@@ -95,7 +95,7 @@ static void purge_untrapped(const struct chunk_piece *piece)
 		chunk_unlock();
 		if (!run)
 			return;
-		if (chunk_os.purge((void *)at, run))
+		if (chunk_os_purge((void *)at, run))
 			memset((void *)at, 0, run);
 		at += run;
 	}
@@ -108,7 +108,7 @@ static void touch(char *at, size_t size)
 {
 	char *end = at + size;
 
-	for (; at < end; at += chunk_os.caps.page_size)
+	for (; at < end; at += chunk_os_caps.page_size)
 		__atomic_fetch_or(at, 0, __ATOMIC_RELAXED);
 }
 
@@ -121,11 +121,11 @@ static void touch(char *at, size_t size)
  */
 bool chunk_populate(void *addr, size_t size)
 {
-	int err = chunk_os.populate ? chunk_os.populate(addr, size) : -EINVAL;
+	int err = chunk_os_populate(addr, size);
 
-	if (err == -EINVAL)
+	if (err == -EOPNOTSUPP)
 		touch(addr, size);
-	return !err || err == -EINVAL;
+	return !err || err == -EOPNOTSUPP;
 }
 
 /* -ENODEV: it is no context's that is in use */
@@ -135,7 +135,7 @@ static int commit_context(struct chunk_piece *piece, bool populate)
 
 	if (piece->lost)
 		return -ENODEV;
-	err = chunk_device.commit(piece->at, piece->size, populate);
+	err = chunk_device_commit(piece->at, piece->size, populate);
 	if (err == -ENODEV)
 		chunk_device_lost(piece->context);
 	return err == -ENOENT ? -ENODEV : err;
@@ -144,7 +144,7 @@ static int commit_context(struct chunk_piece *piece, bool populate)
 /* Without a mapping to part them pages are committed with those around them. */
 static int commit_mapped(const struct chunk_piece *piece)
 {
-	if (!chunk_os.commit(piece->at, piece->size))
+	if (!chunk_os_commit(piece->at, piece->size))
 		return 0;
 	if (chunk_guard_widen(piece->at, piece->size))
 		return -ENOMEM;
@@ -162,7 +162,7 @@ static bool is_left_behind(const struct chunk_piece *piece)
 	char *at = piece->at, *end = at + piece->size;
 
 	for (; lost && at < end; at += CHUNK_TREE_UNIT) {
-		if (chunk_device.traps_at(at))
+		if (chunk_device_traps_at(at))
 			return true;
 	}
 	return false;
@@ -176,7 +176,7 @@ static bool commit_piece(struct chunk_piece *piece, bool populate)
 		err = commit_context(piece, populate);
 		if (err != -ENODEV)
 			return !err;
-		err = chunk_device.commit_lost(piece->at, piece->size);
+		err = chunk_device_commit_lost(piece->at, piece->size);
 	} else {
 		err = can_note_commit(piece) ? commit_mapped(piece) : -ENOMEM;
 		/* It may lie within a larger range that traps. */
@@ -284,14 +284,14 @@ static void decommit_piece(struct chunk_piece *piece)
 	int err;
 
 	if (piece->context && !piece->lost) {
-		err = chunk_device.decommit(piece->at, piece->size);
+		err = chunk_device_decommit(piece->at, piece->size);
 		if (!err)
 			return;
 		if (err == -ENODEV)
 			chunk_device_lost(piece->context);
 	}
 	if (piece->context)
-		err = chunk_device.decommit_lost(piece->at, piece->size);
+		err = chunk_device_decommit_lost(piece->at, piece->size);
 	else
 		err = chunk_guard_pages(piece->at, piece->size);
 	if (err)
@@ -352,7 +352,7 @@ bool pages_purge(void *addr, size_t length, bool force_zero)
 	chunk_check_range(call, addr, length, false);
 	chunk_check_pages(call, addr, length);
 	chunk_check_committed(call, addr, length);
-	zero = !chunk_os.purge(addr, length);
+	zero = !chunk_os_purge(addr, length);
 	if (!zero && force_zero) {
 		memset(addr, 0, length);
 		zero = true;

@@ -19,12 +19,12 @@
  */
 static bool is_keepable(size_t size)
 {
-	return chunk_os.caps.partial_unmap || size == CHUNK_TREE_UNIT;
+	return chunk_os_caps.can_unmap_partially || size == CHUNK_TREE_UNIT;
 }
 
 static void *owner_in_tree(const struct chunk_extent *extent)
 {
-	return chunk_os.caps.partial_unmap ? NULL : (void *)extent->addr;
+	return chunk_os_caps.can_unmap_partially ? NULL : (void *)extent->addr;
 }
 
 /* Context: chunk_lock() held; the limit's room for it is reserved. */
@@ -99,7 +99,7 @@ void chunk_recycle_refused(const char *call, void *addr, size_t size, int err)
 	size_t kept = keep_chunks((uintptr_t)addr, size);
 
 	if (!kept)
-		chunk_os.decommit(addr, size);
+		chunk_os_decommit(addr, size);
 	chunk_lock();
 	chunk_state.counts.mapped_bytes += size;
 	chunk_unlock();
@@ -154,8 +154,8 @@ static bool refresh(struct chunk_extent *extent)
 		return false;
 	chunk_want_huge(addr, extent->size);
 	/* Where the system could not make it trap, somebody may have written. */
-	if ((extent->type != ZEROED_CHUNK || !chunk_os.caps.zero_on_commit) &&
-	    chunk_os.purge(addr, extent->size))
+	if ((extent->type != ZEROED_CHUNK || !chunk_os_caps.zero_on_commit) &&
+	    chunk_os_purge(addr, extent->size))
 		memset(addr, 0, extent->size);
 	return true;
 }
@@ -345,10 +345,10 @@ static bool release_device(void)
 	struct chunk_device_stats stats;
 
 	if (!atomic_load_explicit(&chunk_state.device, memory_order_relaxed) ||
-	    chunk_device.stats(&stats) || !stats.recycled_bytes ||
-	    chunk_device.limit(0))
+	    chunk_device_stats(&stats) || !stats.recycled_bytes ||
+	    chunk_device_limit(0))
 		return false;
-	chunk_device.limit(READ_ONCE(chunk_state.limit));
+	chunk_device_limit(READ_ONCE(chunk_state.limit));
 	return true;
 }
 
@@ -381,7 +381,7 @@ static void limit_device(void)
 		if (!context)
 			return;
 		bytes = READ_ONCE(chunk_state.limit);
-		if (chunk_device.limit(bytes) == -ENODEV)
+		if (chunk_device_limit(bytes) == -ENODEV)
 			chunk_device_lost(context);
 	} while (bytes != READ_ONCE(chunk_state.limit));
 }

@@ -87,7 +87,7 @@ void chunk_line_write(struct chunk_line *line)
 	int saved = errno;
 
 	line->text[line->length++] = '\n';
-	chunk_os.complain(line->text, line->length);
+	chunk_os_print(line->text, line->length);
 	errno = saved;
 }
 

@@ -85,10 +85,10 @@ bool chunk_get_stall(struct chunk_stall *stall)
 
 	chunk_enter();
 	*stall = (struct chunk_stall) { 0 };
-	if (chunk_os.caps.stalls)
+	if (chunk_os_caps.waits_for_memory)
 		*stall = stall_now();
 	errno = saved;
-	return chunk_os.caps.stalls;
+	return chunk_os_caps.waits_for_memory;
 }
 
 /**
@@ -103,10 +103,10 @@ bool chunk_set_stall(const struct chunk_stall *stall)
 	int saved = errno;
 
 	chunk_enter();
-	if (chunk_os.caps.stalls)
+	if (chunk_os_caps.waits_for_memory)
 		chunk_stall_start(stall);
 	errno = saved;
-	return chunk_os.caps.stalls;
+	return chunk_os_caps.waits_for_memory;
 }
 
 /**

@@ -51,12 +51,12 @@ static atomic_bool busy;
 /* Context: chunk_lock() held, or before anybody else can be here. */
 static int device_open(void)
 {
-	int err = chunk_device.open();
+	int err = chunk_device_open();
 
 	if (err)
 		return err;
 	if (chunk_state.limit != RECYCLE_LIMIT)
-		chunk_device.limit(chunk_state.limit);
+		chunk_device_limit(chunk_state.limit);
 	chunk_configure_context();
 	chunk_state.device = ++chunk_state.contexts;
 	return 0;
@@ -84,7 +84,7 @@ static void options_start(struct chunk_options *options)
 static bool wants_device(const struct chunk_options *options)
 {
 	if (options->backend == BACKEND_AUTO)
-		return !chunk_os.caps.charges;
+		return !chunk_os_caps.charges_on_map;
 	return options->backend == BACKEND_DEVICE;
 }
 
@@ -94,10 +94,10 @@ static void state_start(void)
 	int err;
 
 	options_start(options);
-	chunk_os.start(options->guards);
+	chunk_os_init(options->guards);
 	/* A child may find the beginnings of its parent's start. */
 	chunk_base_reset();
-	chunk_device.close();
+	chunk_device_close();
 	chunk_state.limit = options->recycle_limit;
 	chunk_state.backing = options->backing;
 	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
@@ -127,7 +127,7 @@ static void device_close(void)
 		if (extent->owner == (void *)chunk_state.device)
 			chunk_state.counts.mapped_bytes += extent->size;
 	}
-	chunk_device.close();
+	chunk_device_close();
 	chunk_state.device = 0;
 	chunk_state.reopen = true;
 }
@@ -194,9 +194,9 @@ static void wipe(void)
 {
 	unsigned int me, user;
 
-	if (!chunk_os.process)
+	me = 2 * chunk_os_pid();
+	if (!me)
 		return;
-	me = 2 * chunk_os.process();
 	while ((user = atomic_load_explicit(&unwiped_user,
 					    memory_order_acquire)) != me) {
 		if (user == me + 1 ||
@@ -217,14 +217,14 @@ static struct process *process_make(void)
 	struct process *p;
 	size_t size;
 
-	p = chunk_os.map_forked(&size);
+	p = chunk_os_map_wiped(&size);
 	if (!p)
 		p = &process_unwiped;
 	if (atomic_compare_exchange_strong(&process, &none, p))
 		return p;
 	/* Another thread was faster. */
 	if (p != &process_unwiped)
-		chunk_os.unmap(p, size);
+		chunk_os_unmap(p, size);
 	return none;
 }
 
@@ -286,7 +286,7 @@ bool chunk_lock_try(void)
 	struct process *p = process_get();
 
 	/* A child may not have wiped that one yet. */
-	if (!p || (p == &process_unwiped && chunk_os.process) ||
+	if (!p || (p == &process_unwiped && chunk_os_pid()) ||
 	    !atomic_load_explicit(&p->known, memory_order_acquire) ||
 	    !chunk_mutex_try(&p->lock))
 		return false;

@@ -11,7 +11,7 @@ static bool device_stats(struct chunk_device_stats *stats)
 	memset(stats, 0, sizeof(*stats));
 	return atomic_load_explicit(&chunk_state.device,
 				    memory_order_relaxed) &&
-	       !chunk_device.stats(stats);
+	       !chunk_device_stats(stats);
 }
 
 /**

@@ -96,12 +96,12 @@ static size_t chunk_part(uintptr_t addr, uintptr_t end)
 
 static size_t chunk_pages(void)
 {
-	return CHUNK_TREE_UNIT / chunk_os.caps.page_size;
+	return CHUNK_TREE_UNIT / chunk_os_caps.page_size;
 }
 
 static size_t page_of(uintptr_t addr)
 {
-	return addr % CHUNK_TREE_UNIT / chunk_os.caps.page_size;
+	return addr % CHUNK_TREE_UNIT / chunk_os_caps.page_size;
 }
 
 static bool is_set(const struct chunk_leaf *leaf, size_t page)
@@ -155,7 +155,7 @@ static size_t leaf_bytes(const struct chunk_leaf *leaf)
 
 	for (i = 0; i < leaf_words(); i++)
 		count += __builtin_popcountll(word_of(leaf, i, true));
-	return count * chunk_os.caps.page_size;
+	return count * chunk_os_caps.page_size;
 }
 
 /* The same for each of many chunks. Each keeps a slot: they may part again. */
@@ -274,8 +274,8 @@ static void set_part(struct chunk_track *track, struct chunk_extent *extent,
 
 	if (!leaf)
 		return;
-	changed = leaf_assign(leaf, page_of(addr), size / chunk_os.caps.page_size,
-			      decommitted) * chunk_os.caps.page_size;
+	changed = leaf_assign(leaf, page_of(addr), size / chunk_os_caps.page_size,
+			      decommitted) * chunk_os_caps.page_size;
 	if (decommitted)
 		track->bytes += changed;
 	else
@@ -511,7 +511,7 @@ static uintptr_t skip(struct chunk_track *track, uintptr_t addr, uintptr_t end,
 	if (!leaf)
 		return sparse == decommitted ? end : addr;
 	while (addr != end && is_set(leaf, page_of(addr)) == decommitted)
-		addr += chunk_os.caps.page_size;
+		addr += chunk_os_caps.page_size;
 	return addr;
 }
 
@@ -608,7 +608,7 @@ static uintptr_t skip_back(struct chunk_track *track,
 			   const struct chunk_extent *extent, uintptr_t addr)
 {
 	while (addr != extent->addr) {
-		uintptr_t page = addr - chunk_os.caps.page_size;
+		uintptr_t page = addr - chunk_os_caps.page_size;
 		const struct chunk_leaf *leaf = leaf_of(track, page);
 
 		if (leaf ? !is_set(leaf, page_of(page)) : !extent->sparse)

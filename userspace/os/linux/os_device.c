@@ -2,9 +2,10 @@
 /*
  * Linux with the module: /dev/chunk.
  *
- * The descriptor may be closed behind our back, and a forked child's belongs to
- * its parent's address space. Both show as errors, at which the descriptor is
- * looked at; a file that is not the one we opened is left alone.
+ * The program may close the descriptor, which it does not know, or open another
+ * file in its place, and the descriptor of a forked child belongs to the address
+ * space of its parent. Both show as errors; after an error the descriptor is
+ * checked. A file that is not the device is left alone.
  */
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -24,15 +25,15 @@
 
 static atomic_int device_fd = -1;
 
-/* Of the device, not of the one open file: those cannot be told apart. */
+/* Number of the device: two open files of one device cannot be told apart. */
 static atomic_uint device_number;
 static atomic_bool device_zaps;
 
-/* What the device does not guard, we guard, where the kernel lets us. */
+/* With huge backing the device does not guard pages; chunk_os_guard() does. */
 static atomic_bool device_huge;
 static atomic_bool used_guards;
 
-/* The number of the device that a descriptor is open on; 0 if it is on none */
+/* Return the number of the device behind a descriptor, or 0. */
 static unsigned int number_of(int fd)
 {
 	struct statx stat;
@@ -64,7 +65,7 @@ static int device_call(unsigned int command, void *args)
 	return err && !is_ours(fd) ? -ENODEV : err;
 }
 
-/* To where programs do not look for theirs; at least not to stderr's place. */
+/* Programs expect low descriptors to be theirs, and 0 to 2 to be standard. */
 static int move_high(int fd)
 {
 	static const int places[] = { 512, 128, 32, 3 };
@@ -87,7 +88,7 @@ static bool known(const struct chunk_ioc_info *info)
 	       info->chunk_size == CHUNK_SIZE;
 }
 
-static int device_open(void)
+int chunk_device_open(void)
 {
 	struct chunk_ioc_info info = { .size = sizeof(info) };
 	int fd = sys(SYS_openat, AT_FDCWD, CHUNK_DEVICE_PATH,
@@ -107,7 +108,7 @@ static int device_open(void)
 	return 0;
 }
 
-static bool device_access(struct chunk_device_access *access)
+bool chunk_device_access(struct chunk_device_access *access)
 {
 	struct statx stat;
 
@@ -124,8 +125,8 @@ static bool device_access(struct chunk_device_access *access)
 	return true;
 }
 
-/* Closes the descriptor only if it is still one of the device. */
-static void device_close(void)
+/* The descriptor may be another file's by now. */
+void chunk_device_close(void)
 {
 	int fd = atomic_exchange(&device_fd, -1);
 
@@ -133,7 +134,7 @@ static void device_close(void)
 		sys(SYS_close, fd);
 }
 
-static int device_configure(enum chunk_backing backing, size_t grow)
+int chunk_device_configure(enum chunk_backing backing, size_t grow)
 {
 	struct chunk_ioc_configure args = {
 		.size = sizeof(args),
@@ -153,13 +154,13 @@ static bool is_huge(void)
 	return atomic_load_explicit(&device_huge, memory_order_relaxed);
 }
 
-static bool device_traps(void)
+bool chunk_device_traps(void)
 {
-	return !is_huge() || chunk_linux_has_guards();
+	return !is_huge() || chunk_os_caps.can_guard;
 }
 
-static int device_alloc(size_t size, size_t alignment, enum chunk_birth birth,
-			void **out)
+int chunk_device_alloc(size_t size, size_t alignment, enum chunk_birth birth,
+		       void **out)
 {
 	static const unsigned int flags[] = {
 		[BORN_COMMITTED] = 0,
@@ -174,14 +175,14 @@ static int device_alloc(size_t size, size_t alignment, enum chunk_birth birth,
 	};
 	int err = device_call(CHUNK_IOC_ALLOC, &args);
 
-	/* Some files succeed at what they do not know. */
+	/* Some files return 0 for an ioctl that they do not know. */
 	if (!err && !args.addr)
 		return -ENODEV;
 	*out = (void *)(uintptr_t)args.addr;
 	return err;
 }
 
-static int device_dealloc(void *addr, size_t size, enum chunk_type type)
+int chunk_device_dealloc(void *addr, size_t size, enum chunk_type type)
 {
 	struct chunk_ioc_dealloc args = {
 		.size = sizeof(args),
@@ -190,7 +191,7 @@ static int device_dealloc(void *addr, size_t size, enum chunk_type type)
 		.length = size,
 	};
 
-	/* While it is ours: the next owner expects zeroes, and no guards. */
+	/* The next owner of the memory expects zeroes, and no guards. */
 	if (is_huge() && atomic_load_explicit(&used_guards,
 					      memory_order_relaxed))
 		chunk_linux_unguard(addr, size);
@@ -212,7 +213,7 @@ static int device_range(unsigned int command, unsigned int flags, void *addr,
 	return device_call(command, &args);
 }
 
-static int device_commit(void *addr, size_t size, bool populate)
+int chunk_device_commit(void *addr, size_t size, bool populate)
 {
 	int err = 0;
 
@@ -224,7 +225,7 @@ static int device_commit(void *addr, size_t size, bool populate)
 			    populate ? CHUNK_COMMIT_POPULATE : 0, addr, size);
 }
 
-static int device_decommit(void *addr, size_t size)
+int chunk_device_decommit(void *addr, size_t size)
 {
 	int err = device_range(CHUNK_IOC_DECOMMIT, CHUNK_DECOMMIT_LOCKED, addr,
 			       size);
@@ -234,7 +235,7 @@ static int device_decommit(void *addr, size_t size)
 	if (!atomic_load(&device_zaps))
 		chunk_linux_purge(addr, size);
 	/* Locked memory cannot be guarded. */
-	if (is_huge() && !chunk_linux_guard(addr, size))
+	if (is_huge() && !chunk_os_guard(addr, size))
 		atomic_store_explicit(&used_guards, true, memory_order_relaxed);
 	return 0;
 }
@@ -265,7 +266,7 @@ static void ops_from_device(struct chunk_op *ops,
 	}
 }
 
-/* Somebody gone already is no error to those who free. */
+/* An extent that somebody has unmapped already is deallocated. */
 static void forgive_stale(struct chunk_op *ops, size_t count)
 {
 	size_t i;
@@ -276,8 +277,8 @@ static void forgive_stale(struct chunk_op *ops, size_t count)
 	}
 }
 
-static int device_batch(enum chunk_batch what, struct chunk_op *ops,
-			size_t count)
+int chunk_device_batch(enum chunk_batch what, struct chunk_op *ops,
+		       size_t count)
 {
 	static const unsigned int whats[] = {
 		[BATCH_ALLOC] = CHUNK_BATCH_ALLOC,
@@ -295,7 +296,7 @@ static int device_batch(enum chunk_batch what, struct chunk_op *ops,
 	};
 	int err;
 
-	/* They take more than the device. */
+	/* Each element needs system calls besides the device's. */
 	if (what != BATCH_ALLOC && (is_huge() || !atomic_load(&device_zaps)))
 		return -EOPNOTSUPP;
 	ops_to_device(what, ops, array, count);
@@ -308,7 +309,7 @@ static int device_batch(enum chunk_batch what, struct chunk_op *ops,
 	return 0;
 }
 
-static int device_limit(size_t bytes)
+int chunk_device_limit(size_t bytes)
 {
 	struct chunk_ioc_limit args = {
 		.size = sizeof(args),
@@ -318,7 +319,7 @@ static int device_limit(size_t bytes)
 	return device_call(CHUNK_IOC_LIMIT, &args);
 }
 
-static int device_stats(struct chunk_device_stats *stats)
+int chunk_device_stats(struct chunk_device_stats *stats)
 {
 	struct chunk_ioc_stats args = { .size = sizeof(args) };
 	int err = device_call(CHUNK_IOC_STATS, &args);
@@ -334,7 +335,7 @@ static int device_stats(struct chunk_device_stats *stats)
 	return 0;
 }
 
-static int device_lookup(void *addr, struct chunk_device_run *run)
+int chunk_device_lookup(void *addr, struct chunk_device_run *run)
 {
 	struct chunk_ioc_lookup args = {
 		.size = sizeof(args),
@@ -353,13 +354,13 @@ static int device_lookup(void *addr, struct chunk_device_run *run)
 	return 0;
 }
 
-static bool device_keeps(void *addr, size_t size)
+bool chunk_device_keeps(void *addr, size_t size)
 {
 	uintptr_t at = (uintptr_t)addr, last = at + size - 1;
 	struct chunk_device_run run;
 
 	do {
-		if (device_lookup((void *)at, &run))
+		if (chunk_device_lookup((void *)at, &run))
 			return false;
 		if (run.held && !run.live)
 			return true;
@@ -371,23 +372,19 @@ static bool device_keeps(void *addr, size_t size)
 }
 
 /*
- * A populating read changes nothing where it fails. Where the kernel does not know
- * it, or memory is short, the answer is no.
+ * A populating read that fails changes nothing. If the kernel does not know it, or
+ * memory is short, the page counts as accessible.
  */
-static bool device_traps_at(void *page)
+bool chunk_device_traps_at(void *page)
 {
-	return chunk_sys_madvise(page, chunk_os.caps.page_size,
+	return chunk_sys_madvise(page, chunk_os_caps.page_size,
 				 MADV_POPULATE_READ) == -EFAULT;
 }
 
-/*
- * Whether a page traps, a populating read tells, which changes nothing where it
- * does not. Returns how many bytes in front of @end do, at @at, or a negative
- * error number.
- */
+/* Return how many bytes from @at on trap, or a negative error number. */
 static ssize_t trapping(char *at, char *end)
 {
-	size_t page = chunk_os.caps.page_size;
+	size_t page = chunk_os_caps.page_size;
 	char *to = at;
 	int err;
 
@@ -395,7 +392,7 @@ static ssize_t trapping(char *at, char *end)
 		err = chunk_sys_madvise(to, page, MADV_POPULATE_READ);
 		if (!err)
 			break;
-		/* What cannot be read for lack of memory must not be lost. */
+		/* A page that only lacks memory must not be replaced. */
 		if (err != -EFAULT && err != -EINVAL)
 			return -ENOMEM;
 		to += page;
@@ -404,10 +401,10 @@ static ssize_t trapping(char *at, char *end)
 }
 
 /*
- * A lost context's mappings trap where they did, and nobody can ask it to let
- * accesses through again. So such pages are replaced.
+ * Mappings of an earlier generation keep trapping, and no call can make the device
+ * let accesses through again. So pages that trap are replaced.
  */
-static int commit_lost(void *addr, size_t size)
+int chunk_device_commit_lost(void *addr, size_t size)
 {
 	char *at = addr, *end = at + size;
 
@@ -419,7 +416,7 @@ static int commit_lost(void *addr, size_t size)
 		if (length < 0)
 			return length;
 		if (!length) {
-			at += chunk_os.caps.page_size;
+			at += chunk_os_caps.page_size;
 			continue;
 		}
 		if (chunk_sys_mmap(at, length, PROT_READ | PROT_WRITE,
@@ -432,22 +429,7 @@ static int commit_lost(void *addr, size_t size)
 	return 0;
 }
 
-const struct chunk_device chunk_device = {
-	.open = device_open,
-	.access = device_access,
-	.close = device_close,
-	.configure = device_configure,
-	.traps = device_traps,
-	.alloc = device_alloc,
-	.dealloc = device_dealloc,
-	.commit = device_commit,
-	.decommit = device_decommit,
-	.batch = device_batch,
-	.limit = device_limit,
-	.stats = device_stats,
-	.lookup = device_lookup,
-	.keeps = device_keeps,
-	.traps_at = device_traps_at,
-	.commit_lost = commit_lost,
-	.decommit_lost = chunk_linux_none,
-};
+int chunk_device_decommit_lost(void *addr, size_t size)
+{
+	return chunk_os_decommit(addr, size);
+}

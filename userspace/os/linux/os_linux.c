@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * Linux without the module: mmap and its relatives.
+ * Linux without the module: memory by mmap(2) and madvise(2).
  *
- * Decommitted pages are guarded in one of two ways. MADV_GUARD_INSTALL, since
- * Linux 6.13, marks pages and leaves mappings alone. PROT_NONE works everywhere
- * but splits a mapping, and there are only so many: where no more can be had the
- * memory is freed all the same, and -ENOMEM says that it does not trap.
+ * Decommitted pages trap in one of two ways. MADV_GUARD_INSTALL, since Linux 6.13,
+ * marks pages and leaves mappings alone. PROT_NONE works everywhere but splits a
+ * mapping, and a process may have only so many: at the limit memory is freed all
+ * the same, and -ENOMEM says that it does not trap.
  */
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "os.h"
+#include "address_limit.h"
 #include "os_linux.h"
-#include "os_low.h"
+#include "os_unix.h"
 
 /* Newer than the C library's headers. */
 #ifndef MADV_GUARD_INSTALL
@@ -40,36 +38,38 @@
 #endif
 
 /*
- * A mark is written for each page, touched or not, in page tables that are made
- * for it: beyond some size PROT_NONE is cheaper, and takes up less memory.
+ * Guarding writes a mark for each page, touched or not, into page tables that it
+ * allocates: for large ranges PROT_NONE is cheaper, and takes up less memory.
  */
-#define MOST_MARKED	((size_t)1 << 20)
+#define MAX_GUARD_BYTES	((size_t)1 << 20)
 
 #define PRIVATE	(MAP_PRIVATE | MAP_ANONYMOUS)
 #define RW	(PROT_READ | PROT_WRITE)
 
-static bool have_guards;
+struct chunk_os_caps chunk_os_caps;
+const char *const chunk_os_name = "mmap";
+const char *const chunk_os_mappings_advice =
+	"; a process may have more mappings by sysctl vm.max_map_count";
+
+/* Can mappings have names? */
 static atomic_bool have_names;
 
-/* Emulators take MADV_DONTNEED for a hint, or what locked memory takes. */
+/* Emulators ignore MADV_DONTNEED, or MADV_DONTNEED_LOCKED, and report success. */
 static bool purge_ignored;
 
-/* In /proc/PID/maps; some kernels keep the pointer. */
+/* Names in /proc/PID/maps; some kernels keep the pointer. */
 static const char name_used[] = "chunk";
 static const char name_decommitted[] = "chunk-decommitted";
 
-/* Was anything ever made PROT_NONE? Then commit must look for it. */
+/* Was any memory ever made PROT_NONE? Only then does a commit need mprotect(2). */
 static atomic_bool used_none;
-
-/* Is memory charged when it is mapped rather than when it is touched? */
-static bool strict;
 
 /**
  * chunk_sys_mmap() - map anonymous memory
- * @addr:  hint, or with MAP_FIXED the place
+ * @addr:  hint, or exact address with MAP_FIXED; may be NULL: anywhere
  * @size:  bytes
- * @prot:  PROT_*
- * @flags: MAP_*, MAP_PRIVATE and MAP_ANONYMOUS included
+ * @prot:  protection, PROT_*
+ * @flags: flags, MAP_*, with MAP_PRIVATE and MAP_ANONYMOUS
  *
  * Return: the address, or a negative error number.
  */
@@ -79,10 +79,10 @@ long chunk_sys_mmap(void *addr, size_t size, int prot, int flags)
 }
 
 /**
- * chunk_sys_madvise() - madvise(2)
+ * chunk_sys_madvise() - call madvise(2) until no signal interrupts it
  * @addr:   first byte
  * @size:   bytes
- * @advice: MADV_*
+ * @advice: advice, MADV_*
  *
  * Return: 0 or a negative error number.
  */
@@ -96,22 +96,17 @@ int chunk_sys_madvise(void *addr, size_t size, int advice)
 	return err;
 }
 
-static bool failed(long addr)
-{
-	return addr < 0 && addr >= -4095;
-}
-
 /**
  * chunk_linux_name() - name memory in /proc/PID/maps
  * @addr: first byte
  * @size: bytes
- * @name: a string constant
+ * @name: string constant
  *
- * Not all kernels can, and nothing depends on it.
+ * Some kernels cannot do that, and nothing depends on it.
  */
 void chunk_linux_name(void *addr, size_t size, const char *name)
 {
-	/* The first calls ask before it is known. */
+	/* chunk_os_map_wiped() comes here before the kernel was probed. */
 	if (atomic_load_explicit(&have_names, memory_order_relaxed))
 		sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, addr, size, name);
 }
@@ -121,7 +116,7 @@ static long map_near(void *hint, size_t size)
 	return chunk_sys_mmap(hint, size, RW, PRIVATE);
 }
 
-static long map_near_apart(void *hint, size_t size)
+static long map_near_base(void *hint, size_t size)
 {
 	return chunk_sys_mmap(hint, size, RW, PRIVATE | MAP_NORESERVE);
 }
@@ -131,39 +126,40 @@ static void unmap_quietly(void *addr, size_t size)
 	sys(SYS_munmap, addr, size);
 }
 
-static struct chunk_low low = {
+static struct chunk_address_limit limit = {
 	.map = map_near,
 	.unmap = unmap_quietly,
-	CHUNK_LOW_HINTS,
+	CHUNK_ADDRESS_HINTS,
 };
 
-/* For bookkeeping */
-static struct chunk_low low_apart = {
-	.map = map_near_apart,
+/* The same for bookkeeping */
+static struct chunk_address_limit limit_base = {
+	.map = map_near_base,
 	.unmap = unmap_quietly,
-	CHUNK_LOW_HINTS,
+	CHUNK_ADDRESS_HINTS,
 };
 
 static long map_at(void *addr, size_t size)
 {
 	long got;
 
-	if (!chunk_low_holds(&low, addr, size))
+	if (!chunk_address_limit_allows(&limit, addr, size))
 		return -ENOMEM;
-	/* Where the flag is unknown the address is a hint. */
+	/* A kernel that does not know the flag takes the address for a hint. */
 	got = chunk_sys_mmap(addr, size, RW, PRIVATE | MAP_FIXED_NOREPLACE);
-	if (failed(got) || (void *)got == addr)
+	if (chunk_unix_failed(got) || (void *)got == addr)
 		return got;
 	unmap_quietly((void *)got, size);
 	return -EEXIST;
 }
 
-static int linux_map(void *addr, size_t size, void **out)
+int chunk_os_map(void *addr, size_t size, void **out)
 {
-	long got = addr ? map_at(addr, size) : chunk_low_map(&low, size);
+	long got = addr ? map_at(addr, size) :
+			  chunk_address_limit_map(&limit, size);
 
-	/* Also when it may not be locked, which is EAGAIN, or not be there. */
-	if (failed(got))
+	/* EAGAIN is a limit on locked memory, EPERM a place that is forbidden. */
+	if (chunk_unix_failed(got))
 		return got == -EEXIST ? -EEXIST : -ENOMEM;
 	*out = (void *)got;
 	chunk_linux_name(*out, size, name_used);
@@ -171,40 +167,30 @@ static int linux_map(void *addr, size_t size, void **out)
 }
 
 /*
- * Not charged, which is what keeps it apart: a mapping that was touched has more
- * to it, all of which is copied each time that a part of it becomes PROT_NONE.
+ * Bookkeeping is not charged, so that it never shares a mapping with chunks: once
+ * touched, such a mapping has an anon_vma, which the kernel clones each time that
+ * a part of it becomes PROT_NONE.
  */
-static int linux_map_own(size_t size, void **out)
+int chunk_os_map_base(size_t size, void **out)
 {
-	long got = chunk_low_map(&low_apart, size);
+	long got = chunk_address_limit_map(&limit_base, size);
 
-	if (failed(got))
+	if (chunk_unix_failed(got))
 		return -ENOMEM;
 	*out = (void *)got;
 	chunk_linux_name(*out, size, name_used);
 	return 0;
 }
 
-/*
- * Without MAP_NORESERVE the system would refuse more than it has memory. Both ends
- * of what is too large go; should that fail, all of it.
- */
-static int linux_reserve(size_t size, size_t alignment, void **out)
+/* Without MAP_NORESERVE the system would refuse more than it has memory. */
+int chunk_os_reserve(size_t size, size_t alignment, void **out)
 {
-	size_t more = size + alignment - chunk_os.caps.page_size;
-	long got = chunk_sys_mmap(NULL, more, PROT_NONE, PRIVATE | MAP_NORESERVE);
-	size_t lead, trail;
-	char *addr;
+	void *addr;
 
-	if (failed(got))
+	if (chunk_unix_reserve(size, alignment, &addr))
 		return -ENOMEM;
-	lead = -(uintptr_t)got & (alignment - 1);
-	trail = more - lead - size;
-	addr = (char *)got + lead;
-	if (!chunk_low_holds(&low, addr, size) ||
-	    (lead && sys(SYS_munmap, (void *)got, lead)) ||
-	    (trail && sys(SYS_munmap, addr + size, trail))) {
-		unmap_quietly((void *)got, more);
+	if (!chunk_address_limit_allows(&limit, addr, size)) {
+		unmap_quietly(addr, size);
 		return -ENOMEM;
 	}
 	atomic_store_explicit(&used_none, true, memory_order_relaxed);
@@ -213,19 +199,8 @@ static int linux_reserve(size_t size, size_t alignment, void **out)
 	return 0;
 }
 
-/* Filters of system calls may say other things. */
-static bool linux_mapped(void *addr, size_t size)
-{
-	return sys(SYS_msync, addr, size, MS_ASYNC) != -ENOMEM;
-}
-
-static int linux_unmap(void *addr, size_t size)
-{
-	return sys(SYS_munmap, addr, size);
-}
-
 /**
- * chunk_linux_purge() - free memory, which then reads as zero
+ * chunk_linux_purge() - free memory by advice; it then reads as zero
  * @addr: first byte
  * @size: bytes
  *
@@ -235,69 +210,64 @@ int chunk_linux_purge(void *addr, size_t size)
 {
 	int err = chunk_sys_madvise(addr, size, MADV_DONTNEED);
 
-	/* Locked memory takes a clearer word, since Linux 5.18. */
+	/* Locked memory takes advice of its own, since Linux 5.18. */
 	if (err == -EINVAL)
 		err = chunk_sys_madvise(addr, size, MADV_DONTNEED_LOCKED);
 	return err;
 }
 
-/* Older kernels do not know it. Other errors: it is not memory's fault alone. */
-static int linux_populate(void *addr, size_t size)
+/* -EINVAL: a kernel before Linux 5.14. Anything else counts as out of memory. */
+int chunk_os_populate(void *addr, size_t size)
 {
 	int err = chunk_sys_madvise(addr, size, MADV_POPULATE_WRITE);
 
-	return err && err != -EINVAL ? -ENOMEM : err;
+	if (err == -EINVAL)
+		return -EOPNOTSUPP;
+	return err ? -ENOMEM : 0;
 }
 
-/* Most systems have huge pages only for who asks. */
-static void linux_want_huge(void *addr, size_t size)
+/* On most systems transparent_hugepage is set to madvise. */
+void chunk_os_want_huge(void *addr, size_t size)
 {
 	chunk_sys_madvise(addr, size, MADV_HUGEPAGE);
 }
 
-static int linux_purge(void *addr, size_t size)
+int chunk_os_purge(void *addr, size_t size)
 {
 	long got;
 
 	if (!purge_ignored)
 		return chunk_linux_purge(addr, size);
 	got = chunk_sys_mmap(addr, size, RW, PRIVATE | MAP_FIXED);
-	if (failed(got))
+	if (chunk_unix_failed(got))
 		return got;
 	chunk_linux_name(addr, size, name_used);
 	return 0;
 }
 
-/* Free memory that nobody needs any more, locked or not. */
+/* Free memory for good, locked or not. */
 static void discard(void *addr, size_t size)
 {
-	if (linux_purge(addr, size) && !sys(SYS_munlock, addr, size))
-		linux_purge(addr, size);
+	if (chunk_os_purge(addr, size) && !sys(SYS_munlock, addr, size))
+		chunk_os_purge(addr, size);
 }
 
 /*
- * By a mapping that was never touched, which is what merges with its neighbours.
- * Without MAP_NORESERVE, which would keep it apart from them when it is made
+ * A new mapping was never touched, so it merges with its neighbours, unlike the
+ * result of mprotect(2). MAP_NORESERVE would keep it from merging when it becomes
  * accessible again.
  */
 static int replace_by_none(void *addr, size_t size)
 {
 	long got = chunk_sys_mmap(addr, size, PROT_NONE, PRIVATE | MAP_FIXED);
 
-	if (failed(got))
+	if (chunk_unix_failed(got))
 		return got;
 	chunk_linux_name(addr, size, name_decommitted);
 	return 0;
 }
 
-/**
- * chunk_linux_none() - replace memory by what traps
- * @addr: first byte
- * @size: bytes
- *
- * Return: 0, or -ENOMEM with the memory freed but accessible.
- */
-int chunk_linux_none(void *addr, size_t size)
+int chunk_os_decommit(void *addr, size_t size)
 {
 	atomic_store_explicit(&used_none, true, memory_order_relaxed);
 	if (!replace_by_none(addr, size))
@@ -306,33 +276,15 @@ int chunk_linux_none(void *addr, size_t size)
 	return -ENOMEM;
 }
 
-/**
- * chunk_linux_has_guards() - can pages be guarded without splitting a mapping?
- *
- * Return: whether chunk_linux_guard() works at all.
- */
-bool chunk_linux_has_guards(void)
+int chunk_os_guard(void *addr, size_t size)
 {
-	return have_guards;
-}
-
-/**
- * chunk_linux_guard() - free memory, and mark its pages so that they trap
- * @addr: first byte
- * @size: bytes
- *
- * Return: 0, -EINVAL where the kernel cannot, or where the memory is locked, or
- * another negative error number.
- */
-int chunk_linux_guard(void *addr, size_t size)
-{
-	if (!have_guards)
-		return -EINVAL;
+	if (!chunk_os_caps.can_guard)
+		return -EOPNOTSUPP;
 	return chunk_sys_madvise(addr, size, MADV_GUARD_INSTALL);
 }
 
 /**
- * chunk_linux_unguard() - undo chunk_linux_guard()
+ * chunk_linux_unguard() - undo chunk_os_guard()
  * @addr: first byte
  * @size: bytes
  *
@@ -340,33 +292,33 @@ int chunk_linux_guard(void *addr, size_t size)
  */
 int chunk_linux_unguard(void *addr, size_t size)
 {
-	if (!have_guards)
+	if (!chunk_os_caps.can_guard)
 		return 0;
 	return chunk_sys_madvise(addr, size, MADV_GUARD_REMOVE);
 }
 
-static int linux_commit(void *addr, size_t size)
+int chunk_os_commit(void *addr, size_t size)
 {
 	int err = chunk_linux_unguard(addr, size);
 
 	if (!err && atomic_load_explicit(&used_none, memory_order_relaxed)) {
 		err = sys(SYS_mprotect, addr, size, RW);
-		/* A name of its own would keep it apart, too. */
+		/* Mappings of different names do not merge. */
 		chunk_linux_name(addr, size, name_used);
 	}
 	return err ? -ENOMEM : 0;
 }
 
 /*
- * Not by guards: of whole chunks they take longer than to replace a mapping, and
- * again when they are removed.
+ * Guarding a whole chunk, and removing the guards again, takes longer than to
+ * replace its mapping.
  */
-static int linux_retire(void *addr, size_t size)
+int chunk_os_decommit_extent(void *addr, size_t size)
 {
 	return replace_by_none(addr, size) ? -ENOMEM : 0;
 }
 
-static int linux_revive(void *addr, size_t size)
+int chunk_os_recommit_extent(void *addr, size_t size)
 {
 	if (sys(SYS_mprotect, addr, size, RW))
 		return -ENOMEM;
@@ -375,92 +327,43 @@ static int linux_revive(void *addr, size_t size)
 }
 
 /*
- * Memory that is locked is there from the start, and only then is there something
- * to invalidate. That looks at the mapping alone; mincore(2), which would say it
- * as well, allocates a page.
+ * Locked memory is present from the start, and MS_INVALIDATE fails for it and for
+ * nothing else. It looks at the mapping alone; mincore(2) would answer as well, but
+ * allocates a page.
  */
-static bool linux_untouched(void *addr)
+bool chunk_os_can_premap(void *addr)
 {
-	return !strict && !sys(SYS_msync, addr, (size_t)1,
-			       MS_ASYNC | MS_INVALIDATE);
+	return !chunk_os_caps.charges_on_map &&
+	       !sys(SYS_msync, addr, (size_t)1, MS_ASYNC | MS_INVALIDATE);
 }
 
-/* Emulators say yes to any advice, and then ignore it. */
+/* Emulators report success for any advice, even an invalid one, and ignore it. */
 static bool wipes(void *page, size_t size)
 {
 	return chunk_sys_madvise(page, size, -1) == -EINVAL &&
 	       !chunk_sys_madvise(page, size, MADV_WIPEONFORK);
 }
 
-/* In any order, by any thread: nothing is known yet. */
-static void *linux_map_forked(size_t *size)
+void *chunk_os_map_wiped(size_t *size)
 {
 	void *page;
 
 	*size = sysconf(_SC_PAGESIZE);
-	if (linux_map(NULL, *size, &page))
+	if (chunk_os_map(NULL, *size, &page))
 		return NULL;
 	if (wipes(page, *size))
 		return page;
-	linux_unmap(page, *size);
+	chunk_os_unmap(page, *size);
 	return NULL;
 }
 
-static unsigned int linux_process(void)
-{
-	return getpid();
-}
-
-static void linux_wait(atomic_uint *word, unsigned int value)
-{
-	sys(SYS_FUTEX, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
-}
-
-static void linux_wake(atomic_uint *word)
-{
-	sys(SYS_FUTEX, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
-/*
- * Not by getenv(): that may be a program's own, and shells' allocate. A program
- * that has more rights than its user takes no advice from the user.
- */
-static const char *linux_option(const char *name)
-{
-	size_t length = strlen(name);
-	char **at;
-
-	if (getauxval(AT_SECURE))
-		return NULL;
-	for (at = environ; at && *at; at++) {
-		if (!strncmp(*at, name, length) && (*at)[length] == '=')
-			return *at + length + 1;
-	}
-	return NULL;
-}
-
-static void linux_complain(const char *text, size_t length)
-{
-	while (length) {
-		long written = sys(SYS_write, STDERR_FILENO, text, length);
-
-		if (written == -EINTR)
-			continue;
-		/* Where there is no stderr, there is nobody to tell. */
-		if (written <= 0)
-			return;
-		text += written;
-		length -= written;
-	}
-}
-
-/* Only the kernel can look without being killed. */
+/* A system call that writes there returns -EFAULT instead of a signal. */
 static bool traps(void *page)
 {
 	return sys(SYS_uname, page) == -EFAULT;
 }
 
-/* Does the system say that it frees memory, and does not? */
+/* Does the kernel report that it has freed memory, and keep it? */
 static bool pretends(void *page, size_t size, int advice)
 {
 	atomic_char *byte = page;
@@ -469,13 +372,13 @@ static bool pretends(void *page, size_t size, int advice)
 	return !chunk_sys_madvise(page, size, advice) && atomic_load(byte);
 }
 
-/* Only trying tells: much is refused, and some success is a pretence. */
+/* Kernels, filters of system calls and emulators differ: only trying tells. */
 static void probe(bool guards)
 {
-	size_t size = chunk_os.caps.page_size;
+	size_t size = chunk_os_caps.page_size;
 	void *page;
 
-	if (linux_map(NULL, size, &page))
+	if (chunk_os_map(NULL, size, &page))
 		return;
 	atomic_store_explicit(&have_names,
 			      !sys(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME,
@@ -483,14 +386,14 @@ static void probe(bool guards)
 			      memory_order_relaxed);
 	purge_ignored = pretends(page, size, MADV_DONTNEED) ||
 			pretends(page, size, MADV_DONTNEED_LOCKED);
-	have_guards = guards &&
-		      !chunk_sys_madvise(page, size, MADV_GUARD_INSTALL) &&
-		      traps(page);
-	linux_unmap(page, size);
+	chunk_os_caps.can_guard =
+		guards && !chunk_sys_madvise(page, size, MADV_GUARD_INSTALL) &&
+		traps(page);
+	chunk_os_unmap(page, size);
 }
 
-/* What a setting of the kernel is, or what it mostly is if that is a secret. */
-static size_t setting(const char *path, size_t mostly)
+/* Read a setting of the kernel; return its default if it cannot be read. */
+static size_t setting(const char *path, size_t by_default)
 {
 	size_t value = 0;
 	char digits[20];
@@ -498,78 +401,40 @@ static size_t setting(const char *path, size_t mostly)
 
 	fd = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
-		return mostly;
+		return by_default;
 	length = sys(SYS_read, fd, digits, sizeof(digits));
 	sys(SYS_close, fd);
 	for (i = 0; i < length && digits[i] >= '0' && digits[i] <= '9'; i++)
 		value = value * 10 + (digits[i] - '0');
-	return i > 0 ? value : mostly;
+	return i > 0 ? value : by_default;
 }
 
-/* Overcommit mode 2: then what is mapped ahead others may lack. */
+/* In overcommit mode 2 the kernel charges all mappings against one limit. */
 static bool overcommit_is_strict(void)
 {
 	return setting("/proc/sys/vm/overcommit_memory", 0) == 2;
 }
 
-/* Of mappings an eighth is left to the program: for threads, files, libraries. */
-static size_t most_mappings(void)
+/* An eighth is left to the program, for threads, files and libraries. */
+static size_t max_mappings(void)
 {
 	size_t all = setting("/proc/sys/vm/max_map_count", 65530);
 
 	return all - all / 8;
 }
 
-/**
- * chunk_linux_is_strict() - is memory charged when it is mapped?
- *
- * Context: after the start.
- * Return: whether the system does not overcommit (vm.overcommit_memory is 2).
- */
-bool chunk_linux_is_strict(void)
+void chunk_os_init(bool guards)
 {
-	return strict;
-}
-
-static void linux_start(bool guards)
-{
-	strict = overcommit_is_strict();
-	chunk_os.caps = (struct chunk_caps) {
+	chunk_os_caps = (struct chunk_os_caps) {
 		.page_size = sysconf(_SC_PAGESIZE),
-		.partial_unmap = true,
+		.max_mappings = max_mappings(),
+		.max_guard_bytes = MAX_GUARD_BYTES,
+		.can_unmap_partially = true,
+		.can_reserve = true,
+		.has_premap = true,
+		.has_huge_pages = true,
 		.zero_on_commit = true,
-		.huge_pages = true,
-		.most_mappings = most_mappings(),
-		.most_marked = MOST_MARKED,
-		.charges = strict,
+		.charges_on_map = overcommit_is_strict(),
 	};
 	probe(guards);
-	if (!have_guards)
-		chunk_os.guard = NULL;
 }
-
-struct chunk_os chunk_os = {
-	.name = "mmap",
-	.advice = "; a process may have more mappings by sysctl vm.max_map_count",
-	.start = linux_start,
-	.map = linux_map,
-	.map_own = linux_map_own,
-	.reserve = linux_reserve,
-	.mapped = linux_mapped,
-	.unmap = linux_unmap,
-	.commit = linux_commit,
-	.decommit = chunk_linux_none,
-	.guard = chunk_linux_guard,
-	.retire = linux_retire,
-	.revive = linux_revive,
-	.untouched = linux_untouched,
-	.populate = linux_populate,
-	.want_huge = linux_want_huge,
-	.purge = linux_purge,
-	.map_forked = linux_map_forked,
-	.process = linux_process,
-	.wait = linux_wait,
-	.wake = linux_wake,
-	.option = linux_option,
-	.complain = linux_complain,
-};

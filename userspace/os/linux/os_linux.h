@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the mmap backend lends to the device's and to the adapters. */
+/* Functions of the mmap backend that the device's code uses, too. */
 #ifndef OS_LINUX_H
 #define OS_LINUX_H
 
@@ -10,11 +10,7 @@
 
 long chunk_sys_mmap(void *addr, size_t size, int prot, int flags);
 int chunk_sys_madvise(void *addr, size_t size, int advice);
-bool chunk_linux_has_guards(void);
-bool chunk_linux_is_strict(void);
-int chunk_linux_guard(void *addr, size_t size);
 int chunk_linux_unguard(void *addr, size_t size);
-int chunk_linux_none(void *addr, size_t size);
 int chunk_linux_purge(void *addr, size_t size);
 void chunk_linux_name(void *addr, size_t size, const char *name);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls of Linux, past whatever may have replaced libc's functions.
+ * System calls of Linux. They bypass the C library's functions, which a program may
+ * have replaced.
  *
- * This is the one place that asks which machine it is for.
+ * No other file asks which machine it is built for.
  */
 #ifndef SYS_LINUX_H
 #define SYS_LINUX_H
@@ -12,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A raw system call; the result, or a negative error number. */
+/* Make a system call. Return its result, or a negative error number. */
 #define sys(...)							\
 	({								\
 		long result_ = syscall(__VA_ARGS__);			\
@@ -20,9 +21,9 @@
 	})
 
 /*
- * chunk_abi_mmap(): private anonymous memory; its address, or a negative error
- * number. Android's headers for 64-bit Arm have a SYS_mmap2 that no 64-bit kernel
- * has, so the width decides, and not whether it is defined.
+ * chunk_abi_mmap() maps anonymous memory. It returns the address, or a negative
+ * error number. Android's headers for 64-bit Arm define a SYS_mmap2 that no 64-bit
+ * kernel has, so the width decides, too.
  */
 #if defined(__s390__)
 #include "sys_linux_block.h"
@@ -34,16 +35,16 @@
 #include "sys_linux_mmap.h"
 #endif
 
-/* CHUNK_LOW_HINTS: where to look for low addresses, for struct chunk_low. */
+/* CHUNK_ADDRESS_HINTS: initial members of struct chunk_address_limit */
 #if defined(__sparc__) && defined(__arch64__)
-#include "sys_linux_sparc64.h"
+#include "address_limit_sparc64.h"
 #elif defined(__ia64__)
-#include "sys_linux_ia64.h"
+#include "address_limit_ia64.h"
 #else
-#include "sys_linux_anywhere.h"
+#include "address_limit_none.h"
 #endif
 
-/* 32-bit systems made since 2038 came into sight lack the old call. */
+/* Newer 32-bit machines only have the call that takes 64-bit times. */
 #ifdef SYS_futex
 #define SYS_FUTEX	SYS_futex
 #else

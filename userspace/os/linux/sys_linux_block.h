@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmap on s390: one pointer to a block of its six arguments, each a long.
+ * mmap on s390 takes a pointer to a block of six arguments, each a long.
  *
- * It is so on 64-bit machines to this day. A system call of s390 took no more
- * than five arguments when mmap was made; six pass now, but call 90 has stayed
- * sys_old_mmap for 64-bit programs (arch/s390/kernel/syscalls/syscall.tbl), and
- * the GNU C library still makes the block (its s390/mmap_internal.h). Six plain
- * arguments fail with EFAULT. The block's last is in bytes. Programs of 31 bits
- * have mmap2 as well, with the same block.
+ * System calls of s390 once took five arguments at most. Six pass now, but call 90
+ * has stayed sys_old_mmap for 64-bit programs, too (see the kernel's
+ * arch/s390/kernel/syscalls/syscall.tbl and glibc's s390/mmap_internal.h). Six
+ * plain arguments fail with EFAULT. The offset is in bytes. Programs of 31 bits
+ * also have mmap2, with the same block.
  */
 #ifndef SYS_LINUX_ABI_H
 #define SYS_LINUX_ABI_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmap on Alpha: the C library's function, since its syscall() could not pass a
- * sixth argument. Who replaces mmap there is called.
+ * mmap on Alpha is the C library's function, since its syscall() could not pass a
+ * sixth argument. So a program that replaces mmap() is called.
  */
 #ifndef SYS_LINUX_ABI_H
 #define SYS_LINUX_ABI_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* mmap on most machines: six arguments. The last is in bytes. */
+/* mmap on most machines takes six arguments, with the offset in bytes. */
 #ifndef SYS_LINUX_ABI_H
 #define SYS_LINUX_ABI_H
 

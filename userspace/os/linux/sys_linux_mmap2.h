@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmap on 32-bit machines: mmap2, whose last argument is in units of 4096 bytes.
- * Their SYS_mmap, where there is one, takes a pointer or cannot reach far.
+ * 32-bit machines have mmap2, whose offset is in units of 4096 bytes. SYS_mmap, if
+ * they have it, takes a pointer to its arguments, or only small offsets.
  */
 #ifndef SYS_LINUX_ABI_H
 #define SYS_LINUX_ABI_H

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Windows: VirtualAlloc and VirtualFree.
+ * Windows: memory by VirtualAlloc and VirtualFree.
  *
- * A mapping is released as a whole, and committed and decommitted only within
- * itself: a range that may lie in several is treated chunk by chunk. What is
- * committed is promised: it can be refused, but once there it stays. So nothing
- * here decommits in order to commit again.
+ * The system releases a mapping as a whole, and commits and decommits within one
+ * mapping: a range that may lie in several is treated chunk by chunk. The system
+ * may refuse to commit memory, but keeps what it has committed. So no function here
+ * decommits in order to commit again.
  *
  * The thread's last-error value is never changed.
  */
@@ -19,18 +19,23 @@
 
 #define UNIT	CHUNK_TREE_UNIT
 
+struct chunk_os_caps chunk_os_caps;
+const char *const chunk_os_name = "windows";
+const char *const chunk_os_mappings_advice = "";
+
 struct chunk_windows chunk_windows = {
 	.alloc = VirtualAlloc,
 	.free = VirtualFree,
 	.sleep = Sleep,
 };
 
-/* What addresses of mappings are multiples of, in bytes */
+/* Alignment of mappings, in bytes */
 static size_t granularity;
 
 /*
- * Loading a library has a lock that must not be waited for with ours held. Here
- * only the loader's is. Who comes earlier does without.
+ * GetProcAddress() takes the loader's lock, which must not be taken with libchunk's
+ * held. A constructor holds only the loader's. Calls before it do without
+ * VirtualAlloc2.
  */
 static void __attribute__((constructor)) look_up(void)
 {
@@ -42,11 +47,11 @@ static void __attribute__((constructor)) look_up(void)
 }
 
 /**
- * struct request - something to allocate
- * @addr:      where, or NULL for anywhere; then set to where it is
+ * struct request - a call of VirtualAlloc or VirtualAlloc2
+ * @addr:      exact address; may be NULL: anywhere. Set to the result
  * @size:      bytes
- * @alignment: what @addr has to be a multiple of, or 0
- * @type:      MEM_RESERVE, MEM_COMMIT
+ * @alignment: bytes, for VirtualAlloc2; 0: by VirtualAlloc
+ * @type:      type of allocation: MEM_RESERVE, MEM_COMMIT
  */
 struct request {
 	void *addr;
@@ -81,7 +86,7 @@ static int error_number(DWORD error)
 	}
 }
 
-/* 0, -ENOMEM, -EEXIST if the place is taken, or -EINVAL */
+/* Return 0, -ENOMEM, -EEXIST if the place is taken, or -EINVAL. */
 static int allocate(void *arg)
 {
 	struct request *request = arg;
@@ -101,7 +106,7 @@ static int allocate(void *arg)
 	return err;
 }
 
-/* VirtualFree; 0 or -EINVAL */
+/* Call VirtualFree. Return 0 or -EINVAL. */
 static int give_back(void *addr, size_t size, DWORD type)
 {
 	DWORD before = GetLastError();
@@ -129,8 +134,8 @@ static int commit_stalling(void *addr, size_t size)
 }
 
 /*
- * Address space and memory in one call. If that fails, which of them is short?
- * Only memory is worth waiting for, and the place is kept meanwhile.
+ * Reserve and commit in one call. Only if memory is short and address space is not
+ * is it worth waiting: then the place is reserved and commits are tried again.
  */
 static int map_stalling(struct request *request)
 {
@@ -150,12 +155,12 @@ static int map_stalling(struct request *request)
 	return err;
 }
 
-static int windows_map(void *addr, size_t size, void **out)
+int chunk_os_map(void *addr, size_t size, void **out)
 {
 	struct request request = { .addr = addr, .size = size };
 	int err;
 
-	/* The system would take the place before. */
+	/* The system would round the address down. */
 	if ((uintptr_t)addr % granularity)
 		return -ENOMEM;
 	err = map_stalling(&request);
@@ -165,24 +170,24 @@ static int windows_map(void *addr, size_t size, void **out)
 	return 0;
 }
 
-static int windows_map_aligned(size_t size, size_t alignment, void **out)
+int chunk_os_map_aligned(size_t size, size_t alignment, void **out)
 {
 	struct request request = { .size = size, .alignment = alignment };
 	int err;
 
 	if (alignment <= granularity)
-		return windows_map(NULL, size, out);
+		return chunk_os_map(NULL, size, out);
 	if (!chunk_windows.alloc2)
-		return -ENODEV;
+		return -EOPNOTSUPP;
 	err = map_stalling(&request);
 	if (err)
-		return err == -ENOMEM ? -ENOMEM : -ENODEV;
+		return err == -ENOMEM ? -ENOMEM : -EOPNOTSUPP;
 	*out = request.addr;
 	return 0;
 }
 
-/* Address space is not what is waited for. */
-static int windows_reserve(size_t size, size_t alignment, void **out)
+/* Nothing frees address space, so there is no waiting for it. */
+int chunk_os_reserve(size_t size, size_t alignment, void **out)
 {
 	struct request request = {
 		.size = size, .alignment = alignment, .type = MEM_RESERVE,
@@ -192,7 +197,7 @@ static int windows_reserve(size_t size, size_t alignment, void **out)
 	if (alignment <= granularity)
 		request.alignment = 0;
 	else if (!chunk_windows.alloc2)
-		return -ENODEV;
+		return -EOPNOTSUPP;
 	err = allocate(&request);
 	if (err)
 		return -ENOMEM;
@@ -200,7 +205,7 @@ static int windows_reserve(size_t size, size_t alignment, void **out)
 	return 0;
 }
 
-static bool windows_mapped(void *addr, size_t size)
+bool chunk_os_is_mapped(void *addr, size_t size)
 {
 	MEMORY_BASIC_INFORMATION info;
 	char *at = addr, *end = at + size;
@@ -213,7 +218,7 @@ static bool windows_mapped(void *addr, size_t size)
 	return at >= end;
 }
 
-/* The size of the mapping that begins at an address, or 0 */
+/* Return the size of the mapping that begins at an address, or 0. */
 static size_t mapping_size(char *addr)
 {
 	MEMORY_BASIC_INFORMATION info;
@@ -225,7 +230,7 @@ static size_t mapping_size(char *addr)
 	return at - addr;
 }
 
-/* Are these whole mappings? */
+/* Does a range consist of whole mappings? */
 static bool is_whole(char *addr, size_t size)
 {
 	DWORD before = GetLastError();
@@ -242,12 +247,12 @@ static bool is_whole(char *addr, size_t size)
 	return whole;
 }
 
-static int windows_unmap(void *addr, size_t size)
+int chunk_os_unmap(void *addr, size_t size)
 {
 	char *at = addr, *end = at + size;
 	int err = 0;
 
-	/* The system would release all of what only a part was meant of. */
+	/* The system would release more than the range. */
 	if (!is_whole(addr, size))
 		return -EINVAL;
 	while (at != end && !err) {
@@ -259,95 +264,81 @@ static int windows_unmap(void *addr, size_t size)
 	return err;
 }
 
-/* How much of a range lies in its first chunk */
-static size_t piece(const char *addr, size_t size)
+/* Return how much of a range lies in its first chunk. */
+static size_t first_chunk(const char *addr, size_t size)
 {
 	size_t rest = UNIT - (uintptr_t)addr % UNIT;
 
 	return size < rest ? size : rest;
 }
 
-static int windows_commit(void *addr, size_t size)
+int chunk_os_commit(void *addr, size_t size)
 {
 	char *at = addr, *end = at + size;
 
-	for (; at != end; at += piece(at, end - at)) {
-		if (commit_stalling(at, piece(at, end - at)))
+	for (; at != end; at += first_chunk(at, end - at)) {
+		if (commit_stalling(at, first_chunk(at, end - at)))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static int windows_decommit(void *addr, size_t size)
+int chunk_os_decommit(void *addr, size_t size)
 {
 	char *at = addr, *end = at + size;
 	int err = 0;
 
-	for (; at != end; at += piece(at, end - at)) {
-		if (give_back(at, piece(at, end - at), MEM_DECOMMIT))
+	for (; at != end; at += first_chunk(at, end - at)) {
+		if (give_back(at, first_chunk(at, end - at), MEM_DECOMMIT))
 			err = -ENOMEM;
 	}
 	return err;
 }
 
 /*
- * Decommitting and committing would make it zero, but the second may be refused,
- * and what is committed has to stay so. The system is told that the contents
- * may go; when they do, and with them their memory, is for it to say.
+ * Decommitting and committing again would make memory zero, but the system may
+ * refuse the second. MEM_RESET allows it to drop the contents when it likes.
  */
-static int windows_purge(void *addr, size_t size)
+int chunk_os_purge(void *addr, size_t size)
 {
 	char *at = addr, *end = at + size;
 	DWORD before = GetLastError();
 
-	for (; at != end; at += piece(at, end - at)) {
-		chunk_windows.alloc(at, piece(at, end - at), MEM_RESET,
+	for (; at != end; at += first_chunk(at, end - at)) {
+		chunk_windows.alloc(at, first_chunk(at, end - at), MEM_RESET,
 				    PAGE_READWRITE);
-		/* Of what is not locked, takes it out of the working set. */
-		VirtualUnlock(at, piece(at, end - at));
+		/* Memory that is not locked leaves the working set. */
+		VirtualUnlock(at, first_chunk(at, end - at));
 	}
 	SetLastError(before);
 	return -EAGAIN;
 }
 
-/* Nothing forks: what is ours at the start is ours for good. */
-static void *windows_map_forked(size_t *size)
+int chunk_os_populate(void *addr, size_t size)
 {
-	*size = 0;
-	return NULL;
+	(void)addr;
+	(void)size;
+	return -EOPNOTSUPP;
 }
 
-static void windows_start(bool guards)
+unsigned int chunk_os_pid(void)
+{
+	return 0;
+}
+
+void chunk_os_init(bool guards)
 {
 	SYSTEM_INFO info;
 
 	(void)guards;
 	GetSystemInfo(&info);
 	granularity = info.dwAllocationGranularity;
-	chunk_os.caps = (struct chunk_caps) {
+	/* Huge pages take a privilege, and cannot be decommitted. */
+	chunk_os_caps = (struct chunk_os_caps) {
 		.page_size = info.dwPageSize,
-		.partial_unmap = false,
+		.can_map_aligned = true,
+		.can_reserve = true,
 		.zero_on_commit = true,
-		/* They take a privilege, and cannot be decommitted. */
-		.huge_pages = false,
-		.stalls = true,
+		.waits_for_memory = true,
 	};
 }
-
-struct chunk_os chunk_os = {
-	.name = "windows",
-	.start = windows_start,
-	.map = windows_map,
-	.map_aligned = windows_map_aligned,
-	.reserve = windows_reserve,
-	.mapped = windows_mapped,
-	.unmap = windows_unmap,
-	.commit = windows_commit,
-	.decommit = windows_decommit,
-	.purge = windows_purge,
-	.map_forked = windows_map_forked,
-	.wait = chunk_windows_wait,
-	.wake = chunk_windows_wake,
-	.option = chunk_windows_option,
-	.complain = chunk_windows_complain,
-};

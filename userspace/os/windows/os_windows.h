@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the Windows file calls, so that tests can take its place. */
+/* Calls of Windows that tests can replace */
 #ifndef OS_WINDOWS_H
 #define OS_WINDOWS_H
 
@@ -12,10 +12,10 @@ chunk_windows_alloc2(HANDLE process, void *addr, SIZE_T size, ULONG type,
 		     struct MEM_EXTENDED_PARAMETER *parameters, ULONG count);
 
 /**
- * struct chunk_windows - the system's calls for memory
+ * struct chunk_windows - calls of the system, or of a test
  * @alloc:  VirtualAlloc
  * @free:   VirtualFree
- * @alloc2: VirtualAlloc2, or NULL: Windows 10 has it
+ * @alloc2: VirtualAlloc2; may be NULL: this Windows is older than 10
  * @sleep:  Sleep
  */
 struct chunk_windows {
@@ -26,10 +26,5 @@ struct chunk_windows {
 };
 
 extern struct chunk_windows chunk_windows;
-
-void chunk_windows_wait(atomic_uint *word, unsigned int value);
-void chunk_windows_wake(atomic_uint *word);
-const char *chunk_windows_option(const char *name);
-void chunk_windows_complain(const char *text, size_t length);
 
 #endif /* OS_WINDOWS_H */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What libchunk has in place of the kernel's rbtree and xarray, against brute
- * force. Linked with the archive only: none of it is exported.
+ * libchunk's replacements of the kernel's rbtree and xarray, compared with brute
+ * force. They are linked from the archive, since the shared library does not export
+ * them.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -22,12 +23,12 @@
 #define ITEMS	300
 
 /**
- * struct item - what the trees under test hold
+ * struct item - item of a tree under test
  * @node:    link
- * @key:     order
- * @value:   what the tree keeps the maximum of
- * @highest: that maximum, over the subtree
- * @in:      it is in the tree
+ * @key:     its place in the order
+ * @value:   value of which the tree keeps the maximum
+ * @highest: maximum over the subtree
+ * @in:      whether it is in the tree
  */
 struct item {
 	struct rb_node node;
@@ -85,7 +86,7 @@ static void erase(struct rb_root *root, struct item *item)
 	item->in = false;
 }
 
-/* Returns how many black nodes there are on each path to a leaf. */
+/* Return the number of black nodes on each path to a leaf. */
 static unsigned int check_subtree(const struct rb_node *node,
 				  const struct rb_node *parent)
 {
@@ -104,7 +105,7 @@ static unsigned int check_subtree(const struct rb_node *node,
 	return left + !node->red;
 }
 
-/* Items are in order of their keys, which are their places in the array. */
+/* Items are ordered by their keys, which are their indices in the array. */
 static void check_order(struct rb_root *root, struct item *items, size_t count)
 {
 	struct rb_node *forward = rb_first(root);
@@ -152,7 +153,7 @@ static void random_tree(void)
 
 #define FEW	6
 
-/* The @number-th order of FEW things */
+/* Compute the @number-th permutation of FEW items. */
 static void permute(unsigned int number, unsigned int order[FEW])
 {
 	for (unsigned int i = 0; i < FEW; i++)
@@ -199,7 +200,7 @@ static void every_order(void)
 	}
 }
 
-/* An array of two windows at the ends of all indices, and one between */
+/* The tests use three windows of indices: both ends, and one between. */
 #define WINDOW	(3 * 4096)
 #define WINDOWS	3
 
@@ -210,9 +211,9 @@ static const uintptr_t windows[WINDOWS] = {
 static uint64_t entries[64];
 
 /**
- * struct model - what an array ought to hold
+ * struct model - an array and its expected contents
  * @array: the array
- * @entry: at each index of the windows
+ * @entry: expected entry for each index of the windows
  */
 struct model {
 	struct xarray array;
@@ -221,10 +222,10 @@ struct model {
 
 /**
  * struct run - indices that are written at once
- * @window: where
- * @from:   first index
- * @to:     index behind the last
- * @entry:  what is written
+ * @window: number of their window
+ * @from:   first index in it
+ * @to:     index after the last
+ * @entry:  entry to write; may be NULL: to erase
  */
 struct run {
 	unsigned int window;
@@ -233,7 +234,7 @@ struct run {
 	void *entry;
 };
 
-/* All that was stored at once where @run begins */
+/* Set @run to all indices that were stored together with its first. */
 static void find_stored(const struct model *model, struct run *run)
 {
 	void *const *entry = model->entry[run->window];
@@ -247,7 +248,7 @@ static void find_stored(const struct model *model, struct run *run)
 		run->to++;
 }
 
-/* Free indices from where @run begins; none if its entry is next to them */
+/* Set @run to free indices; to none if the new entry would adjoin an equal one. */
 static void find_free(const struct model *model, struct run *run,
 		      uint64_t *random)
 {
@@ -265,7 +266,7 @@ static void find_free(const struct model *model, struct run *run,
 		run->to = run->from;
 }
 
-/* As the engine does: what is erased is exactly what was stored at once. */
+/* Like the engine, erase exactly the indices that were stored at once. */
 static void store_or_erase(struct model *model, uint64_t *random)
 {
 	struct run run = {
@@ -300,7 +301,7 @@ static void check_loads(struct model *model, unsigned int window)
 		       model->entry[window][i]);
 }
 
-/* What is found from any place on is what comes next. */
+/* A search from any index finds the next entry. */
 static void check_finds(struct model *model, unsigned int window)
 {
 	size_t next = WINDOW;
@@ -345,7 +346,7 @@ static void random_array(void)
 	}
 }
 
-/* The whole of an address space in one entry costs next to nothing. */
+/* One entry over a whole address space takes hardly any memory. */
 static void wide_run(void)
 {
 	struct xarray array;
@@ -364,7 +365,7 @@ static void wide_run(void)
 	expect(!xa_load(&array, 64) && !xa_load(&array, last / 3));
 }
 
-/* Memory is needed for the first entry at a place, and never again. */
+/* Only the first entry at a place takes memory. */
 static void nothing_grows(void)
 {
 	struct xarray array;
@@ -387,7 +388,7 @@ static void nothing_grows(void)
 static struct xarray shared;
 static atomic_int reading = 2;
 
-/* What an index of the shared array holds, if anything */
+/* Return the entry that belongs to an index of the shared array. */
 static void *entry_at(uintptr_t i)
 {
 	return &entries[i % TAP_COUNT(entries)];
@@ -409,7 +410,7 @@ static void *read_all(void *arg)
 	return NULL;
 }
 
-/* Readers see what is there or nothing, whatever is written, however it grows */
+/* While a writer changes and grows the array, readers see the entry or nothing. */
 static void readers(void)
 {
 	unsigned long seen[2] = { 0 };
@@ -431,7 +432,7 @@ static void readers(void)
 	expect(seen[0] + seen[1]);
 }
 
-/* Memory is used again by others: as much as is in use at a time will do. */
+/* Freed nodes are reused, so memory does not grow with the number of writes. */
 static void places_change(void)
 {
 	static struct xarray array;
@@ -455,14 +456,14 @@ static void places_change(void)
 }
 
 #ifdef __x86_64__
-/* For single steps; the lowest node of each is of use to the other. */
+/* Indices for single steps: the lowest node of one can serve the other. */
 #define HERE	((uintptr_t)5 << 18 | 7)
 #define THERE	((uintptr_t)9 << 18 | 7)
 
 static struct xarray stepped;
 static unsigned int step_at, step_now;
 
-/* Before an instruction of a reader: what is here goes, and comes up there. */
+/* Before some instruction of a reader, erase the entry and store another one. */
 static void change_places(int number)
 {
 	(void)number;
@@ -472,7 +473,7 @@ static void change_places(int number)
 	expect(!xa_err(xa_store(&stepped, THERE, &entries[1], 0)));
 }
 
-/* In between the processor traps after each instruction. */
+/* Between steps_begin() and steps_end() the processor traps at each instruction. */
 static inline void steps_begin(void)
 {
 	__asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq" : : : "memory", "cc");
@@ -483,7 +484,7 @@ static inline void steps_end(void)
 	__asm__ volatile("pushfq; andl $~0x100, (%%rsp); popfq" : : : "memory", "cc");
 }
 
-/* Whatever a reader has just read, nothing of another place is taken for it. */
+/* An interrupted reader never takes another index's entry for its own. */
 static void interrupted_reader(void)
 {
 	unsigned int found = 0;
@@ -509,7 +510,7 @@ static void interrupted_reader(void)
 	expect(getenv("TAP_UNDER") || (step_at > 10 && found < step_at));
 }
 
-/* Each entry of a node comes and goes but for one, which stays. */
+/* Store all entries of a node, and erase all but one. */
 static void use_node(uintptr_t stays)
 {
 	uintptr_t first = HERE & ~(uintptr_t)63;
@@ -523,7 +524,7 @@ static void use_node(uintptr_t stays)
 	expect(!xa_err(xa_store(&stepped, stays, NULL, 0)));
 }
 
-/* Before an instruction of a writer: a child goes on without it. */
+/* Before each instruction of a writer, fork a child that uses the array. */
 static void fork_here(int number)
 {
 	int status;
@@ -580,7 +581,7 @@ static void out_of_memory(void)
 	need_limit(RLIMIT_AS);
 	chunks_init();
 	xa_init_flags(&array, 0);
-	/* The first chunk for nodes is there; another will not be. */
+	/* The first chunk for nodes is mapped, and no other can be. */
 	expect(!xa_err(xa_store(&array, 0, entries, 0)));
 	set_address_space(MIB);
 	while (!xa_err(xa_store(&array, stored << 18, entries, 0)))
@@ -592,7 +593,7 @@ static void out_of_memory(void)
 	expect(xa_err(xa_store_range(&array, i, i + 70, entries, 0)) == -ENOMEM);
 	for (i = 0; i < stored; i++)
 		expect(xa_load(&array, i << 18) == entries);
-	/* Nothing is needed to forget, be it there or not. */
+	/* Erasing takes no memory, whether or not there is an entry. */
 	for (i = 0; i < stored + 100; i++) {
 		expect(!xa_err(xa_store(&array, i << 18, NULL, 0)));
 		expect(!xa_load(&array, i << 18));

@@ -20,8 +20,8 @@ static void leave(size_t bytes)
 }
 
 /**
- * leave_bytes() - leave so much memory; nothing can be mapped any more
- * @bytes: how much, a multiple of 64
+ * leave_bytes() - leave libchunk so much memory for bookkeeping, and no more
+ * @bytes: bytes, a multiple of 64
  */
 void leave_bytes(size_t bytes)
 {
@@ -32,9 +32,9 @@ void leave_bytes(size_t bytes)
 }
 
 /**
- * leave_nodes() - leave nodes of extents; nothing can be mapped any more
- * @count: how many, four at most
- * @bytes: of other memory, a multiple of 64
+ * leave_nodes() - leave libchunk free nodes of extents and other memory, and no more
+ * @count: number of nodes, four at most
+ * @bytes: other memory in bytes, a multiple of 64
  */
 void leave_nodes(unsigned int count, size_t bytes)
 {

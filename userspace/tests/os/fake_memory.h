@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Leaving libchunk so much memory for its own bookkeeping, and no more. */
+/* Limits on libchunk's memory for its own bookkeeping */
 #ifndef FAKE_MEMORY_H
 #define FAKE_MEMORY_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* An operating system for tests: see fake_os.h. */
+/* A fake operating system for tests: see fake_os.h. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,14 +15,20 @@
 #define ARENA	(512 * MIB)
 #define SMALLEST	4096
 
-/* What a page is; a mapping begins at its first page. */
+/* State of a page */
 enum state { FREE, COMMITTED, DECOMMITTED };
 
 struct fake_os fake = {
 	.page = 65536,
 	.partial = true,
 	.most = ARENA,
+	.unmap_error = -ENOMEM,
+	.populate_error = -EOPNOTSUPP,
 };
+
+struct chunk_os_caps chunk_os_caps;
+const char *const chunk_os_name = "fake";
+const char *const chunk_os_mappings_advice = "";
 
 static char *arena;
 static unsigned char state[ARENA / SMALLEST];
@@ -46,7 +52,7 @@ static bool in_arena(const void *addr, size_t size)
 	       offset < ARENA && size <= ARENA - offset;
 }
 
-/* Aligned to its size, so that alignments mean something. */
+/* The arena is aligned to its size, so that all alignments occur in it. */
 static void arena_start(void)
 {
 	char *got;
@@ -77,7 +83,7 @@ static bool is_mapped(const void *addr, size_t size)
 	return true;
 }
 
-/* Does this call fail? */
+/* Count a call, and decide if it fails. */
 static bool fails(enum fake_call call, void *addr, size_t size)
 {
 	unsigned long nth = ++fake.calls[call];
@@ -90,7 +96,7 @@ static bool fails(enum fake_call call, void *addr, size_t size)
 	       (fake.odds && random_below((uint64_t *)&fake.seed, fake.odds) == 0);
 }
 
-/* Pages that hold nothing, readable or not */
+/* Map pages anew, so that they hold nothing. */
 static void renew(char *addr, size_t size, int prot)
 {
 	expect(mmap(addr, size, prot,
@@ -104,7 +110,7 @@ static void occupy(char *addr, size_t size)
 	memset(state + page_of(addr), COMMITTED, pages(size));
 	memset(is_first + page_of(addr), 0, pages(size));
 	is_first[page_of(addr)] = true;
-	/* The next one is another's, whatever it was. */
+	/* The page after it begins another mapping. */
 	if (page_of(addr) + pages(size) < pages(ARENA))
 		is_first[page_of(addr) + pages(size)] = true;
 	fake.mapped += size;
@@ -123,7 +129,7 @@ static char *find_place(size_t size)
 	return NULL;
 }
 
-static int fake_map(void *addr, size_t size, void **out)
+int chunk_os_map(void *addr, size_t size, void **out)
 {
 	char *place = addr;
 
@@ -157,7 +163,7 @@ static bool is_one_mapping(const void *addr, size_t size)
 	return true;
 }
 
-static int fake_unmap(void *addr, size_t size)
+int chunk_os_unmap(void *addr, size_t size)
 {
 	bool fail = fails(FAKE_UNMAP, addr, size);
 
@@ -165,7 +171,7 @@ static int fake_unmap(void *addr, size_t size)
 	expect(fake.partial || is_one_mapping(addr, size));
 	if (fail) {
 		unmap_failed = true;
-		return -ENOMEM;
+		return fake.unmap_error;
 	}
 	fake_release(addr, size);
 	return 0;
@@ -187,29 +193,29 @@ static void commit_pages(size_t page, size_t count)
 	}
 }
 
-static int fake_commit(void *addr, size_t size)
+int chunk_os_commit(void *addr, size_t size)
 {
 	bool fail = fails(FAKE_COMMIT, addr, size);
 
 	expect(is_mapped(addr, size));
-	/* As systems do, it fails half way through. */
+	/* Real systems, too, fail half way through. */
 	commit_pages(page_of(addr), pages(size) / (1 + fail));
 	return fail ? -ENOMEM : 0;
 }
 
-static int fake_decommit(void *addr, size_t size)
+int chunk_os_decommit(void *addr, size_t size)
 {
 	bool fail = fails(FAKE_DECOMMIT, addr, size);
 
 	expect(is_mapped(addr, size));
-	/* Freed in any case, but it may not trap. */
+	/* The memory is freed in any case; it does not trap after a failure. */
 	renew(addr, size, fail ? PROT_READ | PROT_WRITE : PROT_NONE);
 	memset(state + page_of(addr), fail ? COMMITTED : DECOMMITTED,
 	       pages(size));
 	return fail ? -ENOMEM : 0;
 }
 
-static int fake_purge(void *addr, size_t size)
+int chunk_os_purge(void *addr, size_t size)
 {
 	bool fail = fails(FAKE_PURGE, addr, size);
 
@@ -221,89 +227,88 @@ static int fake_purge(void *addr, size_t size)
 	return 0;
 }
 
-static void *fake_map_forked(size_t *size)
+unsigned int chunk_os_pid(void)
 {
-	*size = 0;
-	return NULL;
+	return fake.no_forks ? 0 : getpid();
 }
 
-static unsigned int fake_process(void)
-{
-	return getpid();
-}
-
-static void fake_wait(atomic_uint *word, unsigned int value)
+void chunk_os_wait(atomic_uint *word, unsigned int value)
 {
 	(void)word;
 	(void)value;
 	usleep(100);
 }
 
-static void fake_wake(atomic_uint *word)
+void chunk_os_wake(atomic_uint *word)
 {
 	(void)word;
 }
 
-static const char *fake_option(const char *name)
+const char *chunk_os_getenv(const char *name)
 {
 	(void)name;
 	return fake.options;
 }
 
-static void fake_complain(const char *text, size_t length)
+void chunk_os_print(const char *text, size_t length)
 {
 	fake.complaints++;
-	/* There is much of that where unmapping fails. */
+	if (length < sizeof(fake.message)) {
+		memcpy(fake.message, text, length);
+		fake.message[length] = '\0';
+	}
+	/* Tests in which unmapping fails would print too many of these. */
 	if (!memmem(text, length, ": unmap(", 8) &&
 	    write(STDERR_FILENO, text, length) < 0)
 		abort();
 }
 
-static void fake_start(bool guards)
+int chunk_os_map_aligned(size_t size, size_t alignment, void **out)
+{
+	(void)size;
+	(void)alignment;
+	(void)out;
+	return -EOPNOTSUPP;
+}
+
+int chunk_os_reserve(size_t size, size_t alignment, void **out)
+{
+	(void)size;
+	(void)alignment;
+	(void)out;
+	return -EOPNOTSUPP;
+}
+
+bool chunk_os_is_mapped(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+	return true;
+}
+
+int chunk_os_populate(void *addr, size_t size)
+{
+	(void)addr;
+	expect(size);
+	fake.populates++;
+	return fake.populate_error;
+}
+
+void chunk_os_init(bool guards)
 {
 	(void)guards;
-	chunk_os.caps = (struct chunk_caps) {
+	chunk_os_caps = (struct chunk_os_caps) {
 		.page_size = fake.page,
-		.partial_unmap = fake.partial,
+		.can_unmap_partially = fake.partial,
+		.has_huge_pages = !fake.no_huge,
 		.zero_on_commit = true,
-		.huge_pages = !fake.no_huge,
-		.stalls = fake.stalls,
+		.waits_for_memory = fake.stalls,
 	};
 }
 
-static int no_open(void)
-{
-	return -ENOENT;
-}
-
-static void no_close(void)
-{
-}
-
-const struct chunk_device chunk_device = {
-	.open = no_open,
-	.close = no_close,
-};
-
-struct chunk_os chunk_os = {
-	.name = "fake",
-	.start = fake_start,
-	.map = fake_map,
-	.unmap = fake_unmap,
-	.commit = fake_commit,
-	.decommit = fake_decommit,
-	.purge = fake_purge,
-	.map_forked = fake_map_forked,
-	.process = fake_process,
-	.wait = fake_wait,
-	.wake = fake_wake,
-	.option = fake_option,
-	.complain = fake_complain,
-};
-
 /**
- * fake_take() - somebody else maps a place
- * @addr: the place
+ * fake_take() - map a place as if another library did
+ * @addr: first byte
  * @size: bytes
  *
  * Return: whether it was free.
@@ -318,8 +323,8 @@ bool fake_take(void *addr, size_t size)
 }
 
 /**
- * fake_release() - a place becomes free
- * @addr: the place, all of it mapped
+ * fake_release() - unmap a place
+ * @addr: first byte; all of it is mapped
  * @size: bytes
  */
 void fake_release(void *addr, size_t size)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An operating system for tests of libchunk's policy: one arena of address
- * space, real memory in it, and every primitive fails when it is told to.
+ * A fake operating system for tests of libchunk's policy. It defines the functions
+ * of os.h, has one arena of address space with real memory in it, and lets any
+ * function fail on demand.
  *
- * It is strict: what is not mapped cannot be unmapped, committed, decommitted or
- * purged, and where @partial is off only what was mapped in one piece can be
- * unmapped. A violation ends the case.
+ * It is strict: only mapped memory can be unmapped, committed, decommitted or
+ * purged, and without @partial only whole mappings can be unmapped. A violation ends
+ * the case.
  */
 #ifndef FAKE_OS_H
 #define FAKE_OS_H
@@ -13,37 +14,46 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The primitives that can fail. */
+/* Functions that can fail */
 enum fake_call { FAKE_MAP, FAKE_UNMAP, FAKE_COMMIT, FAKE_DECOMMIT, FAKE_PURGE };
 
 #define FAKE_CALLS	(FAKE_PURGE + 1)
 
 /**
- * struct fake_os - its settings, and what it has seen
- * @page:      page size; to be set before the first call
+ * struct fake_os - settings of the fake system, and counters
+ * @page:      page size in bytes; set before the first call
  * @partial:   any part of mappings can be unmapped
- * @no_huge:   there are no huge pages; to be set before the first call
- * @stalls:    memory may come that was refused; to be set before the first call
- * @options:   CHUNK_OPTIONS; to be set before the first call
+ * @no_huge:   there are no huge pages; set before the first call
+ * @no_forks:  processes do not fork
+ * @stalls:    memory that is refused may come later; set before the first call
+ * @options:   CHUNK_OPTIONS; may be NULL: not set. Set before the first call
  * @bottom_up: maps at the lowest place instead of the highest
- * @fail_at:   for each call, which one fails, from 1; 0: none
- * @fail_from: for each call, which one and all later fail; 0: none
- * @odds:      fail one call in so many, at random; 0: none
- * @seed:      of what is random
- * @calls:     how often each was called
- * @mapped:    bytes
- * @lost:      bytes that are mapped and not libchunk's any more
- * @most:      no more bytes than that can be mapped
- * @complaints: lines that somebody should read
- * @before:    called at the beginning of a primitive, with its range
+ * @unmap_error: error of a failing FAKE_UNMAP
+ * @populate_error: error of populating; 0: it succeeds
+ * @populates: number of calls to populate
+ * @fail_at:   for each function, the number of the call that fails, from 1; 0: none
+ * @fail_from: for each function, the first of the calls that fail; 0: none
+ * @odds:      one in so many calls fails, at random; 0: none
+ * @seed:      seed of the random numbers
+ * @calls:     for each function, the number of calls
+ * @mapped:    mapped memory in bytes
+ * @lost:      mapped memory that libchunk has given up, in bytes
+ * @most:      limit of @mapped
+ * @complaints: number of messages
+ * @message:   the last message
+ * @before:    called at the beginning of a function, with its range; may be NULL
  */
 struct fake_os {
 	size_t page;
 	bool partial;
 	bool no_huge;
+	bool no_forks;
 	bool stalls;
 	const char *options;
 	bool bottom_up;
+	int unmap_error;
+	int populate_error;
+	unsigned int populates;
 	unsigned long fail_at[FAKE_CALLS];
 	unsigned long fail_from[FAKE_CALLS];
 	unsigned int odds;
@@ -53,6 +63,7 @@ struct fake_os {
 	size_t lost;
 	size_t most;
 	unsigned int complaints;
+	char message[256];
 	void (*before)(enum fake_call call, void *addr, size_t size);
 };
 

@@ -10,11 +10,11 @@
 #define SLOTS	12
 
 /**
- * struct slot - something allocated
- * @addr:   the chunk, or NULL
- * @size:   its bytes
- * @from:   of what is decommitted, the first byte in it
- * @length: bytes of that
+ * struct slot - place for a chunk
+ * @addr:   the chunk; may be NULL: none
+ * @size:   its size in bytes
+ * @from:   offset of its decommitted part, in bytes
+ * @length: size of that part, in bytes
  */
 struct slot {
 	char *addr;
@@ -28,7 +28,7 @@ static char *mapped;
 static uint64_t sequence;
 
 /**
- * expect_none_lost() - all that is mapped is accounted for
+ * expect_none_lost() - check that all mapped memory is accounted for
  */
 void expect_none_lost(void)
 {
@@ -40,7 +40,7 @@ void expect_none_lost(void)
 }
 
 /**
- * expect_blank() - memory reads as zero wherever scribble() writes
+ * expect_blank() - check that memory reads as zero wherever scribble() writes
  * @addr: first byte
  * @size: bytes
  */
@@ -191,8 +191,8 @@ static void one_step(void)
 }
 
 /**
- * work() - random calls, always the same ones
- * @steps: how many
+ * work() - make random calls, the same ones each time
+ * @steps: number of calls
  */
 void work(unsigned int steps)
 {
@@ -203,7 +203,9 @@ void work(unsigned int steps)
 }
 
 /**
- * work_off() - give everything back; nothing fails any more
+ * work_off() - give everything back and check that nothing is left
+ *
+ * Context: nothing fails any more.
  */
 void work_off(void)
 {
@@ -216,7 +218,7 @@ void work_off(void)
 	chunk_set_recycle_limit(0);
 	expect_none_lost();
 	expect_equal(chunk_recycled_bytes(), 0);
-	/* But for parts of chunks that the system did not take back. */
+	/* A failed unmapping may have left parts of chunks mapped. */
 	expect(unmap_failed ||
 	       stats_now().base_bytes + fake.lost == fake.mapped);
 }

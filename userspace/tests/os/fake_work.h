@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Work for libchunk on the fake operating system: it asks for everything, takes
- * no for an answer, and knows what must hold at any time.
+ * Random work for libchunk on the fake operating system. Any call may fail, and
+ * after each one the invariants are checked.
  */
 #ifndef FAKE_WORK_H
 #define FAKE_WORK_H

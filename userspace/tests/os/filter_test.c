@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Kernels that lack what this one has, and emulators: system calls are refused,
- * or pretended to have been done, by a filter that the kernel runs. Whatever is
- * missing, all promises are kept.
+ * libchunk on kernels that lack system calls, and on emulators: a filter that the
+ * kernel runs refuses calls, or reports success without doing anything. libchunk
+ * keeps all its promises.
  */
 #include <endian.h>
 #include <errno.h>
@@ -27,7 +27,7 @@
 #define PR_SET_VMA		0x53564d41
 #endif
 
-/* 32-bit machines have another one. */
+/* 32-bit machines have another call. */
 #ifdef SYS_mmap2
 #define MAPPING_CALL	SYS_mmap2
 #else
@@ -38,7 +38,7 @@
 #define UNLESS(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip)
 #define RETURN(value)	BPF_STMT(BPF_RET | BPF_K, value)
 
-/* The lower half of an argument */
+/* Return the offset of the lower half of an argument. */
 static unsigned int argument(unsigned int nr)
 {
 	const bool big = htobe16(1) == 1;
@@ -56,7 +56,7 @@ static void install(struct sock_filter *filter, unsigned short length)
 		tap_skip("system calls cannot be filtered here");
 }
 
-/* All calls of one number return an error, or 0 without having done a thing. */
+/* Let all calls of one number return an error, or 0 without doing anything. */
 static void answer(int call, int error)
 {
 	struct sock_filter filter[] = {
@@ -69,7 +69,7 @@ static void answer(int call, int error)
 	install(filter, TAP_COUNT(filter));
 }
 
-/* Those alone one of whose arguments is this */
+/* Do the same only for calls with this value as an argument. */
 static void answer_if(int call, unsigned int nr, unsigned int value, int error)
 {
 	struct sock_filter filter[] = {
@@ -100,7 +100,7 @@ static void use_pages(char *chunk)
 	expect(is_filled(chunk + 2 * MIB, 2 * MIB, 1 + 2 * MIB));
 }
 
-/* A bit of everything */
+/* Use a bit of everything. */
 static void use(void)
 {
 	char *chunk = alloc_mib(4), *again;
@@ -147,7 +147,7 @@ static void not_wiped_in_children(void)
 	use_in_a_child_too();
 }
 
-/* Asking libchunk would be its first use, with all that this kernel has. */
+/* libchunk cannot be asked: its first use must come after the filter. */
 static void not_on_device(const char *why)
 {
 	const char *wanted = getenv("TEST_BACKEND");
@@ -177,7 +177,7 @@ static void no_files(void)
 	use();
 }
 
-/* The answer to open(2), and what a person is told to look at */
+/* Errors of open(2), and the words that libchunk's message must have */
 static const struct refusal {
 	int error;
 	const char *advice;
@@ -206,7 +206,7 @@ static void refused_device(void)
 {
 	if (plain_posix())
 		tap_skip("without the device there is none to be refused");
-	/* Not here, for the children. */
+	/* Only probe: the children install the filters. */
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) && errno != EFAULT)
 		tap_skip("system calls cannot be filtered here");
 	for (size_t i = 0; i < TAP_COUNT(refusals); i++) {
@@ -218,13 +218,13 @@ static void refused_device(void)
 		expect(tap_aborted(&outcome));
 		expect_equal(outcome.lines, 1);
 		expect(strstr(outcome.text, refusal->advice));
-		/* Whatever the module has nothing to do with */
+		/* Only a missing module is a reason to load it. */
 		expect(!strstr(outcome.text, "load the module") ==
 		       !!strcmp(refusal->advice, "load the module"));
 	}
 }
 
-/* Nothing can be replaced by what traps, and what is locked not be purged. */
+/* No mapping can be replaced, and locked memory cannot be purged. */
 static void locked_and_no_mapping_left(void)
 {
 	char *chunk;

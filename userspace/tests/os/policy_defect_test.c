@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The defects of the chunk layer that libchunk's is modelled on, each made to
- * happen, and places that somebody takes in between.
+ * The defects of the chunk layer that libchunk is modelled on, mozjemalloc's: each
+ * test provokes one. And races for a place that was just unmapped.
  */
 #include <errno.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static void commit_fails_in_recycling(void)
 	dealloc_mib(chunk, 8);
 	before = stats_now();
 	expect_equal(before.recycled_bytes, 8 * MIB);
-	/* And it cannot be had freshly either. */
+	/* Fresh memory cannot be had either. */
 	fake.fail_from[FAKE_COMMIT] = 1;
 	fake.fail_from[FAKE_MAP] = 1;
 	for (size_t mib = 1; mib <= 8; mib++) {
@@ -36,7 +36,7 @@ static void commit_fails_in_recycling(void)
 	expect_equal(stats_now().recycled_bytes, 0);
 }
 
-/* What is recycled is then mapped afresh instead, and is still there later. */
+/* A fresh chunk is mapped instead, and the recycled one is still there later. */
 static void commit_fails_once(void)
 {
 	char *chunk = alloc_mib(4), *other;
@@ -58,7 +58,7 @@ static void split_with_nodes(unsigned int nodes)
 	dealloc_mib(chunk, 64);
 	before = stats_now();
 	leave_nodes(nodes, 0);
-	/* A lead, the extent and a trail. */
+	/* The cut leaves a lead, the extent and a trail. */
 	for (int i = 0; i < 2; i++) {
 		got[i] = chunk_alloc(3 * MIB, 2 * MIB, false);
 		expect_none_lost();
@@ -72,7 +72,7 @@ static void split_with_nodes(unsigned int nodes)
 	for (int i = 0; i < 2; i++)
 		if (got[i])
 			dealloc_mib(got[i], 3);
-	/* It is all there and in one piece. */
+	/* All parts are one extent again. */
 	expect_equal(chunk_recycled_bytes(), 64 * MIB);
 	expect(alloc_mib(64) == chunk);
 	expect_none_lost();
@@ -95,7 +95,7 @@ static void no_node_in_a_split(void)
 static char *inner;
 static size_t most_recycled;
 
-/* While one extent is on its way into the tree, another one is, too. */
+/* Deallocate another extent while one is on its way into the tree. */
 static void dealloc_inner(enum fake_call call, void *addr, size_t size)
 {
 	char *chunk = inner;
@@ -126,7 +126,7 @@ static void limit_holds_for_all_threads(void)
 	expect_none_lost();
 }
 
-/* The limit is lowered while an extent is on its way into the tree. */
+/* Lower the limit while an extent is on its way into the tree. */
 static void lower_limit(enum fake_call call, void *addr, size_t size)
 {
 	(void)addr;
@@ -150,7 +150,7 @@ static void limit_is_lowered_meanwhile(void)
 
 static bool forked;
 
-/* A fork in the middle: libchunk maps memory for itself with its lock held. */
+/* Fork while libchunk maps memory for itself with its lock held. */
 static void fork_inside(enum fake_call call, void *addr, size_t size)
 {
 	pid_t child;
@@ -193,7 +193,7 @@ static void fork_with_the_lock_held(void)
 static char *place;
 static size_t place_size, takes;
 
-/* Somebody takes what was just unmapped. */
+/* Take the place that libchunk is about to map. */
 static void take_the_place(enum fake_call call, void *addr, size_t size)
 {
 	if (call != FAKE_MAP || !addr || !takes)
@@ -245,7 +245,7 @@ static void place_taken_whole_mappings(void)
 	expect_none_lost();
 }
 
-/* The original tries for ever. */
+/* mozjemalloc tries for ever. */
 static void place_always_taken(void)
 {
 	unsigned long maps;
@@ -263,7 +263,7 @@ static void place_always_taken(void)
 	expect(chunk_alloc(4 * MIB, 4 * MIB, false));
 }
 
-/* Exact size first, and nothing more where that is aligned. */
+/* The exact size is mapped first, and nothing more if that is aligned. */
 static void exact_size_first(void)
 {
 	char *chunk;
@@ -277,7 +277,7 @@ static void exact_size_first(void)
 		expect(chunk);
 		maps++;
 	}
-	/* One more for libchunk's own. */
+	/* One more for bookkeeping */
 	expect(fake.calls[FAKE_MAP] <= maps + 1);
 	expect_equal(fake.calls[FAKE_UNMAP], unmaps);
 }
@@ -296,7 +296,7 @@ static void sizes_that_wrap(void)
 	expect_none_lost();
 }
 
-/* The original dies; freeing memory must not. */
+/* mozjemalloc ends the process here; freeing memory must not. */
 static void decommit_that_cannot_trap(void)
 {
 	char *chunk = alloc_mib(4);
@@ -305,21 +305,21 @@ static void decommit_that_cannot_trap(void)
 	fake.fail_from[FAKE_DECOMMIT] = 1;
 	pages_decommit(chunk + MIB, 2 * MIB);
 	expect_equal(stats_now().decommitted_bytes, 2 * MIB);
-	/* Does not trap: somebody writes there. It is zero all the same. */
+	/* The memory does not trap and is written to, but reads as zero later. */
 	scribble(chunk + MIB, 2 * MIB);
 	expect(pages_commit(chunk, 4 * MIB));
 	expect_blank(chunk + MIB, 2 * MIB);
 	expect_equal(chunk[0], 1);
 	expect_equal(chunk[4 * MIB - 1], 1);
 	dealloc_mib(chunk, 4);
-	/* What is kept for reuse did not trap either. */
+	/* Memory kept for reuse does not trap either. */
 	scribble(chunk, 4 * MIB);
 	expect(alloc_mib(4) == chunk);
 	expect_blank(chunk, 4 * MIB);
 	expect_equal(fake.complaints, 0);
 }
 
-/* Nor can that be purged: then it is written. */
+/* Memory that cannot be purged either is cleared by writing. */
 static void neither_traps_nor_purges(void)
 {
 	char *chunk = alloc_mib(2);
@@ -336,7 +336,7 @@ static void neither_traps_nor_purges(void)
 	expect_blank(chunk, 2 * MIB);
 }
 
-/* It is kept, traps, serves the next, and goes when the system takes it. */
+/* The extent is kept, traps, is reused, and is unmapped when the system can. */
 static void unmap_that_fails(void)
 {
 	char *chunk = alloc_mib(2), *others[3];
@@ -365,7 +365,7 @@ static void unmap_that_fails(void)
 	expect_equal(fake.mapped, stats_now().base_bytes);
 }
 
-/* Likewise what is cut off, whole chunks of it. */
+/* So are whole chunks that are cut off an extent. */
 static void trim_that_fails(void)
 {
 	size_t had, before;
@@ -398,7 +398,7 @@ static void whole_mappings_only(void)
 	dealloc_mib(one, 1);
 	dealloc_mib(another, 1);
 	expect_equal(chunk_recycled_bytes(), 2 * MIB);
-	/* Neighbours, and yet not one. */
+	/* Neighbours are not merged. */
 	two = alloc_mib(2);
 	expect(two != one && two != another);
 	expect_equal(chunk_recycled_bytes(), 2 * MIB);

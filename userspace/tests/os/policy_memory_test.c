@@ -14,10 +14,10 @@
 #include "fake_os.h"
 #include "fake_work.h"
 
-/* More than any one call needs */
+/* More bytes than any one call needs */
 #define MOST	(100 * 64)
 
-/* Runs something with ever more memory for bookkeeping, each in a child. */
+/* Run a function in children, each with more memory for bookkeeping. */
 static void with_ever_more(void (*run)(size_t bytes))
 {
 	for (size_t bytes = 0; bytes <= MOST; bytes += 64) {
@@ -37,7 +37,7 @@ static void may_map_again(void)
 	memset(fake.fail_from, 0, sizeof(fake.fail_from));
 }
 
-/* The node is there, but the registry may lack one of its own. */
+/* The extent has its node, but the registry may lack one. */
 static void register_with(size_t bytes)
 {
 	char *chunk;
@@ -45,7 +45,7 @@ static void register_with(size_t bytes)
 	chunk_set_recycle_limit(0);
 	dealloc_mib(alloc_mib(1), 1);
 	leave_nodes(1, bytes);
-	/* The chunk itself, far from the others so that the registry grows. */
+	/* A chunk far from the others makes the registry grow. */
 	fake.bottom_up = true;
 	fake.fail_from[FAKE_MAP] = fake.calls[FAKE_MAP] + 2;
 	chunk = chunk_alloc(100 * MIB, MIB, false);
@@ -68,7 +68,7 @@ static void no_memory_to_register(void)
 	with_ever_more(register_with);
 }
 
-/* An extent that was registered as a whole is cut, and its part registered. */
+/* An extent that was registered as a whole is cut, and a part registered. */
 static void recycle_with(size_t bytes)
 {
 	char *chunk = chunk_alloc(64 * MIB, 64 * MIB, false), *part;
@@ -95,7 +95,7 @@ static void no_memory_to_register_recycled(void)
 	with_ever_more(recycle_with);
 }
 
-/* What is decommitted traps, whether or not it can be counted. */
+/* Decommitted pages trap, whether or not they can be counted. */
 static void decommit_with(size_t bytes)
 {
 	char *chunk = alloc_mib(8), *part = chunk + MIB;
@@ -122,7 +122,7 @@ static void no_memory_to_count(void)
 	with_ever_more(decommit_with);
 }
 
-/* What is over the limit is dropped whole where nothing can be cut. */
+/* Where mappings cannot be cut, an extent beyond the limit is dropped whole. */
 static void no_node_to_evict(void)
 {
 	char *chunk = alloc_mib(8);
@@ -144,7 +144,7 @@ static void no_node_to_evict(void)
 
 static struct chunk_extent ones[ONES];
 
-/* Neighbours, then leaps from node to node, and back again; all below 4 GiB */
+/* Addresses that adjoin, then leap from node to node and back, all below 4 GiB */
 static void make_ones(struct chunk_extent **pointers)
 {
 	uintptr_t chunk = 1500;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Policy on systems that have other primitives than those at hand: that cannot
- * populate, do not fork, answer with errors of their own, or have their limits
- * changed in the middle.
+ * Policy on systems unlike this one: they cannot populate, do not fork, return
+ * errors of their own, or have their limits changed in the middle of a call.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,20 +9,8 @@
 #include "common.h"
 #include "fake_os.h"
 #include "fake_work.h"
-#include "os.h"
 
-static int populate_answer;
-static unsigned int populate_calls;
-
-static int answering_populate(void *addr, size_t size)
-{
-	(void)addr;
-	expect(size);
-	populate_calls++;
-	return populate_answer;
-}
-
-/* Pages are touched where the system does not populate; contents stay. */
+/* Where the system cannot populate, libchunk touches pages; contents stay. */
 static void populates_by_hand(void)
 {
 	char *chunk = chunk_alloc_populated(2 * MIB, MIB);
@@ -44,10 +31,7 @@ static void cannot_populate(void)
 {
 	fake.page = page_size();
 	populates_by_hand();
-	chunk_os.populate = answering_populate;
-	populate_answer = -EINVAL;
-	populates_by_hand();
-	expect_equal(populate_calls, 2);
+	expect_equal(fake.populates, 2);
 	expect_none_lost();
 }
 
@@ -58,8 +42,7 @@ static void no_memory_to_populate(void)
 
 	scribble(chunk, 2 * MIB);
 	before = stats_now();
-	chunk_os.populate = answering_populate;
-	populate_answer = -ENOMEM;
+	fake.populate_error = -ENOMEM;
 	errno = 0;
 	expect(!chunk_alloc_populated(4 * MIB, MIB));
 	expect_equal(errno, ENOMEM);
@@ -69,7 +52,7 @@ static void no_memory_to_populate(void)
 	expect_equal(errno, ENOMEM);
 	expect_equal(chunk[0], 1);
 	expect_none_lost();
-	populate_answer = 0;
+	fake.populate_error = 0;
 	expect(chunk_alloc_populated(4 * MIB, MIB));
 	expect(pages_populate(chunk, 2 * MIB));
 	expect_none_lost();
@@ -77,43 +60,28 @@ static void no_memory_to_populate(void)
 
 static void no_processes(void)
 {
-	chunk_os.process = NULL;
+	fake.no_forks = true;
 	work(400);
 	work_off();
 }
 
-static char message[256];
-
-static void keep_message(const char *text, size_t length)
-{
-	expect(length < sizeof(message));
-	memcpy(message, text, length);
-	message[length] = '\0';
-}
-
-static int unheard_of(void *addr, size_t size)
-{
-	(void)addr;
-	(void)size;
-	return -3999;
-}
-
-/* An error that has no name is given by its number. */
+/* A message gives the number of an error that has no name. */
 static void unnamed_error(void)
 {
 	char *page = pages_map(NULL, fake.page);
 
 	expect(page);
-	chunk_os.unmap = unheard_of;
-	chunk_os.complain = keep_message;
+	fake.unmap_error = -3999;
+	fake.fail_from[FAKE_UNMAP] = 1;
 	errno = EXDEV;
 	pages_unmap(page, fake.page);
 	expect_equal(errno, EXDEV);
-	tap_note("%s", message);
-	expect(strstr(message, "pages_unmap") && strstr(message, "3999"));
+	tap_note("%s", fake.message);
+	expect(strstr(fake.message, "pages_unmap") &&
+	       strstr(fake.message, "3999"));
 }
 
-/* Those that could be are committed, and each says which it is. */
+/* A failure in a batch affects its element only, which says so. */
 static void commits_fail_in_a_batch(void)
 {
 	struct chunk_op ops[3];
@@ -148,7 +116,7 @@ static void lower_limit(enum fake_call call, void *addr, size_t size)
 	chunk_set_recycle_limit(MIB);
 }
 
-/* What is to be reused can neither be committed nor kept any longer. */
+/* An extent can be neither committed for reuse nor kept any longer. */
 static void no_room_to_put_back(void)
 {
 	char *chunk = alloc_mib(4);
@@ -160,7 +128,7 @@ static void no_room_to_put_back(void)
 	expect(!fake.before);
 	expect_equal(chunk_recycled_bytes(), 0);
 	expect_none_lost();
-	/* Nor is the room reserved that it did not get. */
+	/* No room below the limit stays reserved. */
 	dealloc_mib(alloc_mib(1), 1);
 	expect_equal(chunk_recycled_bytes(), MIB);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Policy on a system whose primitives fail: whatever fails and whenever, memory
- * is zero, contents stay, nothing is lost, nobody dies.
+ * Policy on a system whose functions fail. Whichever call fails, fresh memory is
+ * zero, contents stay, no address space is lost and the process goes on.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 
 #define STEPS	120
 
-/* What a child says that never came to the call that was to fail. */
+/* Status of a child that never made the call that was to fail */
 #define TOO_FAR	42
 
 static void nothing_fails(void)
@@ -48,7 +48,7 @@ static void lift(void)
 	fake.odds = 0;
 }
 
-/* Some work, with whatever fails already set; then all is well again. */
+/* Work while calls fail as set up; then lift that and check that all is well. */
 static void work_through_it(void)
 {
 	char *chunk;
@@ -58,14 +58,14 @@ static void work_through_it(void)
 	work(STEPS / 4);
 	work_off();
 	chunk = chunk_alloc(16 * MIB, 4 * MIB, false);
-	/* What was never unmapped may fill the place. */
+	/* Address space that the system did not unmap may fill the arena. */
 	expect(chunk || fake.mapped > 256 * MIB);
 	if (chunk)
 		expect_blank(chunk, 16 * MIB);
 	expect_none_lost();
 }
 
-/* Return: false if the child never came to that call */
+/* Return false if the child never made that call. */
 static bool child_works(unsigned long *which, enum fake_call call,
 			unsigned long nth, bool partial)
 {
@@ -154,7 +154,7 @@ static void address_space_is_short(void)
 	}
 }
 
-/* Refused, and nothing else is different. */
+/* The call fails, and nothing else changes. */
 static void no_huge_pages(void)
 {
 	fake.no_huge = true;
@@ -170,7 +170,7 @@ static void no_huge_pages(void)
 	work_off();
 }
 
-/* There is nobody to return an error to, so a line says so. */
+/* The function returns no error, so a message reports it. */
 static void no_huge_pages_by_option(void)
 {
 	fake.no_huge = true;
@@ -211,7 +211,7 @@ static void expect_stall(unsigned int needed, int error, int result,
 	expect_equal(slept_ms, tried * delay);
 }
 
-/* Where the system is one for that: as often as is set, and no longer. */
+/* A system that waits for memory tries as often as is set. */
 static void waiting(void)
 {
 	fake.stalls = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Calls of the system that fail when they are told to: see windows_calls.h. */
+/* Calls of the system that fail on demand: see windows_calls.h. */
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -65,7 +65,7 @@ static void *WINAPI calls_alloc2(HANDLE process, void *addr, SIZE_T size,
 	return got;
 }
 
-/* Somebody else is faster: every aligned place there is taken for good. */
+/* Take every aligned place of a range for good, as another thread might. */
 static void steal(uintptr_t from, size_t size)
 {
 	uintptr_t at = from & ~(calls.alignment - 1);
@@ -100,10 +100,10 @@ static void WINAPI calls_sleep(DWORD ms)
 }
 
 /**
- * calls_take_over() - from now on the system's calls are these
- * @alloc2: whether VirtualAlloc2 is, too, where the system has it
+ * calls_take_over() - replace the system's calls
+ * @alloc2: whether there is a VirtualAlloc2, if the system has it
  *
- * Return: whether it is.
+ * Return: whether there is.
  */
 bool calls_take_over(bool alloc2)
 {
@@ -117,10 +117,10 @@ bool calls_take_over(bool alloc2)
 }
 
 /**
- * calls_fail() - let allocations fail, and forget what happened
- * @type:     of which of these types
- * @error:    with this error
- * @failures: so many
+ * calls_fail() - let allocations fail, and reset counters
+ * @type:     types of allocation that fail
+ * @error:    their error
+ * @failures: number of failures
  */
 void calls_fail(DWORD type, DWORD error, unsigned int failures)
 {

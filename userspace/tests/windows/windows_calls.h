@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VirtualAlloc, VirtualFree and Sleep of a test's own: they fail when they are
- * told to, note what they are asked for, and otherwise do the real thing, but
- * for sleeping.
+ * Replacements of VirtualAlloc, VirtualFree and Sleep. They fail on demand, count
+ * calls, and call the system's, except that they never sleep.
  */
 #ifndef WINDOWS_CALLS_H
 #define WINDOWS_CALLS_H
@@ -13,21 +12,21 @@
 #include <stddef.h>
 
 /**
- * struct calls - what is to happen, and what happened
- * @fail_type:  allocations of this type fail: any of these bits, and no others
- * @fail_exact: this type exactly
- * @error:      with this error
- * @failures:   so many of them
- * @then:       and from then on, if not 0, with this error for ever
- * @thief:      how often a place that is released is taken at once
- * @alignment:  that of the places it takes
- * @asked:      allocations of @fail_type
- * @slept:      how often
- * @slept_ms:   how long together
- * @order:      what happened, in order: "a" asked, "s" slept
- * @reserved:   mappings made, less those released
- * @decommits:  VirtualFree(MEM_DECOMMIT)
- * @stolen:     places taken
+ * struct calls - failures to come, and counters
+ * @fail_type:  types of allocation that fail, any of these bits
+ * @fail_exact: exact type of allocation that fails; 0: see @fail_type
+ * @error:      error of a failure
+ * @failures:   number of failures to come
+ * @then:       error of all calls after them; 0: they succeed
+ * @thief:      number of released places to take at once
+ * @alignment:  alignment of the places to take, in bytes
+ * @asked:      number of allocations that @fail_type or @fail_exact selects
+ * @slept:      number of calls of Sleep
+ * @slept_ms:   their milliseconds, added up
+ * @order:      the calls in order: "a" an allocation, "s" a sleep
+ * @reserved:   number of mappings made, less those released
+ * @decommits:  number of calls of VirtualFree(MEM_DECOMMIT)
+ * @stolen:     number of places taken
  */
 struct calls {
 	DWORD fail_type;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Windows that refuses memory, or has somebody take a place that was released.
- * The calls are the test's, and so is sleeping: nothing here waits.
+ * Windows refuses memory, or another thread takes a place that was released. The
+ * test replaces the system's calls, Sleep among them: no case waits.
  */
 #include <limits.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static const DWORD short_of_memory[] = {
 	ERROR_COMMITMENT_LIMIT, ERROR_NOT_ENOUGH_MEMORY,
 };
 
-/* A chunk of which a part waits to be committed */
+/* A chunk with a decommitted part */
 static char *chunk;
 
 static void prepare(void)
@@ -26,7 +26,7 @@ static void prepare(void)
 	calls_take_over(true);
 }
 
-/* Commits when the first so many tries fail. */
+/* Commit while the first tries fail. */
 static bool commit_after(unsigned int failures, DWORD error)
 {
 	bool good;
@@ -38,7 +38,7 @@ static bool commit_after(unsigned int failures, DWORD error)
 	return good;
 }
 
-/* Each number of failures up to the last that is survived, and one more */
+/* Try each number of failures up to the limit, and more than that. */
 static void expect_attempts(unsigned int attempts, unsigned int delay_ms)
 {
 	for (size_t i = 0; i < TAP_COUNT(short_of_memory); i++) {
@@ -114,14 +114,14 @@ static void other_errors(void)
 		expect_equal(calls.slept, 0);
 		expect_equal(calls.asked, 1);
 	}
-	/* Nor is it gone on with when the error becomes another. */
+	/* Another error ends the waiting. */
 	calls_fail(MEM_COMMIT, ERROR_COMMITMENT_LIMIT, 2);
 	calls.then = ERROR_ACCESS_DENIED;
 	expect(!pages_commit(chunk, MIB));
 	expect(!strcmp(calls.order, "asasa"));
 }
 
-/* Address space does not come back. */
+/* Nothing frees address space, so there is no waiting for it. */
 static void reserving_is_not_retried(void)
 {
 	prepare();
@@ -148,7 +148,7 @@ static void purging_is_not_retried(void)
 	expect_equal(calls.asked, 1);
 }
 
-/* Reserving and committing in one, then apart, at a place that is kept. */
+/* One call reserves and commits; if that fails, only the commit is retried. */
 static void fresh_chunks_wait(void)
 {
 	prepare();
@@ -164,7 +164,7 @@ static void fresh_chunks_wait(void)
 		expect_equal((uintptr_t)fresh % alignment, 0);
 		expect(is_zero(fresh, 2 * MIB));
 		fill(fresh, 2 * MIB, n);
-		/* The first was not yet the one that waiting is for. */
+		/* The call that reserves and commits is not waited for. */
 		expect_equal(calls.slept, n - 1);
 	}
 }
@@ -181,12 +181,12 @@ static void fresh_chunks_in_vain(void)
 	expect_equal(calls.slept, 10);
 	expect(!pages_map(NULL, MIB));
 	expect_equal(calls.slept, 20);
-	/* The places are given back. */
+	/* The reserved places are released. */
 	expect_equal(calls.reserved, reserved);
 	expect_stats_consistent();
 }
 
-/* The original loses the address space of what cannot be committed. */
+/* mozjemalloc loses the address space of a chunk that it cannot commit. */
 static void recycled_in_vain(void)
 {
 	struct chunk_stats before;
@@ -205,7 +205,7 @@ static void recycled_in_vain(void)
 	expect(is_zero(single, MIB));
 }
 
-/* As if it came from several mappings, piece by piece */
+/* A range might lie in several mappings, so each chunk is treated by itself. */
 static void piecewise(void)
 {
 	char *row = alloc_mib(4);
@@ -233,7 +233,7 @@ static void expect_aligned(size_t size, size_t alignment)
 	fill(fresh, size, alignment);
 }
 
-/* One call instead of several, where the system can align. */
+/* One call suffices if the system can align. */
 static void with_virtualalloc2(void)
 {
 	prepare();
@@ -247,14 +247,14 @@ static void with_virtualalloc2(void)
 	expect_stats_consistent();
 }
 
-/* Released and mapped again, where the system cannot align. */
+/* If the system cannot align, libchunk releases a mapping and maps again. */
 static void without_virtualalloc2(void)
 {
 	int reserved, chunks = 0;
 
 	prepare();
 	calls_take_over(false);
-	/* Bookkeeping has its first chunk by now. */
+	/* The first chunk for bookkeeping is mapped by now. */
 	reserved = calls.reserved;
 	for (size_t alignment = MIB; alignment <= 64 * MIB; alignment *= 2)
 		for (size_t mib = 1; mib <= 5; mib += 2, chunks++)
@@ -263,7 +263,7 @@ static void without_virtualalloc2(void)
 	expect_stats_consistent();
 }
 
-/* It is there, but knows nothing of this. */
+/* The function exists, but does not know the parameter. */
 static void virtualalloc2_refuses(void)
 {
 	static const DWORD errors[] = {
@@ -278,7 +278,7 @@ static void virtualalloc2_refuses(void)
 	}
 }
 
-/* So far apart that few places are left; 32 bits have not that many to lose. */
+/* An alignment with few places, so that they run out; fewer with 32 bits */
 #define RARE	((sizeof(void *) > 4 ? 64 : 16) * MIB)
 
 static void place_is_taken(void)
@@ -312,7 +312,7 @@ static void place_is_always_taken(void)
 	expect(!chunk_alloc(3 * MIB, RARE, false));
 	tap_note("given up after %u allocations, %u places taken", calls.asked,
 		 calls.stolen);
-	/* Ten times a larger mapping and the place in it. */
+	/* Ten tries of two calls each: a larger mapping, then the place in it */
 	expect_equal(calls.asked, 20);
 	expect(calls.stolen >= 10);
 	expect_equal(calls.reserved, reserved);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What POSIX declares, and nothing else: for building, not for running. */
+/* Only the declarations of POSIX: for building, not for running. */
 int *posix_errno(void);
 #define errno	(*posix_errno())
 
@@ -16,3 +16,7 @@ int *posix_errno(void);
 #define EPROTO	11
 #define EBADF	12
 #define EOPNOTSUPP	13
+#define EACCES	14
+#define ENXIO	15
+#define EMFILE	16
+#define ENFILE	17

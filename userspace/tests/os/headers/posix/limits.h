@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What POSIX declares, and nothing else: for building, not for running. */
+/* Only the declarations of POSIX: for building, not for running. */
 #define INT_MAX		__INT_MAX__
 #define UINT_MAX	(2U * INT_MAX + 1)
 #define LONG_MAX	__LONG_MAX__

@@ -1,4 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* What POSIX declares, and nothing else: for building, not for running. */
+/* Only the declarations of POSIX: for building, not for running. */
 _Noreturn void abort(void);
 char *getenv(const char *name);

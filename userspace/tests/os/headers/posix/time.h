@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What POSIX declares, and nothing else: for building, not for running. */
+/* Only the declarations of POSIX: for building, not for running. */
 struct timespec {
 	long tv_sec;
 	long tv_nsec;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* As Android's headers for 64-bit Arm: a call that the kernel does not have. */
+/* Like Android's headers for 64-bit Arm, define a call that the kernel lacks. */
 #include_next <sys/syscall.h>
 
 #ifdef SYS_mmap2

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * Addresses whose high 17 bits are clear, from a kernel that hands out others
- * unless it is told where.
+ * The address limit of 47 bits, with a kernel that maps beyond it unless it gets a
+ * hint.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common.h"
-#include "os_low.h"
+#include "address_limit.h"
 
 #define FROM	0x0000070000000000
 #define TO	0x0000800000000000
 #define HIGH	0xfff8000100000000
 
 /**
- * struct taken - what the kernel has mapped, or has no use for
+ * struct taken - addresses that the kernel does not map
+ * @from: first byte
+ * @to:   byte after the last
  */
 static struct taken {
 	uint64_t from;
@@ -39,7 +41,7 @@ static bool is_free(uint64_t from, uint64_t to)
 	return true;
 }
 
-/* As SPARC's: at the hint if that is free, else at the top. */
+/* SPARC's kernel maps at the hint if that is free, else at the top. */
 static long kernel_map(void *hint, size_t size)
 {
 	uint64_t at = (uintptr_t)hint;
@@ -52,7 +54,7 @@ static long kernel_map(void *hint, size_t size)
 	return at;
 }
 
-/* As Itanium's: the first free place from the hint on. */
+/* Itanium's kernel maps at the first free place from the hint on. */
 static long kernel_map_from(void *hint, size_t size)
 {
 	uint64_t at = (uintptr_t)hint;
@@ -70,10 +72,10 @@ static void kernel_unmap(void *addr, size_t size)
 	unmaps++;
 }
 
-static struct chunk_low rule(void)
+static struct chunk_address_limit limit_47_bits(void)
 {
 	chosen = HIGH;
-	return (struct chunk_low) {
+	return (struct chunk_address_limit) {
 		.map = kernel_map, .unmap = kernel_unmap,
 		.from = FROM, .to = TO, .step = 1 << 20,
 	};
@@ -85,167 +87,167 @@ static void need_64_bits(void)
 		tap_skip("addresses of 32 bits");
 }
 
-static void no_rule(void)
+static void no_limit(void)
 {
-	struct chunk_low low = { .map = kernel_map, .unmap = kernel_unmap };
+	struct chunk_address_limit limit = { .map = kernel_map, .unmap = kernel_unmap };
 
-	chosen = (uintptr_t)&low & -4096;
-	expect_equal((uintptr_t)chunk_low_map(&low, MIB), chosen);
-	expect(chunk_low_holds(&low, (void *)(uintptr_t)-4096, 4096));
+	chosen = (uintptr_t)&limit & -4096;
+	expect_equal((uintptr_t)chunk_address_limit_map(&limit, MIB), chosen);
+	expect(chunk_address_limit_allows(&limit, (void *)(uintptr_t)-4096, 4096));
 	expect_equal(maps, 1);
 	expect_equal(unmaps, 0);
 }
 
 static void first_hint_serves(void)
 {
-	struct chunk_low low;
+	struct chunk_address_limit limit;
 
 	need_64_bits();
-	low = rule();
-	expect_equal(chunk_low_map(&low, 4 * MIB), FROM);
+	limit = limit_47_bits();
+	expect_equal(chunk_address_limit_map(&limit, 4 * MIB), FROM);
 	expect_equal(maps, 1);
 	expect_equal(unmaps, 0);
 }
 
 static void scans_over_what_is_taken(void)
 {
-	struct chunk_low low;
+	struct chunk_address_limit limit;
 
 	need_64_bits();
-	low = rule();
+	limit = limit_47_bits();
 	take(FROM, FROM + 100 * MIB);
 	take(FROM + 102 * MIB, FROM + 103 * MIB + 4096);
-	expect_equal(chunk_low_map(&low, 4 * MIB), FROM + 104 * MIB);
-	/* All that was too high is given back. */
+	expect_equal(chunk_address_limit_map(&limit, 4 * MIB), FROM + 104 * MIB);
+	/* Mappings beyond the limit are unmapped. */
 	expect_equal(maps, 105);
 	expect_equal(unmaps, 104);
-	/* And the next takes one try. */
+	/* The next one takes one try. */
 	take(FROM + 104 * MIB, FROM + 108 * MIB);
-	expect_equal(chunk_low_map(&low, 4096), FROM + 108 * MIB);
+	expect_equal(chunk_address_limit_map(&limit, 4096), FROM + 108 * MIB);
 	take(FROM + 108 * MIB, FROM + 108 * MIB + 4096);
-	expect_equal(chunk_low_map(&low, MIB), FROM + 109 * MIB);
+	expect_equal(chunk_address_limit_map(&limit, MIB), FROM + 109 * MIB);
 	expect_equal(maps, 107);
 	expect_equal(unmaps, 104);
 }
 
 static void begins_anew_at_the_end(void)
 {
-	struct chunk_low low;
+	struct chunk_address_limit limit;
 
 	need_64_bits();
-	low = rule();
+	limit = limit_47_bits();
 	take(TO - 8 * MIB, TO - 4 * MIB);
-	atomic_store(&low.next, (uintptr_t)(TO - 8 * MIB));
-	/* The last place of all is one. */
-	expect_equal(chunk_low_map(&low, 4 * MIB), TO - 4 * MIB);
+	atomic_store(&limit.next, (uintptr_t)(TO - 8 * MIB));
+	/* The last place is free. */
+	expect_equal(chunk_address_limit_map(&limit, 4 * MIB), TO - 4 * MIB);
 	take(TO - 4 * MIB, TO);
-	expect_equal(chunk_low_map(&low, 4 * MIB), FROM);
+	expect_equal(chunk_address_limit_map(&limit, 4 * MIB), FROM);
 	expect_equal(maps, unmaps + 2);
 }
 
-/* Nothing is left from where the last one was found, but before that. */
+/* Memory is free only before the place of the last mapping. */
 static void begins_anew_before(void)
 {
-	struct chunk_low low;
+	struct chunk_address_limit limit;
 
 	need_64_bits();
-	low = rule();
-	low.from = TO - 100 * MIB;
+	limit = limit_47_bits();
+	limit.from = TO - 100 * MIB;
 	take(TO - 100 * MIB, TO - 90 * MIB);
 	take(TO - 50 * MIB, TO);
-	atomic_store(&low.next, (uintptr_t)(TO - 50 * MIB));
-	expect_equal(chunk_low_map(&low, 4 * MIB), TO - 90 * MIB);
+	atomic_store(&limit.next, (uintptr_t)(TO - 50 * MIB));
+	expect_equal(chunk_address_limit_map(&limit, 4 * MIB), TO - 90 * MIB);
 	expect_equal(maps, unmaps + 1);
 	expect(maps <= 58);
 }
 
-/* A kernel that knows better: low enough, and yet below all hints */
+/* The kernel ignores the hint, and maps below all hints. */
 static void below_all_hints(void)
 {
-	struct chunk_low low;
+	struct chunk_address_limit limit;
 
 	need_64_bits();
-	low = rule();
+	limit = limit_47_bits();
 	take(FROM, FROM + MIB);
 	chosen = FROM / 2;
-	expect_equal(chunk_low_map(&low, MIB), FROM / 2);
+	expect_equal(chunk_address_limit_map(&limit, MIB), FROM / 2);
 	expect_equal(maps, 1);
-	/* The hints begin where they did. */
+	/* The next scan begins at the first hint again. */
 	chosen = HIGH;
-	expect_equal(chunk_low_map(&low, MIB), FROM + MIB);
+	expect_equal(chunk_address_limit_map(&limit, MIB), FROM + MIB);
 	expect_equal(maps, 3);
 	expect_equal(unmaps, 1);
 }
 
 static void none_left(void)
 {
-	struct chunk_low low;
+	struct chunk_address_limit limit;
 
 	need_64_bits();
-	low = rule();
-	low.from = TO - 1000 * MIB;
+	limit = limit_47_bits();
+	limit.from = TO - 1000 * MIB;
 	take(FROM, TO - MIB - 4096);
-	expect_equal(chunk_low_map(&low, 2 * MIB), -ENOMEM);
+	expect_equal(chunk_address_limit_map(&limit, 2 * MIB), -ENOMEM);
 	expect_equal(maps, unmaps);
 	expect(maps >= 998 && maps <= 1000);
-	expect_equal(chunk_low_map(&low, 1001 * MIB), -ENOMEM);
-	expect_equal(chunk_low_map(&low, SIZE_MAX - 4095), -ENOMEM);
+	expect_equal(chunk_address_limit_map(&limit, 1001 * MIB), -ENOMEM);
+	expect_equal(chunk_address_limit_map(&limit, SIZE_MAX - 4095), -ENOMEM);
 }
 
 static void out_of_memory_ends_it(void)
 {
-	struct chunk_low low;
+	struct chunk_address_limit limit;
 
 	need_64_bits();
-	low = rule();
+	limit = limit_47_bits();
 	error = -ENOMEM;
-	expect_equal(chunk_low_map(&low, MIB), -ENOMEM);
+	expect_equal(chunk_address_limit_map(&limit, MIB), -ENOMEM);
 	expect(maps <= 2);
 	error = -EPERM;
-	expect_equal(chunk_low_map(&low, MIB), -EPERM);
+	expect_equal(chunk_address_limit_map(&limit, MIB), -EPERM);
 	expect_equal(unmaps, 0);
 }
 
-/* The last byte counts as well. */
+/* The last byte of a mapping counts, too. */
 static void one_byte_too_high(void)
 {
-	struct chunk_low low;
+	struct chunk_address_limit limit;
 
 	need_64_bits();
-	low = rule();
-	low.step = 0;
-	low.map = kernel_map_from;
-	low.from = TO - 64 * MIB;
+	limit = limit_47_bits();
+	limit.step = 0;
+	limit.map = kernel_map_from;
+	limit.from = TO - 64 * MIB;
 	take(FROM, TO - MIB);
-	expect_equal(chunk_low_map(&low, MIB), TO - MIB);
+	expect_equal(chunk_address_limit_map(&limit, MIB), TO - MIB);
 	chosen = TO - MIB;
-	expect_equal(chunk_low_map(&low, MIB + 4096), -ENOMEM);
+	expect_equal(chunk_address_limit_map(&limit, MIB + 4096), -ENOMEM);
 	expect_equal(unmaps, 1);
-	expect(chunk_low_holds(&low, (void *)(uintptr_t)(TO - 4096), 4096));
-	expect(!chunk_low_holds(&low, (void *)(uintptr_t)(TO - 4096), 8192));
-	expect(!chunk_low_holds(&low, (void *)(uintptr_t)HIGH, 4096));
-	expect(!chunk_low_holds(&low, (void *)-4096, 8192));
+	expect(chunk_address_limit_allows(&limit, (void *)(uintptr_t)(TO - 4096), 4096));
+	expect(!chunk_address_limit_allows(&limit, (void *)(uintptr_t)(TO - 4096), 8192));
+	expect(!chunk_address_limit_allows(&limit, (void *)(uintptr_t)HIGH, 4096));
+	expect(!chunk_address_limit_allows(&limit, (void *)-4096, 8192));
 }
 
 static void one_hint_verified(void)
 {
-	struct chunk_low low;
+	struct chunk_address_limit limit;
 
 	need_64_bits();
-	low = rule();
-	low.step = 0;
-	low.map = kernel_map_from;
-	expect_equal(chunk_low_map(&low, MIB), FROM);
+	limit = limit_47_bits();
+	limit.step = 0;
+	limit.map = kernel_map_from;
+	expect_equal(chunk_address_limit_map(&limit, MIB), FROM);
 	take(FROM, FROM + 77 * MIB);
-	expect_equal(chunk_low_map(&low, MIB), FROM + 77 * MIB);
+	expect_equal(chunk_address_limit_map(&limit, MIB), FROM + 77 * MIB);
 	expect_equal(unmaps, 0);
-	low.map = kernel_map;
-	expect_equal(chunk_low_map(&low, MIB), -ENOMEM);
+	limit.map = kernel_map;
+	expect_equal(chunk_address_limit_map(&limit, MIB), -ENOMEM);
 	expect_equal(maps, 3);
 	expect_equal(unmaps, 1);
 }
 
-/* Whatever machine this is: all that is handed out is where it may be. */
+/* On the machine at hand libchunk hands out no address beyond the limit. */
 static void real_addresses(void)
 {
 #if defined(__sparc__) || defined(__ia64__)
@@ -254,17 +256,17 @@ static void real_addresses(void)
 		char *page = pages_map(NULL, page_size());
 
 		expect(chunk && page);
-		expect_equal((uint64_t)(uintptr_t)chunk >> CHUNK_LOW_BITS, 0);
-		expect_equal((uint64_t)(uintptr_t)page >> CHUNK_LOW_BITS, 0);
+		expect_equal((uint64_t)(uintptr_t)chunk >> CHUNK_ADDRESS_BITS, 0);
+		expect_equal((uint64_t)(uintptr_t)page >> CHUNK_ADDRESS_BITS, 0);
 	}
 	tap_note("a page at %p", pages_map(NULL, page_size()));
 #else
-	tap_skip("no rule on this machine");
+	tap_skip("no limit on this machine");
 #endif
 }
 
 static const struct tap_case cases[] = {
-	{ "no rule: wherever the kernel likes", no_rule },
+	{ "no limit: wherever the kernel likes", no_limit },
 	{ "the first hint serves", first_hint_serves },
 	{ "scans over what is taken", scans_over_what_is_taken },
 	{ "begins anew at the end", begins_anew_at_the_end },
@@ -278,7 +280,7 @@ static const struct tap_case cases[] = {
 };
 
 const struct tap_suite tap_suite = {
-	.about = "Tests the search for low addresses",
+	.about = "Tests the search for addresses of 47 bits",
 	.cases = cases,
 	.count = TAP_COUNT(cases),
 };
