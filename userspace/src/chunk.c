@@ -8,7 +8,7 @@
 #include "chunk.h"
 #include "chunk_base.h"
 #include "chunk_check.h"
-#include "chunk_configure.h"
+#include "chunk_backing.h"
 #include "chunk_guard.h"
 #include "chunk_internal.h"
 #include "chunk_known.h"

@@ -11,7 +11,7 @@
 #include "chunk_tree.h"
 #include "os.h"
 
-/* chunk_live.c: the registry */
+/* chunk_registry.c: the registry */
 bool chunk_live_add(void *addr, size_t size, uintptr_t owner);
 void chunk_live_sparse(void *addr);
 bool chunk_live_recycle(struct chunk_extent *extent);

@@ -11,7 +11,7 @@
 
 #include "chunk_options.h"
 #include "chunk_radix.h"
-#include "chunk_track.h"
+#include "chunk_decommit_map.h"
 #include "chunk_tree.h"
 #include "os.h"
 

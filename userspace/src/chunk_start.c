@@ -18,7 +18,7 @@
 
 #include "chunk.h"
 #include "chunk_base.h"
-#include "chunk_configure.h"
+#include "chunk_backing.h"
 #include "chunk_known.h"
 #include "chunk_missing.h"
 #include "chunk_mutex.h"

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "chunk.h"
-#include "chunk_configure.h"
+#include "chunk_backing.h"
 #include "chunk_internal.h"
 #include "chunk_report.h"
 #include "chunk_state.h"
