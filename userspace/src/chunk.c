@@ -44,21 +44,21 @@ static bool is_hopeless(size_t size, size_t alignment)
 }
 
 /* -ENODEV if the context is lost */
-static int alloc_context(uintptr_t context, size_t size, size_t alignment,
-			 enum chunk_birth birth, void **out)
+static int alloc_generation(uintptr_t generation, size_t size, size_t alignment,
+			    enum chunk_birth birth, void **out)
 {
 	bool listed;
 	int err;
 
 	err = chunk_device.alloc(size, alignment, birth, out);
 	if (err == -ENODEV)
-		chunk_device_lost(context);
+		chunk_device_lost(generation);
 	else if (err == -ENOMEM && !is_hopeless(size, alignment))
 		chunk_configure_charged();
 	if (err)
 		return err;
 	chunk_lock();
-	listed = chunk_live_add(*out, size, context);
+	listed = chunk_registry_add(*out, size, generation);
 	chunk_unlock();
 	if (listed)
 		return 0;
@@ -70,16 +70,16 @@ static int alloc_context(uintptr_t context, size_t size, size_t alignment,
 static int alloc_device(size_t size, size_t alignment, enum chunk_birth birth,
 			void **out)
 {
-	uintptr_t context;
+	uintptr_t generation;
 	int err = -ENODEV;
 	unsigned int tries;
 
 	/* A context that was lost is opened again. */
 	for (tries = 0; err == -ENODEV && tries < CHUNK_DEVICE_TRIES; tries++) {
-		context = chunk_device_context();
-		if (!context)
+		generation = chunk_device_generation();
+		if (!generation)
 			break;
-		err = alloc_context(context, size, alignment, birth, out);
+		err = alloc_generation(generation, size, alignment, birth, out);
 	}
 	return err;
 }
@@ -98,7 +98,7 @@ static void *alloc_fresh(size_t size, size_t alignment)
 	if (!addr)
 		return NULL;
 	chunk_lock();
-	listed = chunk_live_add(addr, size, 0);
+	listed = chunk_registry_add(addr, size, 0);
 	chunk_unlock();
 	if (listed)
 		return addr;
@@ -132,9 +132,9 @@ static void *alloc_reserved(size_t size, size_t alignment)
 		return NULL;
 	chunk_guard_split();
 	chunk_lock();
-	listed = chunk_live_add(addr, size, 0);
+	listed = chunk_registry_add(addr, size, 0);
 	if (listed)
-		chunk_live_sparse(addr);
+		chunk_registry_set_sparse(addr);
 	chunk_unlock();
 	if (listed)
 		return addr;
@@ -155,7 +155,7 @@ static void *alloc_mapped(size_t size, size_t alignment, enum chunk_birth birth)
 	/* Where one fits, room is not what is short. */
 	if (!addr && none && make_room(size, alignment))
 		addr = alloc_fresh(size, alignment);
-	if (!addr || birth != BORN_PRESENT || chunk_populate(addr, size))
+	if (!addr || birth != BORN_PRESENT || chunk_populate_range(addr, size))
 		return addr;
 	chunk_dealloc(addr, size, UNKNOWN_CHUNK);
 	return NULL;
@@ -326,28 +326,28 @@ void chunk_check_dealloc(const struct chunk_call *call, void *chunk,
 void chunk_dealloc_begin(const struct chunk_call *call, void *chunk,
 			 size_t size, struct chunk_leaving *leaving)
 {
-	leaving->extent = chunk_live_remove(call, chunk, size);
-	leaving->context = (uintptr_t)leaving->extent->owner;
+	leaving->extent = chunk_registry_remove(call, chunk, size);
+	leaving->generation = (uintptr_t)leaving->extent->owner;
 	leaving->room = 0;
-	if (leaving->context)
-		chunk_free_node_push(&chunk_state.spares, leaving->extent);
+	if (leaving->generation)
+		chunk_free_node_push(&chunk_state.free_nodes, leaving->extent);
 	else
-		leaving->room = chunk_recycle_reserve(size);
+		leaving->room = chunk_recycle_claim(size);
 }
 
 static void dealloc_device(const char *call, void *chunk, size_t size,
-			   enum chunk_type type, uintptr_t context)
+			   enum chunk_type type, uintptr_t generation)
 {
 	int err;
 
-	if (context == atomic_load_explicit(&chunk_state.device,
-					    memory_order_relaxed)) {
+	if (generation == atomic_load_explicit(&chunk_state.generation,
+					       memory_order_relaxed)) {
 		err = chunk_device.dealloc(chunk, size, type);
 		/* Somebody else has unmapped it: then it is gone already. */
 		if (!err || err == -ESTALE)
 			return;
 		if (err == -ENODEV)
-			chunk_device_lost(context);
+			chunk_device_lost(generation);
 	}
 	chunk_unmap_or_report(call, chunk, size);
 }
@@ -365,8 +365,8 @@ static void dealloc_device(const char *call, void *chunk, size_t size,
 void chunk_dealloc_end(const char *call, void *chunk, size_t size,
 		       enum chunk_type type, struct chunk_leaving *leaving)
 {
-	if (leaving->context)
-		dealloc_device(call, chunk, size, type, leaving->context);
+	if (leaving->generation)
+		dealloc_device(call, chunk, size, type, leaving->generation);
 	else
 		chunk_recycle_dealloc(leaving->extent, leaving->room);
 }
@@ -404,7 +404,7 @@ const char *chunk_backend(void)
 	bool device;
 
 	chunk_enter();
-	device = chunk_device_context();
+	device = chunk_device_generation();
 	errno = saved;
 	return device ? "device" : chunk_os.name;
 }

@@ -29,13 +29,13 @@ static void say_if_weaker(void)
 }
 
 /**
- * chunk_configure_context() - tell a new context of the device what is wanted
+ * chunk_backing_tell_device() - tell a new context of the device what is wanted
  *
  * A backing that it does not have is reported, and not asked for again.
  *
  * Context: chunk_lock() held, or before anybody else can be here.
  */
-void chunk_configure_context(void)
+void chunk_backing_tell_device(void)
 {
 	if (chunk_state.backing == GUARDED_BACKING && !chunk_state.grow)
 		return;
@@ -50,15 +50,15 @@ void chunk_configure_context(void)
 }
 
 /**
- * chunk_configure_start() - see whether what the options say can be had
+ * chunk_backing_start() - see whether what the options say can be had
  *
  * What cannot is reported.
  *
  * Context: before anybody else can be here; the device is open, or it is not.
  */
-void chunk_configure_start(void)
+void chunk_backing_start(void)
 {
-	if (chunk_state.device || chunk_os.caps.huge_pages ||
+	if (chunk_state.generation || chunk_os.caps.huge_pages ||
 	    chunk_state.backing != HUGE_BACKING)
 		return;
 	chunk_state.backing = GUARDED_BACKING;
@@ -66,13 +66,13 @@ void chunk_configure_start(void)
 }
 
 /**
- * chunk_want_huge() - ask for huge pages, if huge backing is wanted
+ * chunk_backing_apply() - ask for huge pages, if huge backing is wanted
  * @addr: first byte, page-aligned, not from the device
  * @size: bytes, page-aligned
  *
  * A mapping that was replaced has to be asked for again.
  */
-void chunk_want_huge(void *addr, size_t size)
+void chunk_backing_apply(void *addr, size_t size)
 {
 	if (chunk_state.backing == HUGE_BACKING && chunk_os.want_huge)
 		chunk_os.want_huge(addr, size);
@@ -104,7 +104,7 @@ static int configure(enum chunk_backing backing, size_t grow)
 
 	if (chunk_state.counts.allocs)
 		return -EBUSY;
-	if (chunk_state.device)
+	if (chunk_state.generation)
 		err = chunk_device.configure(backing, grow);
 	else if (backing == HUGE_BACKING && !chunk_os.caps.huge_pages)
 		err = -EOPNOTSUPP;
@@ -113,7 +113,7 @@ static int configure(enum chunk_backing backing, size_t grow)
 		return err;
 	chunk_state.backing = backing;
 	chunk_state.grow = grow;
-	if (chunk_state.device && !err)
+	if (chunk_state.generation && !err)
 		say_if_weaker();
 	return 0;
 }
@@ -144,7 +144,7 @@ bool chunk_configure(enum chunk_backing backing, size_t grow)
 		chunk_die_numbers(call, backing, grow,
 				  "the growth is no multiple of 1 MiB");
 	chunk_enter();
-	chunk_device_context();
+	chunk_device_generation();
 	chunk_lock();
 	err = configure(backing, grow);
 	chunk_unlock();

@@ -50,7 +50,7 @@ static void forget(struct chunk_op *op)
 	op->error = ENOMEM;
 }
 
-static void enlist(struct chunk_op *ops, size_t count, uintptr_t context)
+static void enlist(struct chunk_op *ops, size_t count, uintptr_t generation)
 {
 	bool listed[GROUP];
 	size_t i;
@@ -58,7 +58,8 @@ static void enlist(struct chunk_op *ops, size_t count, uintptr_t context)
 	chunk_lock();
 	for (i = 0; i < count; i++)
 		listed[i] = ops[i].error ||
-			    chunk_live_add(ops[i].addr, ops[i].size, context);
+			    chunk_registry_add(ops[i].addr, ops[i].size,
+					       generation);
 	chunk_unlock();
 	for (i = 0; i < count; i++) {
 		if (!listed[i])
@@ -73,22 +74,22 @@ static void enlist(struct chunk_op *ops, size_t count, uintptr_t context)
 /* False if the device cannot, or there is none. */
 static bool alloc_by_device(struct chunk_op *ops, size_t count)
 {
-	uintptr_t context;
+	uintptr_t generation;
 	unsigned int tries;
 	int err;
 
 	for (tries = 0; tries < CHUNK_DEVICE_TRIES; tries++) {
-		context = chunk_device_context();
-		if (!context)
+		generation = chunk_device_generation();
+		if (!generation)
 			return false;
 		err = chunk_device.batch(BATCH_ALLOC, ops, count);
 		if (!err) {
-			enlist(ops, count, context);
+			enlist(ops, count, generation);
 			return true;
 		}
 		if (err != -ENODEV)
 			return false;
-		chunk_device_lost(context);
+		chunk_device_lost(generation);
 	}
 	return false;
 }
@@ -131,11 +132,12 @@ static void dealloc_one(struct chunk_op *op, struct chunk_leaving *leaving)
 /* How many from the first on are of the context in use */
 static size_t run_leaving(const struct chunk_leaving *leaving, size_t count)
 {
-	uintptr_t context = atomic_load_explicit(&chunk_state.device,
-						 memory_order_relaxed);
+	uintptr_t generation = atomic_load_explicit(&chunk_state.generation,
+						    memory_order_relaxed);
 	size_t run = 0;
 
-	while (context && run < count && leaving[run].context == context)
+	while (generation && run < count &&
+	       leaving[run].generation == generation)
 		run++;
 	return run;
 }
@@ -152,7 +154,7 @@ static size_t dealloc_run(struct chunk_op *ops, struct chunk_leaving *leaving,
 	else
 		run = 1;
 	if (err == -ENODEV)
-		chunk_device_lost(leaving->context);
+		chunk_device_lost(leaving->generation);
 	for (i = 0; i < run; i++) {
 		/* Once more, for those that failed, to see what is to be done. */
 		if (err || ops[i].error)
@@ -220,10 +222,10 @@ static void range_one(enum chunk_batch what, struct chunk_op *op, size_t index)
 /* Is all of it from the context in use? */
 static bool is_of_device(const struct chunk_op *op)
 {
-	struct chunk_piece piece = { .at = op->addr };
+	struct chunk_part part = { .at = op->addr };
 
-	chunk_next_piece(&piece, (uintptr_t)op->addr + op->size);
-	return piece.context && !piece.lost && piece.size == op->size;
+	chunk_part_next(&part, (uintptr_t)op->addr + op->size);
+	return part.generation && !part.lost && part.size == op->size;
 }
 
 /* What the device did is counted here, the rest where it is done. */
@@ -244,18 +246,18 @@ static void count_ranges(enum chunk_batch what, size_t count)
 static size_t range_run(enum chunk_batch what, struct chunk_op *ops,
 			size_t count, size_t first)
 {
-	uintptr_t context = chunk_device_context();
+	uintptr_t generation = chunk_device_generation();
 	int err = -EOPNOTSUPP;
 	size_t run = 0, i;
 
-	while (context && run < count && is_of_device(&ops[run]))
+	while (generation && run < count && is_of_device(&ops[run]))
 		run++;
 	if (run)
 		err = chunk_device.batch(what, ops, run);
 	else
 		run = 1;
 	if (err == -ENODEV)
-		chunk_device_lost(context);
+		chunk_device_lost(generation);
 	if (!err)
 		count_ranges(what, count_good(ops, run));
 	for (i = 0; i < run; i++) {

@@ -45,11 +45,11 @@ static bool is_live(const struct chunk_call *call, void *addr, size_t size)
 	uintptr_t start = (uintptr_t)addr, last = start + size - 1;
 	struct chunk_extent *extent;
 
-	extent = chunk_radix_lookup(&chunk_state.live, start);
+	extent = chunk_radix_lookup(&chunk_state.registry, start);
 	if (extent && last - extent->addr >= extent->size)
 		chunk_die(call, addr, size,
-			  "this range leaves the chunk that it begins in");
-	if (!extent && chunk_radix_next(&chunk_state.live, start, last))
+			  "this range bitmaps the chunk that it begins in");
+	if (!extent && chunk_radix_next(&chunk_state.registry, start, last))
 		chunk_die(call, addr, size,
 			  "this range runs into a live chunk");
 	return extent;
@@ -58,20 +58,20 @@ static bool is_live(const struct chunk_call *call, void *addr, size_t size)
 /* Is any of it free, and in our hands? Context: chunk_lock() held. */
 static bool is_kept(uintptr_t start, uintptr_t last)
 {
-	const struct chunk_ahead *ahead = &chunk_state.ahead;
-	uintptr_t from = (uintptr_t)ahead->addr;
+	const struct chunk_premap *premap = &chunk_state.premap;
+	uintptr_t from = (uintptr_t)premap->addr;
 	struct chunk_extent *extent;
 
 	extent = chunk_tree_seek(&chunk_state.recycled, start);
 	if (extent && extent->addr <= last)
 		return true;
-	return ahead->size && from <= last && start - from < ahead->size;
+	return premap->size && from <= last && start - from < premap->size;
 }
 
 /* The same for the device, which keeps its own */
 static bool is_kept_by_device(void *addr, size_t size)
 {
-	return atomic_load_explicit(&chunk_state.device,
+	return atomic_load_explicit(&chunk_state.generation,
 				    memory_order_relaxed) &&
 	       chunk_device.keeps(addr, size);
 }
@@ -118,7 +118,7 @@ static void check_known(const struct chunk_call *call, void *addr, size_t size)
  * @addr: first byte, of a range that was checked
  * @size: bytes
  *
- * Ends the process if the range leaves the chunk that it begins in.
+ * Ends the process if the range bitmaps the chunk that it begins in.
  *
  * Context: lock not held.
  * Return: false if it is not live, nor anything else that may be used.

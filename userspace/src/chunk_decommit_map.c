@@ -22,68 +22,70 @@
 #define WORD_BITS	(8 * sizeof(uintptr_t))
 
 /* Enough for pages of 4 KiB, the smallest there are. */
-#define LEAF_WORDS	(CHUNK_TREE_UNIT / 4096 / WORD_BITS)
+#define BITMAP_WORDS	(CHUNK_TREE_UNIT / 4096 / WORD_BITS)
 
 /**
- * struct chunk_leaf - decommitted pages of one chunk
+ * struct chunk_page_bitmap - decommitted pages of one chunk
  * @bits: one for each page
  * @next: in the chain of bitmaps in nobody's use
  */
-struct chunk_leaf {
-	uintptr_t bits[LEAF_WORDS];
-	struct chunk_leaf *next;
+struct chunk_page_bitmap {
+	uintptr_t bits[BITMAP_WORDS];
+	struct chunk_page_bitmap *next;
 };
 
 /* Of chunks that are decommitted as a whole; constant once it is set */
-static struct chunk_leaf all_set;
+static struct chunk_page_bitmap all_set;
 
 /* Of committed chunks of sparse extents; constant */
-static struct chunk_leaf none_set;
+static struct chunk_page_bitmap none_set;
 
 /* So many chunks have one walk: fewer than would be one slot of the array. */
 #define STRIDE	32
 
-static bool is_shared(const struct chunk_leaf *leaf)
+static bool is_shared(const struct chunk_page_bitmap *bitmap)
 {
-	return leaf == &all_set || leaf == &none_set;
+	return bitmap == &all_set || bitmap == &none_set;
 }
 
-static struct chunk_leaf *leaf_of(struct chunk_track *track, uintptr_t addr)
+static struct chunk_page_bitmap *bitmap_of(struct chunk_decommit_map *map,
+					   uintptr_t addr)
 {
-	return xa_load(&track->leaves, addr >> CHUNK_TREE_SHIFT);
+	return xa_load(&map->bitmaps, addr >> CHUNK_TREE_SHIFT);
 }
 
-static void leaf_spare(struct chunk_track *track, struct chunk_leaf *leaf)
+static void bitmap_free(struct chunk_decommit_map *map,
+			struct chunk_page_bitmap *bitmap)
 {
-	if (is_shared(leaf))
+	if (is_shared(bitmap))
 		return;
-	leaf->next = track->spares;
-	track->spares = leaf;
+	bitmap->next = map->free_bitmaps;
+	map->free_bitmaps = bitmap;
 }
 
 /* Give a chunk a bitmap of its own, with all bits as said; NULL without memory */
-static struct chunk_leaf *leaf_new(struct chunk_track *track, uintptr_t addr,
-				   bool value)
+static struct chunk_page_bitmap *bitmap_new(struct chunk_decommit_map *map,
+					    uintptr_t addr, bool value)
 {
-	struct chunk_leaf *leaf = track->spares;
+	struct chunk_page_bitmap *bitmap = map->free_bitmaps;
 
-	if (leaf)
-		track->spares = leaf->next;
+	if (bitmap)
+		map->free_bitmaps = bitmap->next;
 	else
-		leaf = chunk_base_node(sizeof(*leaf));
-	if (!leaf)
+		bitmap = chunk_base_node(sizeof(*bitmap));
+	if (!bitmap)
 		return NULL;
-	*leaf = value ? all_set : none_set;
-	if (!xa_err(xa_store(&track->leaves, addr >> CHUNK_TREE_SHIFT, leaf,
+	*bitmap = value ? all_set : none_set;
+	if (!xa_err(xa_store(&map->bitmaps, addr >> CHUNK_TREE_SHIFT, bitmap,
 			     0)))
-		return leaf;
-	leaf_spare(track, leaf);
+		return bitmap;
+	bitmap_free(map, bitmap);
 	return NULL;
 }
 
 static struct chunk_extent *extent_at(uintptr_t addr)
 {
-	return chunk_radix_lookup(&chunk_state.live, addr);
+	return chunk_radix_lookup(&chunk_state.registry, addr);
 }
 
 /* The bytes from @addr to the end of its chunk, or to @end if that is sooner */
@@ -104,20 +106,20 @@ static size_t page_of(uintptr_t addr)
 	return addr % CHUNK_TREE_UNIT / chunk_os.caps.page_size;
 }
 
-static bool is_set(const struct chunk_leaf *leaf, size_t page)
+static bool is_set(const struct chunk_page_bitmap *bitmap, size_t page)
 {
-	return READ_ONCE(leaf->bits[page / WORD_BITS]) >> page % WORD_BITS &
+	return READ_ONCE(bitmap->bits[page / WORD_BITS]) >> page % WORD_BITS &
 	       1;
 }
 
 /* Sets or clears bits; returns how many changed */
-static size_t leaf_assign(struct chunk_leaf *leaf, size_t page, size_t count,
-			  bool value)
+static size_t bitmap_assign(struct chunk_page_bitmap *bitmap, size_t page,
+			    size_t count, bool value)
 {
 	size_t changed = 0;
 
 	while (count) {
-		uintptr_t *word = &leaf->bits[page / WORD_BITS];
+		uintptr_t *word = &bitmap->bits[page / WORD_BITS];
 		size_t n = WORD_BITS - page % WORD_BITS;
 		uintptr_t mask, new;
 
@@ -134,33 +136,34 @@ static size_t leaf_assign(struct chunk_leaf *leaf, size_t page, size_t count,
 }
 
 /* A word of a bitmap, inverted unless @value; bits beyond the last page are 0. */
-static uintptr_t word_of(const struct chunk_leaf *leaf, size_t i, bool value)
+static uintptr_t word_of(const struct chunk_page_bitmap *bitmap, size_t i,
+			 bool value)
 {
-	uintptr_t word = value ? leaf->bits[i] : ~leaf->bits[i];
+	uintptr_t word = value ? bitmap->bits[i] : ~bitmap->bits[i];
 
 	if (chunk_pages() < WORD_BITS)
 		word &= ((uintptr_t)1 << chunk_pages() % WORD_BITS) - 1;
 	return word;
 }
 
-static size_t leaf_words(void)
+static size_t bitmap_words(void)
 {
 	return (chunk_pages() + WORD_BITS - 1) / WORD_BITS;
 }
 
 /* Decommitted bytes */
-static size_t leaf_bytes(const struct chunk_leaf *leaf)
+static size_t bitmap_bytes(const struct chunk_page_bitmap *bitmap)
 {
 	size_t count = 0, i;
 
-	for (i = 0; i < leaf_words(); i++)
-		count += __builtin_popcountll(word_of(leaf, i, true));
+	for (i = 0; i < bitmap_words(); i++)
+		count += __builtin_popcountll(word_of(bitmap, i, true));
 	return count * chunk_os.caps.page_size;
 }
 
 /* The same for each of many chunks. Each keeps a slot: they may part again. */
-static int store_all(struct chunk_track *track, uintptr_t addr, uintptr_t end,
-		     struct chunk_leaf *leaf)
+static int store_all(struct chunk_decommit_map *map, uintptr_t addr,
+		     uintptr_t end, struct chunk_page_bitmap *bitmap)
 {
 	uintptr_t first = addr >> CHUNK_TREE_SHIFT;
 	uintptr_t left = (end - addr) >> CHUNK_TREE_SHIFT;
@@ -171,8 +174,8 @@ static int store_all(struct chunk_track *track, uintptr_t addr, uintptr_t end,
 		n = STRIDE - first % STRIDE;
 		if (n > left)
 			n = left;
-		result = xa_store_range(&track->leaves, first, first + n - 1,
-					leaf, 0);
+		result = xa_store_range(&map->bitmaps, first, first + n - 1,
+					bitmap, 0);
 		if (xa_err(result))
 			return xa_err(result);
 	}
@@ -180,136 +183,143 @@ static int store_all(struct chunk_track *track, uintptr_t addr, uintptr_t end,
 }
 
 /* The first bitmap in whole chunks, or NULL; *@addr: its chunk, or @end */
-static struct chunk_leaf *leaf_next(struct chunk_track *track, uintptr_t *addr,
-				    uintptr_t end)
+static struct chunk_page_bitmap *bitmap_next(struct chunk_decommit_map *map,
+					     uintptr_t *addr, uintptr_t end)
 {
 	uintptr_t at = *addr >> CHUNK_TREE_SHIFT;
-	struct chunk_leaf *leaf = NULL;
+	struct chunk_page_bitmap *bitmap = NULL;
 
 	if (*addr != end)
-		leaf = xa_find(&track->leaves, &at,
-			       (end - 1) >> CHUNK_TREE_SHIFT, XA_PRESENT);
-	*addr = leaf ? at << CHUNK_TREE_SHIFT : end;
-	return leaf;
+		bitmap = xa_find(&map->bitmaps, &at,
+				 (end - 1) >> CHUNK_TREE_SHIFT, XA_PRESENT);
+	*addr = bitmap ? at << CHUNK_TREE_SHIFT : end;
+	return bitmap;
 }
 
 /* Whole chunks have no bitmaps: they are what their extent says by itself. */
-static void clear_whole(struct chunk_track *track, uintptr_t addr,
+static void clear_whole(struct chunk_decommit_map *map, uintptr_t addr,
 			uintptr_t end, bool sparse)
 {
-	struct chunk_leaf *leaf;
+	struct chunk_page_bitmap *bitmap;
 	uintptr_t first, last;
 
-	leaf = leaf_next(track, &addr, end);
+	bitmap = bitmap_next(map, &addr, end);
 	first = addr;
 	last = addr;
-	for (; leaf; leaf = leaf_next(track, &addr, end)) {
-		track->bytes += sparse ? CHUNK_TREE_UNIT : 0;
-		track->bytes -= leaf_bytes(leaf);
-		leaf_spare(track, leaf);
+	for (; bitmap; bitmap = bitmap_next(map, &addr, end)) {
+		map->bytes += sparse ? CHUNK_TREE_UNIT : 0;
+		map->bytes -= bitmap_bytes(bitmap);
+		bitmap_free(map, bitmap);
 		addr += CHUNK_TREE_UNIT;
 		last = addr;
 	}
-	store_all(track, first, last, NULL);
+	store_all(map, first, last, NULL);
 }
 
 /* Chunks of a sparse extent that have no bitmap count as committed from now on. */
-static void unsparse(struct chunk_track *track, struct chunk_extent *extent)
+static void unsparse(struct chunk_decommit_map *map,
+		     struct chunk_extent *extent)
 {
 	uintptr_t addr = extent->addr, end = addr + extent->size;
 
-	track->bytes -= extent->size;
-	for (; leaf_next(track, &addr, end); addr += CHUNK_TREE_UNIT)
-		track->bytes += CHUNK_TREE_UNIT;
-	track->extents -= !!track->extents;
+	map->bytes -= extent->size;
+	for (; bitmap_next(map, &addr, end); addr += CHUNK_TREE_UNIT)
+		map->bytes += CHUNK_TREE_UNIT;
+	map->extents -= !!map->extents;
 	extent->sparse = false;
 }
 
 /* Whole chunks of a live extent */
-static void set_whole(struct chunk_track *track, struct chunk_extent *extent,
-		      uintptr_t addr, uintptr_t end, bool decommitted)
+static void set_whole(struct chunk_decommit_map *map,
+		      struct chunk_extent *extent, uintptr_t addr,
+		      uintptr_t end, bool decommitted)
 {
-	clear_whole(track, addr, end, extent->sparse);
+	clear_whole(map, addr, end, extent->sparse);
 	if (decommitted == extent->sparse)
 		return;
-	if (!store_all(track, addr, end, decommitted ? &all_set : &none_set)) {
-		track->bytes += decommitted ? end - addr : addr - end;
+	if (!store_all(map, addr, end, decommitted ? &all_set : &none_set)) {
+		map->bytes += decommitted ? end - addr : addr - end;
 		return;
 	}
-	store_all(track, addr, end, NULL);
+	store_all(map, addr, end, NULL);
 	if (extent->sparse)
-		unsparse(track, extent);
+		unsparse(map, extent);
 }
 
 /* The bitmap of a chunk to write to; NULL: there is none to be had, or to do */
-static struct chunk_leaf *leaf_for(struct chunk_track *track,
-				   struct chunk_extent *extent, uintptr_t addr,
-				   bool decommitted)
+static struct chunk_page_bitmap *bitmap_to_write(struct chunk_decommit_map *map,
+						 struct chunk_extent *extent,
+						 uintptr_t addr,
+						 bool decommitted)
 {
-	struct chunk_leaf *leaf = leaf_of(track, addr);
+	struct chunk_page_bitmap *bitmap = bitmap_of(map, addr);
 	uintptr_t start = addr & ~(CHUNK_TREE_UNIT - 1);
 	bool was;
 
-	if (leaf && !is_shared(leaf))
-		return leaf;
-	was = leaf ? leaf == &all_set : extent->sparse;
+	if (bitmap && !is_shared(bitmap))
+		return bitmap;
+	was = bitmap ? bitmap == &all_set : extent->sparse;
 	if (was == decommitted)
 		return NULL;
-	leaf = leaf_new(track, addr, was);
-	if (leaf || decommitted)
-		return leaf;
+	bitmap = bitmap_new(map, addr, was);
+	if (bitmap || decommitted)
+		return bitmap;
 	/* All of the chunk counts as committed. */
 	if (extent->sparse)
-		unsparse(track, extent);
-	clear_whole(track, start, start + CHUNK_TREE_UNIT, false);
+		unsparse(map, extent);
+	clear_whole(map, start, start + CHUNK_TREE_UNIT, false);
 	return NULL;
 }
 
 /* Pages of one chunk */
-static void set_part(struct chunk_track *track, struct chunk_extent *extent,
-		     uintptr_t addr, size_t size, bool decommitted)
+static void set_part(struct chunk_decommit_map *map,
+		     struct chunk_extent *extent, uintptr_t addr, size_t size,
+		     bool decommitted)
 {
-	struct chunk_leaf *leaf = leaf_for(track, extent, addr, decommitted);
+	struct chunk_page_bitmap *bitmap =
+		bitmap_to_write(map, extent, addr, decommitted);
 	size_t changed;
 
-	if (!leaf)
+	if (!bitmap)
 		return;
-	changed = leaf_assign(leaf, page_of(addr), size / chunk_os.caps.page_size,
-			      decommitted) * chunk_os.caps.page_size;
+	changed = bitmap_assign(bitmap, page_of(addr),
+				size / chunk_os.caps.page_size, decommitted) *
+		  chunk_os.caps.page_size;
 	if (decommitted)
-		track->bytes += changed;
+		map->bytes += changed;
 	else
-		track->bytes -= changed;
+		map->bytes -= changed;
 }
 
 /**
- * chunk_track_init() - know of no decommitted pages
- * @track: what is known
+ * chunk_decommit_map_init() - know of no decommitted pages
+ * @map: what is known
  */
-void chunk_track_init(struct chunk_track *track)
+void chunk_decommit_map_init(struct chunk_decommit_map *map)
 {
 	memset(all_set.bits, 0xff, sizeof(all_set.bits));
-	xa_init_flags(&track->leaves, 0);
-	track->spares = NULL;
-	track->extents = 0;
-	track->bytes = 0;
+	xa_init_flags(&map->bitmaps, 0);
+	map->free_bitmaps = NULL;
+	map->extents = 0;
+	map->bytes = 0;
 }
 
 /**
- * chunk_track_reset() - drop what may be half changed
- * @track: what is known
+ * chunk_decommit_map_reset() - drop what may be half changed
+ * @map: what is known
  *
  * Context: in a forked child.
  */
-void chunk_track_reset(struct chunk_track *track)
+void chunk_decommit_map_reset(struct chunk_decommit_map *map)
 {
-	xa_recover(&track->leaves);
-	track->spares = NULL;
+	xa_recover(&map->bitmaps);
+	map->free_bitmaps = NULL;
 }
 
 /* Part of one live extent */
-static void set_range(struct chunk_track *track, struct chunk_extent *extent,
-		      uintptr_t addr, uintptr_t end, bool decommitted)
+static void set_range(struct chunk_decommit_map *map,
+		      struct chunk_extent *extent, uintptr_t addr,
+		      uintptr_t end, bool decommitted)
 {
 	uintptr_t last = end & ~(CHUNK_TREE_UNIT - 1);
 	size_t part;
@@ -317,29 +327,29 @@ static void set_range(struct chunk_track *track, struct chunk_extent *extent,
 	for (; addr != end; addr += part) {
 		part = chunk_part(addr, end);
 		if (part < CHUNK_TREE_UNIT) {
-			set_part(track, extent, addr, part, decommitted);
+			set_part(map, extent, addr, part, decommitted);
 			continue;
 		}
 		part = last - addr;
-		set_whole(track, extent, addr, last, decommitted);
+		set_whole(map, extent, addr, last, decommitted);
 	}
 }
 
 /* All of an extent */
-static void set_extent(struct chunk_track *track, struct chunk_extent *extent,
-		       bool decommitted)
+static void set_extent(struct chunk_decommit_map *map,
+		       struct chunk_extent *extent, bool decommitted)
 {
-	if (READ_ONCE(track->leaves.head))
-		clear_whole(track, extent->addr, extent->addr + extent->size,
+	if (READ_ONCE(map->bitmaps.head))
+		clear_whole(map, extent->addr, extent->addr + extent->size,
 			    extent->sparse);
 	if (extent->sparse) {
-		track->extents -= !!track->extents;
-		track->bytes -= extent->size;
+		map->extents -= !!map->extents;
+		map->bytes -= extent->size;
 	}
 	extent->sparse = decommitted;
 	if (decommitted) {
-		track->extents++;
-		track->bytes += extent->size;
+		map->extents++;
+		map->bytes += extent->size;
 	}
 }
 
@@ -354,15 +364,14 @@ static bool is_extent(const struct chunk_extent *extent, size_t size)
 }
 
 /* A range that is in one extent */
-static void set_in_extent(struct chunk_track *track,
+static void set_in_extent(struct chunk_decommit_map *map,
 			  struct chunk_extent *extent, uintptr_t addr,
 			  size_t size, bool decommitted)
 {
 	if (is_extent(extent, size))
-		set_extent(track, extent, decommitted);
-	else if (decommitted || extent->sparse ||
-		 READ_ONCE(track->leaves.head))
-		set_range(track, extent, addr, addr + size, decommitted);
+		set_extent(map, extent, decommitted);
+	else if (decommitted || extent->sparse || READ_ONCE(map->bitmaps.head))
+		set_range(map, extent, addr, addr + size, decommitted);
 }
 
 /* How many bytes from @addr on belong to one extent, or to none */
@@ -378,8 +387,8 @@ static size_t extent_part(const struct chunk_extent *extent, uintptr_t addr,
 }
 
 /**
- * chunk_track_set() - note that pages were decommitted or committed
- * @track:       what is known
+ * chunk_decommit_map_set() - note that pages were decommitted or committed
+ * @map:       what is known
  * @addr:        first byte, page-aligned
  * @size:        bytes, page-aligned
  * @decommitted: which of the two
@@ -388,8 +397,8 @@ static size_t extent_part(const struct chunk_extent *extent, uintptr_t addr,
  *
  * Context: chunk_lock() held.
  */
-void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
-		     bool decommitted)
+void chunk_decommit_map_set(struct chunk_decommit_map *map, uintptr_t addr,
+			    size_t size, bool decommitted)
 {
 	uintptr_t end = addr + size;
 	struct chunk_extent *extent;
@@ -399,37 +408,37 @@ void chunk_track_set(struct chunk_track *track, uintptr_t addr, size_t size,
 		extent = extent_at(addr);
 		part = extent_part(extent, addr, end);
 		if (extent)
-			set_in_extent(track, extent, addr, part, decommitted);
+			set_in_extent(map, extent, addr, part, decommitted);
 	}
 }
 
 /* Whole chunks of a sparse extent have a slot each, which changes nothing. */
-static bool ready_whole(struct chunk_track *track, uintptr_t addr,
+static bool ready_whole(struct chunk_decommit_map *map, uintptr_t addr,
 			uintptr_t end)
 {
-	struct chunk_leaf *leaf;
+	struct chunk_page_bitmap *bitmap;
 	uintptr_t from;
 
 	do {
 		from = addr;
-		leaf = leaf_next(track, &addr, end);
-		if (store_all(track, from, addr, &all_set))
+		bitmap = bitmap_next(map, &addr, end);
+		if (store_all(map, from, addr, &all_set))
 			return false;
 		addr += CHUNK_TREE_UNIT;
-	} while (leaf);
+	} while (bitmap);
 	return true;
 }
 
 /* A chunk of a sparse extent of which a part is to be committed */
-static bool ready_part(struct chunk_track *track, uintptr_t addr)
+static bool ready_part(struct chunk_decommit_map *map, uintptr_t addr)
 {
-	struct chunk_leaf *leaf = leaf_of(track, addr);
+	struct chunk_page_bitmap *bitmap = bitmap_of(map, addr);
 
-	return (leaf && leaf != &all_set) || leaf_new(track, addr, true);
+	return (bitmap && bitmap != &all_set) || bitmap_new(map, addr, true);
 }
 
 /* Part of a sparse extent */
-static bool ready_range(struct chunk_track *track, uintptr_t addr,
+static bool ready_range(struct chunk_decommit_map *map, uintptr_t addr,
 			uintptr_t end)
 {
 	uintptr_t last = end & ~(CHUNK_TREE_UNIT - 1);
@@ -439,25 +448,26 @@ static bool ready_range(struct chunk_track *track, uintptr_t addr,
 	for (; ready && addr != end; addr += part) {
 		part = chunk_part(addr, end);
 		if (part < CHUNK_TREE_UNIT) {
-			ready = ready_part(track, addr);
+			ready = ready_part(map, addr);
 			continue;
 		}
 		part = last - addr;
-		ready = ready_whole(track, addr, last);
+		ready = ready_whole(map, addr, last);
 	}
 	return ready;
 }
 
 /**
- * chunk_track_ready() - see to it that a commit can be noted
- * @track: what is known
+ * chunk_decommit_map_prepare() - see to it that a commit can be noted
+ * @map: what is known
  * @addr:  first byte, page-aligned
  * @size:  bytes, page-aligned
  *
  * Context: chunk_lock() held.
  * Return: false without memory.
  */
-bool chunk_track_ready(struct chunk_track *track, uintptr_t addr, size_t size)
+bool chunk_decommit_map_prepare(struct chunk_decommit_map *map, uintptr_t addr,
+				size_t size)
 {
 	uintptr_t end = addr + size;
 	struct chunk_extent *extent;
@@ -468,56 +478,58 @@ bool chunk_track_ready(struct chunk_track *track, uintptr_t addr, size_t size)
 		extent = extent_at(addr);
 		part = extent_part(extent, addr, end);
 		if (extent && extent->sparse && !is_extent(extent, part))
-			ready = ready_range(track, addr, addr + part);
+			ready = ready_range(map, addr, addr + part);
 	}
 	return ready;
 }
 
 /**
- * chunk_track_sparse() - note that an extent is decommitted as a whole
- * @track:  what is known
+ * chunk_decommit_map_set_sparse() - note that an extent is decommitted as a whole
+ * @map:  what is known
  * @extent: a live extent
  *
  * Takes no memory.
  *
  * Context: chunk_lock() held.
  */
-void chunk_track_sparse(struct chunk_track *track, struct chunk_extent *extent)
+void chunk_decommit_map_set_sparse(struct chunk_decommit_map *map,
+				   struct chunk_extent *extent)
 {
-	set_extent(track, extent, true);
+	set_extent(map, extent, true);
 }
 
 /**
- * chunk_track_get() - is a page of a live extent decommitted?
- * @track:  what is known
+ * chunk_decommit_map_get() - is a page of a live extent decommitted?
+ * @map:  what is known
  * @addr:   any address
  * @sparse: its extent is sparse
  *
  * Context: any, lock-free: good for as long as nobody commits or decommits it.
  */
-bool chunk_track_get(struct chunk_track *track, uintptr_t addr, bool sparse)
+bool chunk_decommit_map_get(struct chunk_decommit_map *map, uintptr_t addr,
+			    bool sparse)
 {
-	const struct chunk_leaf *leaf = leaf_of(track, addr);
+	const struct chunk_page_bitmap *bitmap = bitmap_of(map, addr);
 
-	return leaf ? is_set(leaf, page_of(addr)) : sparse;
+	return bitmap ? is_set(bitmap, page_of(addr)) : sparse;
 }
 
 /* The first page of one chunk, from @addr on, that is not as said, or @end */
-static uintptr_t skip(struct chunk_track *track, uintptr_t addr, uintptr_t end,
-		      bool sparse, bool decommitted)
+static uintptr_t skip(struct chunk_decommit_map *map, uintptr_t addr,
+		      uintptr_t end, bool sparse, bool decommitted)
 {
-	const struct chunk_leaf *leaf = leaf_of(track, addr);
+	const struct chunk_page_bitmap *bitmap = bitmap_of(map, addr);
 
-	if (!leaf)
+	if (!bitmap)
 		return sparse == decommitted ? end : addr;
-	while (addr != end && is_set(leaf, page_of(addr)) == decommitted)
+	while (addr != end && is_set(bitmap, page_of(addr)) == decommitted)
 		addr += chunk_os.caps.page_size;
 	return addr;
 }
 
 /**
- * chunk_track_run() - find decommitted pages in a range
- * @track: what is known
+ * chunk_decommit_map_find() - find decommitted pages in a range
+ * @map: what is known
  * @addr:  first byte of the range, page-aligned; set to the first such page
  * @end:   byte after the last
  *
@@ -525,8 +537,8 @@ static uintptr_t skip(struct chunk_track *track, uintptr_t addr, uintptr_t end,
  * Return: how many bytes, within one chunk, are decommitted at @addr; 0 for
  * none in the range.
  */
-size_t chunk_track_run(struct chunk_track *track, uintptr_t *addr,
-		       uintptr_t end)
+size_t chunk_decommit_map_find(struct chunk_decommit_map *map, uintptr_t *addr,
+			       uintptr_t end)
 {
 	uintptr_t at = *addr, from, stop;
 
@@ -535,35 +547,37 @@ size_t chunk_track_run(struct chunk_track *track, uintptr_t *addr,
 		bool sparse = extent && extent->sparse;
 
 		stop = at + chunk_part(at, end);
-		from = skip(track, at, stop, sparse, false);
+		from = skip(map, at, stop, sparse, false);
 		if (from == stop)
 			continue;
 		*addr = from;
-		return skip(track, from, stop, sparse, true) - from;
+		return skip(map, from, stop, sparse, true) - from;
 	}
 	return 0;
 }
 
 /* Runs of bits as said in a bitmap; *@before: does one end in front of it? */
-static size_t leaf_runs(const struct chunk_leaf *leaf, bool value, bool *before)
+static size_t bitmap_runs(const struct chunk_page_bitmap *bitmap, bool value,
+			  bool *before)
 {
 	uintptr_t last = *before;
 	size_t count = 0, i;
 
-	for (i = 0; i < leaf_words(); i++) {
-		uintptr_t word = word_of(leaf, i, value);
+	for (i = 0; i < bitmap_words(); i++) {
+		uintptr_t word = word_of(bitmap, i, value);
 
 		count += __builtin_popcountll(word & ~(word << 1 | last));
 		last = word >> (WORD_BITS - 1);
 	}
-	*before = is_set(leaf, chunk_pages() - 1) == value;
+	*before = is_set(bitmap, chunk_pages() - 1) == value;
 	return count;
 }
 
 /* The same where pages do not count unless their whole chunk is decommitted */
-static size_t whole_runs(const struct chunk_leaf *leaf, bool value, bool *before)
+static size_t whole_runs(const struct chunk_page_bitmap *bitmap, bool value,
+			 bool *before)
 {
-	bool is = (leaf_bytes(leaf) == CHUNK_TREE_UNIT) == value;
+	bool is = (bitmap_bytes(bitmap) == CHUNK_TREE_UNIT) == value;
 	size_t count = is && !*before;
 
 	*before = is;
@@ -571,8 +585,8 @@ static size_t whole_runs(const struct chunk_leaf *leaf, bool value, bool *before
 }
 
 /**
- * chunk_track_ranges() - count ranges of decommitted pages
- * @track: what is known
+ * chunk_decommit_map_count() - count ranges of decommitted pages
+ * @map: what is known
  * @whole: only those of whole chunks
  *
  * A sparse extent is one range, and one more for each that is committed in it, if
@@ -581,46 +595,46 @@ static size_t whole_runs(const struct chunk_leaf *leaf, bool value, bool *before
  * Context: chunk_lock() held.
  * Return: how many there are at most.
  */
-size_t chunk_track_ranges(struct chunk_track *track, bool whole)
+size_t chunk_decommit_map_count(struct chunk_decommit_map *map, bool whole)
 {
 	bool before = false, sparse, was = false;
 	const struct chunk_extent *extent;
 	uintptr_t at, next = 0;
-	struct chunk_leaf *leaf;
-	size_t count = track->extents;
+	struct chunk_page_bitmap *bitmap;
+	size_t count = map->extents;
 
 	for (at = 0;; next = ++at) {
-		leaf = xa_find(&track->leaves, &at, UINTPTR_MAX, XA_PRESENT);
-		if (!leaf)
+		bitmap = xa_find(&map->bitmaps, &at, UINTPTR_MAX, XA_PRESENT);
+		if (!bitmap)
 			break;
 		extent = extent_at(at << CHUNK_TREE_SHIFT);
 		sparse = extent && extent->sparse;
 		before = before && at == next && sparse == was;
 		was = sparse;
-		count += whole ? whole_runs(leaf, !sparse, &before) :
-				 leaf_runs(leaf, !sparse, &before);
+		count += whole ? whole_runs(bitmap, !sparse, &before) :
+				 bitmap_runs(bitmap, !sparse, &before);
 	}
 	return count;
 }
 
 /* Where the decommitted pages in front of an address of an extent begin */
-static uintptr_t skip_back(struct chunk_track *track,
+static uintptr_t skip_back(struct chunk_decommit_map *map,
 			   const struct chunk_extent *extent, uintptr_t addr)
 {
 	while (addr != extent->addr) {
 		uintptr_t page = addr - chunk_os.caps.page_size;
-		const struct chunk_leaf *leaf = leaf_of(track, page);
+		const struct chunk_page_bitmap *bitmap = bitmap_of(map, page);
 
-		if (leaf ? !is_set(leaf, page_of(page)) : !extent->sparse)
+		if (bitmap ? !is_set(bitmap, page_of(page)) : !extent->sparse)
 			break;
-		addr = leaf ? page : page & ~(CHUNK_TREE_UNIT - 1);
+		addr = bitmap ? page : page & ~(CHUNK_TREE_UNIT - 1);
 	}
 	return addr;
 }
 
 /**
- * chunk_track_around() - the decommitted pages that a range is among
- * @track:  what is known
+ * chunk_decommit_map_around() - the decommitted pages that a range is among
+ * @map:  what is known
  * @extent: a live extent that contains the range
  * @from:   first byte of the range, page-aligned; set to where such pages begin
  * @to:     byte after it, page-aligned; set to where they end
@@ -629,28 +643,29 @@ static uintptr_t skip_back(struct chunk_track *track,
  *
  * Context: chunk_lock() held.
  */
-void chunk_track_around(struct chunk_track *track,
-			const struct chunk_extent *extent, uintptr_t *from,
-			uintptr_t *to)
+void chunk_decommit_map_around(struct chunk_decommit_map *map,
+			       const struct chunk_extent *extent,
+			       uintptr_t *from, uintptr_t *to)
 {
 	uintptr_t end = extent->addr + extent->size;
 	uintptr_t stop = *to;
 
-	*from = skip_back(track, extent, *from);
+	*from = skip_back(map, extent, *from);
 	while (*to == stop && stop != end) {
 		stop += chunk_part(stop, end);
-		*to = skip(track, *to, stop, extent->sparse, true);
+		*to = skip(map, *to, stop, extent->sparse, true);
 	}
 }
 
 /**
- * chunk_track_drop() - forget the pages of an extent that is given back
- * @track:  what is known
+ * chunk_decommit_map_drop_extent() - forget the pages of an extent that is given back
+ * @map:  what is known
  * @extent: an extent that was live
  *
  * Context: chunk_lock() held.
  */
-void chunk_track_drop(struct chunk_track *track, struct chunk_extent *extent)
+void chunk_decommit_map_drop_extent(struct chunk_decommit_map *map,
+				    struct chunk_extent *extent)
 {
-	set_extent(track, extent, false);
+	set_extent(map, extent, false);
 }

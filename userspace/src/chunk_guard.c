@@ -36,7 +36,8 @@ static size_t count_ranges(void)
 	struct chunk_extent *extent;
 	size_t count;
 
-	count = chunk_track_ranges(&chunk_state.pages, chunk_os.guard);
+	count = chunk_decommit_map_count(&chunk_state.decommit_map,
+					 chunk_os.guard);
 	for (extent = chunk_tree_first(&chunk_state.recycled); extent;
 	     extent = chunk_tree_next(extent))
 		count++;
@@ -159,9 +160,10 @@ int chunk_guard_widen(void *addr, size_t size)
 	if (!share())
 		return -ENOMEM;
 	chunk_lock();
-	extent = chunk_radix_lookup(&chunk_state.live, from);
+	extent = chunk_radix_lookup(&chunk_state.registry, from);
 	if (extent && to - extent->addr <= extent->size)
-		chunk_track_around(&chunk_state.pages, extent, &from, &to);
+		chunk_decommit_map_around(&chunk_state.decommit_map, extent,
+					  &from, &to);
 	chunk_unlock();
 	if (to - from == size || chunk_os.commit((void *)from, to - from))
 		return -ENOMEM;

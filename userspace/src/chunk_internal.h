@@ -12,16 +12,16 @@
 #include "os.h"
 
 /* chunk_registry.c: the registry */
-bool chunk_live_add(void *addr, size_t size, uintptr_t owner);
-void chunk_live_sparse(void *addr);
-bool chunk_live_recycle(struct chunk_extent *extent);
-struct chunk_extent *chunk_live_remove(const struct chunk_call *call,
-				       void *chunk, size_t size);
+bool chunk_registry_add(void *addr, size_t size, uintptr_t owner);
+void chunk_registry_set_sparse(void *addr);
+bool chunk_registry_add_recycled(struct chunk_extent *extent);
+struct chunk_extent *chunk_registry_remove(const struct chunk_call *call,
+					   void *chunk, size_t size);
 bool chunk_extent_of(const void *addr, void **start, size_t *size);
 
 /* chunk_recycle.c: reuse without the device */
 void *chunk_recycle_alloc(size_t size, size_t alignment, bool *none);
-size_t chunk_recycle_reserve(size_t size);
+size_t chunk_recycle_claim(size_t size);
 bool chunk_recycle_release(void);
 void chunk_recycle_dealloc(struct chunk_extent *extent, size_t room);
 void chunk_recycle_refused(const char *call, void *addr, size_t size, int err);
@@ -30,12 +30,12 @@ void chunk_recycle_unmap(const char *call, void *addr, size_t size);
 /**
  * struct chunk_leaving - an extent between two halves of a deallocation
  * @extent:  not live any more, if it is not the device's
- * @context: of the device, or 0
- * @room:    from chunk_recycle_reserve()
+ * @generation: of the device, or 0
+ * @room:    from chunk_recycle_claim()
  */
 struct chunk_leaving {
 	struct chunk_extent *extent;
-	uintptr_t context;
+	uintptr_t generation;
 	size_t room;
 };
 
@@ -51,31 +51,31 @@ void chunk_dealloc_end(const char *call, void *chunk, size_t size,
 		       enum chunk_type type, struct chunk_leaving *leaving);
 
 /**
- * struct chunk_piece - part of a range of pages that comes from one source
+ * struct chunk_part - part of a range of pages that comes from one source
  * @at:      its first byte
  * @size:    bytes
- * @context: of the device, or 0 for mmap
+ * @generation: of the device, or 0 for mmap
  * @lost:    a context of the device that is not in use any more
  */
-struct chunk_piece {
+struct chunk_part {
 	char *at;
 	size_t size;
-	uintptr_t context;
+	uintptr_t generation;
 	bool lost;
 };
 
 /* chunk_pages.c: pages */
-bool chunk_next_piece(struct chunk_piece *piece, uintptr_t end);
+bool chunk_part_next(struct chunk_part *part, uintptr_t end);
 int chunk_commit_checked(const struct chunk_call *call, void *addr, size_t size,
 			 bool populate);
 bool chunk_commit_range(void *addr, size_t size, bool populate);
 void chunk_decommit_range(void *addr, size_t size);
-bool chunk_populate(void *addr, size_t size);
-void chunk_want_huge(void *addr, size_t size);
+bool chunk_populate_range(void *addr, size_t size);
+void chunk_backing_apply(void *addr, size_t size);
 
 void *chunk_map_aligned(size_t size, size_t alignment);
 void *chunk_map_fresh(size_t size, size_t alignment);
-int chunk_unmap(void *addr, size_t size);
+int chunk_unmap_used(void *addr, size_t size);
 void chunk_report_unmap(const char *call, const void *addr, size_t size,
 			int err, const char *fate);
 bool chunk_unmap_or_report(const char *call, void *addr, size_t size);

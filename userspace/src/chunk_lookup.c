@@ -31,14 +31,14 @@ static uintptr_t limit(uintptr_t addr, uintptr_t end, size_t far)
 static void look_noted(struct chunk_info *info, uintptr_t addr, uintptr_t end,
 		       bool sparse)
 {
-	struct chunk_track *track = &chunk_state.pages;
+	struct chunk_decommit_map *map = &chunk_state.decommit_map;
 	uintptr_t at = page_of(addr);
-	bool is = chunk_track_get(track, at, sparse);
+	bool is = chunk_decommit_map_get(map, at, sparse);
 
 	end = limit(at, end, FAR);
 	do {
 		at += chunk_os.caps.page_size;
-	} while (at < end && chunk_track_get(track, at, sparse) == is);
+	} while (at < end && chunk_decommit_map_get(map, at, sparse) == is);
 	info->committed = !is;
 	info->end = (void *)at;
 }
@@ -61,7 +61,7 @@ static void look_lost(struct chunk_info *info, uintptr_t addr, uintptr_t end)
 /* The device's present context; false if it cannot be asked */
 static bool ask_device(uintptr_t addr, struct chunk_device_run *run)
 {
-	return atomic_load_explicit(&chunk_state.device,
+	return atomic_load_explicit(&chunk_state.generation,
 				    memory_order_relaxed) &&
 	       !chunk_device.lookup((void *)addr, run);
 }
@@ -78,7 +78,7 @@ static void look_live(struct chunk_info *info, uintptr_t addr,
 	info->length = end - start;
 	if (!owner) {
 		look_noted(info, addr, end, extent->sparse);
-	} else if (owner == chunk_state.device && ask_device(addr, &run) &&
+	} else if (owner == chunk_state.generation && ask_device(addr, &run) &&
 		   run.held) {
 		info->committed = run.committed;
 		info->end = run.end - addr < end - addr ? (void *)run.end :
@@ -97,8 +97,8 @@ static void set_free(struct chunk_info *info, uintptr_t end)
 /* What is kept where there is no device. Context: chunk_lock() held. */
 static void look_kept(struct chunk_info *info, uintptr_t addr)
 {
-	const struct chunk_ahead *ahead = &chunk_state.ahead;
-	uintptr_t from = (uintptr_t)ahead->addr;
+	const struct chunk_premap *premap = &chunk_state.premap;
+	uintptr_t from = (uintptr_t)premap->addr;
 	struct chunk_extent *extent;
 
 	extent = chunk_tree_seek(&chunk_state.recycled, addr);
@@ -108,9 +108,9 @@ static void look_kept(struct chunk_info *info, uintptr_t addr)
 	}
 	if (extent && extent->addr < (uintptr_t)info->end)
 		info->end = (void *)extent->addr;
-	if (ahead->size && addr - from < ahead->size)
-		set_free(info, from + ahead->size);
-	else if (ahead->size && from > addr && from < (uintptr_t)info->end)
+	if (premap->size && addr - from < premap->size)
+		set_free(info, from + premap->size);
+	else if (premap->size && from > addr && from < (uintptr_t)info->end)
 		info->end = (void *)from;
 }
 
@@ -121,7 +121,7 @@ static void look_elsewhere(struct chunk_info *info, uintptr_t addr)
 	struct chunk_extent *next;
 
 	info->end = (void *)UINTPTR_MAX;
-	next = chunk_radix_next(&chunk_state.live, addr, UINTPTR_MAX);
+	next = chunk_radix_next(&chunk_state.registry, addr, UINTPTR_MAX);
 	if (next && next->addr > addr)
 		info->end = (void *)next->addr;
 	if (ask_device(addr, &run)) {
@@ -165,7 +165,7 @@ bool chunk_lookup(const void *addr, struct chunk_info *info)
 	struct chunk_extent *extent;
 	int saved = errno;
 
-	extent = chunk_radix_lookup(&chunk_state.live, (uintptr_t)addr);
+	extent = chunk_radix_lookup(&chunk_state.registry, (uintptr_t)addr);
 	if (extent)
 		look_live(&found, (uintptr_t)addr, extent);
 	else

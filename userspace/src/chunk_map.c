@@ -14,7 +14,7 @@
 
 /*
  * Where address space was given back, as its address and its number of chunks,
- * which the address leaves room for; 0: nowhere that is known. What is mapped
+ * which the address bitmaps room for; 0: nowhere that is known. What is mapped
  * there comes from no new place.
  */
 #define HOLE_CHUNKS	(CHUNK_TREE_UNIT - 1)
@@ -42,13 +42,13 @@ static void remember_hole(uintptr_t addr, size_t size)
 }
 
 /**
- * chunk_unmap() - return address space that was in use
+ * chunk_unmap_used() - return address space that was in use
  * @addr: first byte, page-aligned
  * @size: bytes, page-aligned
  *
  * Return: 0, or -ENOMEM without mappings to do it.
  */
-int chunk_unmap(void *addr, size_t size)
+int chunk_unmap_used(void *addr, size_t size)
 {
 	int err = chunk_os.unmap(addr, size);
 
@@ -113,7 +113,7 @@ bool chunk_unmap_or_report(const char *call, void *addr, size_t size)
 	return false;
 }
 
-/* Unmap what was mapped a moment ago and never used: it leaves no new hole. */
+/* Unmap what was mapped a moment ago and never used: it bitmaps no new hole. */
 static bool discard(void *addr, size_t size)
 {
 	int err = chunk_os.unmap(addr, size);

@@ -3,7 +3,7 @@
  * Pages: committing, decommitting, populating, purging.
  *
  * A range lies in one live chunk, or in memory from pages_map(), of which the ends
- * may come from different sources. It is treated piece by piece, each by what it
+ * may come from different sources. It is treated part by part, each by what it
  * came from.
  */
 #include <errno.h>
@@ -19,8 +19,8 @@
 /* Where the owner of @at ends; what is no live chunk counts as mmap's */
 static uintptr_t owner_at(uintptr_t at, uintptr_t *end)
 {
-	struct chunk_extent *extent = chunk_radix_lookup(&chunk_state.live,
-							 at);
+	struct chunk_extent *extent =
+		chunk_radix_lookup(&chunk_state.registry, at);
 
 	if (!extent) {
 		*end = (at | (CHUNK_TREE_UNIT - 1)) + 1;
@@ -31,51 +31,52 @@ static uintptr_t owner_at(uintptr_t at, uintptr_t *end)
 }
 
 /**
- * chunk_next_piece() - the next part of a range that comes from one source
- * @piece: the one before; at first @at is where the range begins, @size 0
+ * chunk_part_next() - the next part of a range that comes from one source
+ * @part: the one before; at first @at is where the range begins, @size 0
  * @end:   byte after the range
  *
  * Context: takes chunk_lock().
- * Return: false after the last. Else @piece is it, as long as possible.
+ * Return: false after the last. Else @part is it, as long as possible.
  */
-bool chunk_next_piece(struct chunk_piece *piece, uintptr_t end)
+bool chunk_part_next(struct chunk_part *part, uintptr_t end)
 {
-	uintptr_t at = (uintptr_t)piece->at + piece->size;
+	uintptr_t at = (uintptr_t)part->at + part->size;
 	uintptr_t to = at, next;
 
 	if (at == end)
 		return false;
-	piece->at += piece->size;
+	part->at += part->size;
 	chunk_lock();
-	piece->context = owner_at(at, &to);
+	part->generation = owner_at(at, &to);
 	/* An extent at the very top of the address space ends at 0. */
-	while (to - at < end - at && owner_at(to, &next) == piece->context)
+	while (to - at < end - at && owner_at(to, &next) == part->generation)
 		to = next;
-	piece->lost = piece->context && piece->context != chunk_state.device;
+	part->lost = part->generation &&
+		     part->generation != chunk_state.generation;
 	chunk_unlock();
 	if (to - at > end - at)
 		to = end;
-	piece->size = to - at;
+	part->size = to - at;
 	return true;
 }
 
 /* To note it later may take memory. */
-static bool can_note_commit(const struct chunk_piece *piece)
+static bool can_note_commit(const struct chunk_part *part)
 {
 	bool ready;
 
 	chunk_lock();
-	ready = chunk_track_ready(&chunk_state.pages, (uintptr_t)piece->at,
-				  piece->size);
+	ready = chunk_decommit_map_prepare(&chunk_state.decommit_map,
+					   (uintptr_t)part->at, part->size);
 	chunk_unlock();
 	return ready;
 }
 
-static void note(const struct chunk_piece *piece, bool decommitted)
+static void note(const struct chunk_part *part, bool decommitted)
 {
 	chunk_lock();
-	chunk_track_set(&chunk_state.pages, (uintptr_t)piece->at, piece->size,
-			decommitted);
+	chunk_decommit_map_set(&chunk_state.decommit_map, (uintptr_t)part->at,
+			       part->size, decommitted);
 	chunk_unlock();
 }
 
@@ -83,15 +84,16 @@ static void note(const struct chunk_piece *piece, bool decommitted)
  * Pages that were to trap but could not be made to may have been written. They
  * are purged once more.
  */
-static void purge_untrapped(const struct chunk_piece *piece)
+static void purge_untrapped(const struct chunk_part *part)
 {
-	uintptr_t at = (uintptr_t)piece->at;
-	uintptr_t end = at + piece->size;
+	uintptr_t at = (uintptr_t)part->at;
+	uintptr_t end = at + part->size;
 	size_t run;
 
 	for (;;) {
 		chunk_lock();
-		run = chunk_track_run(&chunk_state.pages, &at, end);
+		run = chunk_decommit_map_find(&chunk_state.decommit_map, &at,
+					      end);
 		chunk_unlock();
 		if (!run)
 			return;
@@ -113,13 +115,13 @@ static void touch(char *at, size_t size)
 }
 
 /**
- * chunk_populate() - make committed pages present and writable
+ * chunk_populate_range() - make committed pages present and writable
  * @addr: first byte, page-aligned
  * @size: bytes, page-aligned
  *
  * Return: false when out of memory.
  */
-bool chunk_populate(void *addr, size_t size)
+bool chunk_populate_range(void *addr, size_t size)
 {
 	int err = chunk_os.populate ? chunk_os.populate(addr, size) : -EINVAL;
 
@@ -129,24 +131,24 @@ bool chunk_populate(void *addr, size_t size)
 }
 
 /* -ENODEV: it is no context's that is in use */
-static int commit_context(struct chunk_piece *piece, bool populate)
+static int commit_generation(struct chunk_part *part, bool populate)
 {
 	int err;
 
-	if (piece->lost)
+	if (part->lost)
 		return -ENODEV;
-	err = chunk_device.commit(piece->at, piece->size, populate);
+	err = chunk_device.commit(part->at, part->size, populate);
 	if (err == -ENODEV)
-		chunk_device_lost(piece->context);
+		chunk_device_lost(part->generation);
 	return err == -ENOENT ? -ENODEV : err;
 }
 
 /* Without a mapping to part them pages are committed with those around them. */
-static int commit_mapped(const struct chunk_piece *piece)
+static int commit_mapped(const struct chunk_part *part)
 {
-	if (!chunk_os.commit(piece->at, piece->size))
+	if (!chunk_os.commit(part->at, part->size))
 		return 0;
-	if (chunk_guard_widen(piece->at, piece->size))
+	if (chunk_guard_widen(part->at, part->size))
 		return -ENOMEM;
 	WRITE_ONCE(untrapped, true);
 	return 0;
@@ -156,10 +158,10 @@ static int commit_mapped(const struct chunk_piece *piece)
  * In what a lost context of the device has left behind what was free still is: it
  * is nobody's, and nothing but an access finds out. Free are whole chunks.
  */
-static bool is_left_behind(const struct chunk_piece *piece)
+static bool is_left_behind(const struct chunk_part *part)
 {
-	uintptr_t lost = chunk_state.contexts - !!chunk_state.device;
-	char *at = piece->at, *end = at + piece->size;
+	uintptr_t lost = chunk_state.last_generation - !!chunk_state.generation;
+	char *at = part->at, *end = at + part->size;
 
 	for (; lost && at < end; at += CHUNK_TREE_UNIT) {
 		if (chunk_device.traps_at(at))
@@ -168,30 +170,30 @@ static bool is_left_behind(const struct chunk_piece *piece)
 	return false;
 }
 
-static bool commit_piece(struct chunk_piece *piece, bool populate)
+static bool commit_part(struct chunk_part *part, bool populate)
 {
 	int err;
 
-	if (piece->context) {
-		err = commit_context(piece, populate);
+	if (part->generation) {
+		err = commit_generation(part, populate);
 		if (err != -ENODEV)
 			return !err;
-		err = chunk_device.commit_lost(piece->at, piece->size);
+		err = chunk_device.commit_lost(part->at, part->size);
 	} else {
-		err = can_note_commit(piece) ? commit_mapped(piece) : -ENOMEM;
+		err = can_note_commit(part) ? commit_mapped(part) : -ENOMEM;
 		/* It may lie within a larger range that traps. */
 		chunk_guard_split();
 		if (!err)
-			chunk_want_huge(piece->at, piece->size);
-		if (!err && is_left_behind(piece))
+			chunk_backing_apply(part->at, part->size);
+		if (!err && is_left_behind(part))
 			err = -ENOMEM;
 		if (!err && READ_ONCE(untrapped))
-			purge_untrapped(piece);
+			purge_untrapped(part);
 	}
 	if (err)
 		return false;
-	note(piece, false);
-	return !populate || chunk_populate(piece->at, piece->size);
+	note(part, false);
+	return !populate || chunk_populate_range(part->at, part->size);
 }
 
 /**
@@ -205,11 +207,11 @@ static bool commit_piece(struct chunk_piece *piece, bool populate)
  */
 bool chunk_commit_range(void *addr, size_t size, bool populate)
 {
-	struct chunk_piece piece = { .at = addr };
+	struct chunk_part part = { .at = addr };
 	bool good = true;
 
-	while (good && chunk_next_piece(&piece, (uintptr_t)addr + size))
-		good = commit_piece(&piece, populate);
+	while (good && chunk_part_next(&part, (uintptr_t)addr + size))
+		good = commit_part(&part, populate);
 	if (good) {
 		chunk_lock();
 		chunk_state.counts.commits++;
@@ -279,24 +281,24 @@ bool pages_populate(void *addr, size_t size)
 	return !err;
 }
 
-static void decommit_piece(struct chunk_piece *piece)
+static void decommit_part(struct chunk_part *part)
 {
 	int err;
 
-	if (piece->context && !piece->lost) {
-		err = chunk_device.decommit(piece->at, piece->size);
+	if (part->generation && !part->lost) {
+		err = chunk_device.decommit(part->at, part->size);
 		if (!err)
 			return;
 		if (err == -ENODEV)
-			chunk_device_lost(piece->context);
+			chunk_device_lost(part->generation);
 	}
-	if (piece->context)
-		err = chunk_device.decommit_lost(piece->at, piece->size);
+	if (part->generation)
+		err = chunk_device.decommit_lost(part->at, part->size);
 	else
-		err = chunk_guard_pages(piece->at, piece->size);
+		err = chunk_guard_pages(part->at, part->size);
 	if (err)
 		WRITE_ONCE(untrapped, true);
-	note(piece, true);
+	note(part, true);
 }
 
 /**
@@ -308,10 +310,10 @@ static void decommit_piece(struct chunk_piece *piece)
  */
 void chunk_decommit_range(void *addr, size_t size)
 {
-	struct chunk_piece piece = { .at = addr };
+	struct chunk_part part = { .at = addr };
 
-	while (chunk_next_piece(&piece, (uintptr_t)addr + size))
-		decommit_piece(&piece);
+	while (chunk_part_next(&part, (uintptr_t)addr + size))
+		decommit_part(&part);
 	chunk_lock();
 	chunk_state.counts.decommits++;
 	chunk_unlock();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mapping ahead: fresh chunks without a system call for each.
+ * Premapping: fresh chunks without a system call for each.
  *
  * With a mapping that is needed comes some address space for the next, half as
  * much as there is in live chunks, within bounds. It is handed out from the top
  * down, so that where the system places mappings in that order, too, the next
- * adjoins it. It takes up no memory; where it would, nothing is mapped ahead.
+ * adjoins it. It takes up no memory; where it would, nothing is premapped.
  */
 #include <linux/xarray.h>
 
@@ -13,11 +13,11 @@
 #include "chunk_internal.h"
 #include "chunk_state.h"
 
-/* The most to map ahead: by then the call hardly counts. */
-#define AHEAD_MAX	((size_t)16 << 20)
+/* The most to premap: by then the call hardly counts. */
+#define PREMAP_MAX	((size_t)16 << 20)
 
 /* Of chunks that are larger, one, up to this size where addresses abound. */
-#define AHEAD_LARGE	((size_t)(sizeof(void *) == 8 ? 64 : 16) << 20)
+#define PREMAP_LARGE	((size_t)(sizeof(void *) == 8 ? 64 : 16) << 20)
 
 /*
  * What fills whole nodes of the registry is cheap to register: so such sizes begin
@@ -34,19 +34,19 @@ static bool is_aligned(const char *addr, size_t alignment)
 /* From either end, so that what is left stays in one piece */
 static void *take(size_t size, size_t alignment)
 {
-	struct chunk_ahead *ahead = &chunk_state.ahead;
+	struct chunk_premap *premap = &chunk_state.premap;
 	char *at;
 
-	if (ahead->size < size)
+	if (premap->size < size)
 		return NULL;
-	at = ahead->addr + ahead->size - size;
+	at = premap->addr + premap->size - size;
 	if (!is_aligned(at, alignment)) {
-		at = ahead->addr;
+		at = premap->addr;
 		if (!is_aligned(at, alignment))
 			return NULL;
-		ahead->addr += size;
+		premap->addr += size;
 	}
-	ahead->size -= size;
+	premap->size -= size;
 	/* Whoever gets it counts it as what it then is. */
 	chunk_state.counts.mapped_bytes -= size;
 	return at;
@@ -58,12 +58,12 @@ static void *take(size_t size, size_t alignment)
  */
 static size_t surplus(size_t size, size_t alignment)
 {
-	size_t there = chunk_state.ahead.size;
+	size_t there = chunk_state.premap.size;
 	size_t most = chunk_state.counts.live_bytes / 2;
-	size_t bound = size > AHEAD_MAX && size <= AHEAD_LARGE ? size :
-								  AHEAD_MAX;
+	size_t bound = size > PREMAP_MAX && size <= PREMAP_LARGE ? size :
+								   PREMAP_MAX;
 
-	if (chunk_state.ahead.useless || size & (alignment - 1) ||
+	if (chunk_state.premap.useless || size & (alignment - 1) ||
 	    there >= size)
 		return 0;
 	if (most > bound)
@@ -72,29 +72,29 @@ static size_t surplus(size_t size, size_t alignment)
 }
 
 /* Context: chunk_lock() held. */
-static void set_ahead(char *addr, size_t size)
+static void set_premap(char *addr, size_t size)
 {
 	chunk_state.counts.mapped_bytes += size;
-	chunk_state.counts.mapped_bytes -= chunk_state.ahead.size;
-	chunk_state.ahead.addr = addr;
-	chunk_state.ahead.size = size;
+	chunk_state.counts.mapped_bytes -= chunk_state.premap.size;
+	chunk_state.premap.addr = addr;
+	chunk_state.premap.size = size;
 }
 
 /* Keep what is new; what there was joins it or goes. Returns the chunk. */
-static void *keep_ahead(char *addr, size_t mapped, size_t size,
-			size_t alignment)
+static void *keep_premap(char *addr, size_t mapped, size_t size,
+			 size_t alignment)
 {
-	struct chunk_ahead old;
+	struct chunk_premap old;
 	void *chunk;
 
 	chunk_lock();
-	old = chunk_state.ahead;
+	old = chunk_state.premap;
 	if (old.size && addr + mapped == old.addr &&
 	    is_aligned(old.addr + old.size, alignment)) {
 		mapped += old.size;
 		old.size = 0;
 	}
-	set_ahead(addr, mapped);
+	set_premap(addr, mapped);
 	chunk = take(size, alignment);
 	chunk_unlock();
 	if (old.size)
@@ -108,11 +108,11 @@ static void *map_aligned(size_t size, size_t alignment)
 	void *addr = chunk_map_aligned(size, alignment);
 
 	if (addr)
-		chunk_want_huge(addr, size);
+		chunk_backing_apply(addr, size);
 	return addr;
 }
 
-static void *map_ahead(size_t size, size_t alignment, size_t more)
+static void *map_more(size_t size, size_t alignment, size_t more)
 {
 	size_t place = alignment;
 	char *addr;
@@ -124,9 +124,9 @@ static void *map_ahead(size_t size, size_t alignment, size_t more)
 	if (!addr)
 		return NULL;
 	if (chunk_os.untouched(addr))
-		return keep_ahead(addr, size + more, size, alignment);
+		return keep_premap(addr, size + more, size, alignment);
 	chunk_lock();
-	chunk_state.ahead.useless = true;
+	chunk_state.premap.useless = true;
 	chunk_unlock();
 	chunk_recycle_unmap("chunk_alloc", addr, more);
 	return addr + more;
@@ -135,11 +135,11 @@ static void *map_ahead(size_t size, size_t alignment, size_t more)
 /* Others may need the room. Returns whether there was any. */
 static bool give_up(void)
 {
-	struct chunk_ahead old;
+	struct chunk_premap old;
 
 	chunk_lock();
-	old = chunk_state.ahead;
-	set_ahead(NULL, 0);
+	old = chunk_state.premap;
+	set_premap(NULL, 0);
 	chunk_unlock();
 	if (old.size)
 		chunk_recycle_unmap("chunk_alloc", old.addr, old.size);
@@ -147,7 +147,7 @@ static bool give_up(void)
 }
 
 /**
- * chunk_map_fresh() - a fresh chunk, mapped now or ahead
+ * chunk_map_fresh() - a fresh chunk, mapped now or premapped
  * @size:      bytes, a multiple of the chunk size
  * @alignment: bytes, a power of two, at least the chunk size
  *
@@ -166,7 +166,7 @@ void *chunk_map_fresh(size_t size, size_t alignment)
 		more = surplus(size, alignment);
 	chunk_unlock();
 	if (!addr && more)
-		addr = map_ahead(size, alignment, more);
+		addr = map_more(size, alignment, more);
 	if (!addr)
 		addr = map_aligned(size, alignment);
 	if (!addr && give_up())

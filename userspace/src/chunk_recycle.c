@@ -31,7 +31,8 @@ static void *owner_in_tree(const struct chunk_extent *extent)
 static void insert(struct chunk_extent *extent)
 {
 	extent->owner = owner_in_tree(extent);
-	chunk_tree_insert(&chunk_state.recycled, extent, &chunk_state.spares);
+	chunk_tree_insert(&chunk_state.recycled, extent,
+			  &chunk_state.free_nodes);
 }
 
 /* Make what is to be recycled hold no memory, and trap; the type it then has */
@@ -58,7 +59,7 @@ static bool keep_anyway(uintptr_t addr, size_t size)
 	struct chunk_extent *extent;
 
 	chunk_lock();
-	extent = chunk_node_new();
+	extent = chunk_free_nodes_take();
 	if (extent) {
 		extent->addr = addr;
 		extent->size = size;
@@ -118,7 +119,7 @@ void chunk_recycle_refused(const char *call, void *addr, size_t size, int err)
  */
 void chunk_recycle_unmap(const char *call, void *addr, size_t size)
 {
-	int err = chunk_unmap(addr, size);
+	int err = chunk_unmap_used(addr, size);
 
 	if (err)
 		chunk_recycle_refused(call, addr, size, err);
@@ -139,7 +140,7 @@ static void put_back(struct chunk_extent *extent)
 		return;
 	}
 	chunk_tree_unclaim(&chunk_state.recycled, room);
-	chunk_free_node_push(&chunk_state.spares, extent);
+	chunk_free_node_push(&chunk_state.free_nodes, extent);
 	chunk_state.counts.mapped_bytes -= size;
 	chunk_unlock();
 	chunk_recycle_unmap("chunk_alloc", addr, size);
@@ -152,7 +153,7 @@ static bool refresh(struct chunk_extent *extent)
 
 	if (chunk_guard_undo(addr, extent->size))
 		return false;
-	chunk_want_huge(addr, extent->size);
+	chunk_backing_apply(addr, extent->size);
 	/* Where the system could not make it trap, somebody may have written. */
 	if ((extent->type != ZEROED_CHUNK || !chunk_os.caps.zero_on_commit) &&
 	    chunk_os.purge(addr, extent->size))
@@ -167,10 +168,10 @@ static struct chunk_extent *take(size_t size, size_t alignment, bool *none)
 	int err;
 
 	chunk_lock();
-	err = !chunk_nodes_ready(2);
+	err = !chunk_free_nodes_prepare(2);
 	if (!err)
 		err = chunk_tree_take(&chunk_state.recycled, size, alignment,
-				      &chunk_state.spares, &extent);
+				      &chunk_state.free_nodes, &extent);
 	chunk_unlock();
 	*none = err == -ENOENT;
 	if (err)
@@ -184,7 +185,7 @@ static bool enlist(struct chunk_extent *extent)
 	bool listed;
 
 	chunk_lock();
-	listed = chunk_live_recycle(extent);
+	listed = chunk_registry_add_recycled(extent);
 	chunk_unlock();
 	return listed;
 }
@@ -225,19 +226,19 @@ static size_t keep(struct chunk_extent *extent, size_t room)
 	if (room)
 		insert(extent);
 	else
-		chunk_free_node_push(&chunk_state.spares, extent);
+		chunk_free_node_push(&chunk_state.free_nodes, extent);
 	return room;
 }
 
 /**
- * chunk_recycle_reserve() - make room for an extent to be kept
+ * chunk_recycle_claim() - make room for an extent to be kept
  * @size: bytes, a multiple of the chunk size
  *
  * Context: chunk_lock() held.
  * Return: how many of its first bytes the limit has room for, which they then
  * have to be given by chunk_recycle_dealloc().
  */
-size_t chunk_recycle_reserve(size_t size)
+size_t chunk_recycle_claim(size_t size)
 {
 	if (!is_keepable(size))
 		return 0;
@@ -251,8 +252,8 @@ static struct chunk_extent *take_excess(void)
 	struct chunk_extent *extent;
 	int err;
 
-	chunk_nodes_ready(1);
-	err = chunk_tree_evict(tree, &chunk_state.spares, &extent);
+	chunk_free_nodes_prepare(1);
+	err = chunk_tree_evict(tree, &chunk_state.free_nodes, &extent);
 	if (!err)
 		return extent;
 	if (err == -ENOENT)
@@ -268,13 +269,13 @@ static bool unmap_taken(const char *call, struct chunk_extent *extent)
 {
 	void *addr = (void *)extent->addr;
 	size_t size = extent->size;
-	int err = chunk_unmap(addr, size);
+	int err = chunk_unmap_used(addr, size);
 
 	chunk_lock();
 	if (err) {
 		insert_anyway(extent);
 	} else {
-		chunk_free_node_push(&chunk_state.spares, extent);
+		chunk_free_node_push(&chunk_state.free_nodes, extent);
 		chunk_state.counts.mapped_bytes -= size;
 	}
 	chunk_unlock();
@@ -308,7 +309,7 @@ static void evict(const char *call)
 /**
  * chunk_recycle_dealloc() - keep what there is room for, and unmap the rest
  * @extent: in nobody's hands, not from the device
- * @room:   bytes at its beginning, from chunk_recycle_reserve()
+ * @room:   bytes at its beginning, from chunk_recycle_claim()
  */
 void chunk_recycle_dealloc(struct chunk_extent *extent, size_t room)
 {
@@ -344,7 +345,8 @@ static bool release_device(void)
 {
 	struct chunk_device_stats stats;
 
-	if (!atomic_load_explicit(&chunk_state.device, memory_order_relaxed) ||
+	if (!atomic_load_explicit(&chunk_state.generation,
+				  memory_order_relaxed) ||
 	    chunk_device.stats(&stats) || !stats.recycled_bytes ||
 	    chunk_device.limit(0))
 		return false;
@@ -373,16 +375,16 @@ bool chunk_recycle_release(void)
 /* Several threads may set it, and the device hears of it in any order. */
 static void limit_device(void)
 {
-	uintptr_t context;
+	uintptr_t generation;
 	size_t bytes;
 
 	do {
-		context = chunk_device_context();
-		if (!context)
+		generation = chunk_device_generation();
+		if (!generation)
 			return;
 		bytes = READ_ONCE(chunk_state.limit);
 		if (chunk_device.limit(bytes) == -ENODEV)
-			chunk_device_lost(context);
+			chunk_device_lost(generation);
 	} while (bytes != READ_ONCE(chunk_state.limit));
 }
 

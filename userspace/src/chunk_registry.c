@@ -18,11 +18,11 @@ static void count(struct chunk_extent *extent)
 /* Does an extent belong to a context that is no more? */
 static bool is_lost(struct chunk_extent *extent)
 {
-	return extent->owner && extent->owner != (void *)chunk_state.device;
+	return extent->owner && extent->owner != (void *)chunk_state.generation;
 }
 
 /**
- * chunk_live_add() - put a fresh extent in the registry
+ * chunk_registry_add() - put a fresh extent in the registry
  * @addr:  its first byte
  * @size:  bytes
  * @owner: the context of the device that it comes from, or 0
@@ -30,9 +30,9 @@ static bool is_lost(struct chunk_extent *extent)
  * Context: chunk_lock() held.
  * Return: false without memory, with nothing changed.
  */
-bool chunk_live_add(void *addr, size_t size, uintptr_t owner)
+bool chunk_registry_add(void *addr, size_t size, uintptr_t owner)
 {
-	struct chunk_extent *node = chunk_node_new();
+	struct chunk_extent *node = chunk_free_nodes_take();
 
 	if (!node)
 		return false;
@@ -41,8 +41,8 @@ bool chunk_live_add(void *addr, size_t size, uintptr_t owner)
 	node->owner = (void *)owner;
 	node->type = ZEROED_CHUNK;
 	node->sparse = false;
-	if (chunk_radix_store(&chunk_state.live, node, 0)) {
-		chunk_free_node_push(&chunk_state.spares, node);
+	if (chunk_radix_store(&chunk_state.registry, node, 0)) {
+		chunk_free_node_push(&chunk_state.free_nodes, node);
 		return false;
 	}
 	count(node);
@@ -53,30 +53,30 @@ bool chunk_live_add(void *addr, size_t size, uintptr_t owner)
 }
 
 /**
- * chunk_live_sparse() - an extent of mmap just registered is decommitted
+ * chunk_registry_set_sparse() - an extent of mmap just registered is decommitted
  * @addr: its first byte; nobody else knows of it yet
  *
  * Context: chunk_lock() held.
  */
-void chunk_live_sparse(void *addr)
+void chunk_registry_set_sparse(void *addr)
 {
-	struct chunk_extent *extent = chunk_radix_lookup(&chunk_state.live,
-							 (uintptr_t)addr);
+	struct chunk_extent *extent =
+		chunk_radix_lookup(&chunk_state.registry, (uintptr_t)addr);
 
-	chunk_track_sparse(&chunk_state.pages, extent);
+	chunk_decommit_map_set_sparse(&chunk_state.decommit_map, extent);
 }
 
 /**
- * chunk_live_recycle() - put an extent that was kept for reuse in the registry
+ * chunk_registry_add_recycled() - put an extent that was kept for reuse in the registry
  * @extent: the extent, in nobody's hands
  *
  * Context: chunk_lock() held.
  * Return: false without memory, with nothing changed.
  */
-bool chunk_live_recycle(struct chunk_extent *extent)
+bool chunk_registry_add_recycled(struct chunk_extent *extent)
 {
 	extent->sparse = false;
-	if (chunk_radix_store(&chunk_state.live, extent, 0))
+	if (chunk_radix_store(&chunk_state.registry, extent, 0))
 		return false;
 	count(extent);
 	chunk_state.counts.allocs_recycled++;
@@ -84,7 +84,7 @@ bool chunk_live_recycle(struct chunk_extent *extent)
 }
 
 /**
- * chunk_live_remove() - take an extent out of the registry
+ * chunk_registry_remove() - take an extent out of the registry
  * @call:  the function of the API that does
  * @chunk: its first byte
  * @size:  bytes
@@ -94,14 +94,14 @@ bool chunk_live_recycle(struct chunk_extent *extent)
  * Context: chunk_lock() held.
  * Return: the extent, in nobody's hands.
  */
-struct chunk_extent *chunk_live_remove(const struct chunk_call *call,
-				       void *chunk, size_t size)
+struct chunk_extent *chunk_registry_remove(const struct chunk_call *call,
+					   void *chunk, size_t size)
 {
 	uintptr_t addr = (uintptr_t)chunk;
 	struct chunk_extent *extent;
 	const char *why = NULL;
 
-	extent = chunk_radix_lookup(&chunk_state.live, addr);
+	extent = chunk_radix_lookup(&chunk_state.registry, addr);
 	if (!extent)
 		why = "this chunk is not live";
 	else if (extent->addr != addr)
@@ -112,8 +112,8 @@ struct chunk_extent *chunk_live_remove(const struct chunk_call *call,
 		chunk_unlock();
 		chunk_die(call, chunk, size, why);
 	}
-	chunk_radix_erase(&chunk_state.live, addr, size);
-	chunk_track_drop(&chunk_state.pages, extent);
+	chunk_radix_erase(&chunk_state.registry, addr, size);
+	chunk_decommit_map_drop_extent(&chunk_state.decommit_map, extent);
 	chunk_state.counts.live_bytes -= size;
 	chunk_state.counts.live_chunks--;
 	chunk_state.counts.deallocs++;
@@ -130,7 +130,7 @@ struct chunk_extent *chunk_live_remove(const struct chunk_call *call,
  */
 bool chunk_is_live(const void *addr)
 {
-	return chunk_radix_lookup(&chunk_state.live, (uintptr_t)addr);
+	return chunk_radix_lookup(&chunk_state.registry, (uintptr_t)addr);
 }
 
 /**
@@ -147,7 +147,7 @@ bool chunk_extent_of(const void *addr, void **start, size_t *size)
 
 	chunk_enter();
 	chunk_lock();
-	extent = chunk_radix_lookup(&chunk_state.live, (uintptr_t)addr);
+	extent = chunk_radix_lookup(&chunk_state.registry, (uintptr_t)addr);
 	if (extent) {
 		*start = (void *)extent->addr;
 		*size = extent->size;

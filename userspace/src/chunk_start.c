@@ -57,8 +57,8 @@ static int device_open(void)
 		return err;
 	if (chunk_state.limit != RECYCLE_LIMIT)
 		chunk_device.limit(chunk_state.limit);
-	chunk_configure_context();
-	chunk_state.device = ++chunk_state.contexts;
+	chunk_backing_tell_device();
+	chunk_state.generation = ++chunk_state.last_generation;
 	return 0;
 }
 
@@ -101,21 +101,21 @@ static void state_start(void)
 	chunk_state.limit = options->recycle_limit;
 	chunk_state.backing = options->backing;
 	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
-	chunk_radix_init(&chunk_state.live);
-	chunk_track_init(&chunk_state.pages);
+	chunk_radix_init(&chunk_state.registry);
+	chunk_decommit_map_init(&chunk_state.decommit_map);
 	if (wants_device(options)) {
 		err = device_open();
 		if (err && options->backend == BACKEND_DEVICE)
 			chunk_die_without_device(-err);
 	}
-	chunk_configure_start();
+	chunk_backing_start();
 }
 
 static struct chunk_extent *live_next(struct chunk_extent *extent)
 {
 	uintptr_t from = extent ? extent->addr + extent->size : 0;
 
-	return chunk_radix_next(&chunk_state.live, from, UINTPTR_MAX);
+	return chunk_radix_next(&chunk_state.registry, from, UINTPTR_MAX);
 }
 
 /* Give up a context: what is live of it stays mapped, on our account. */
@@ -124,11 +124,11 @@ static void device_close(void)
 	struct chunk_extent *extent;
 
 	for (extent = live_next(NULL); extent; extent = live_next(extent)) {
-		if (extent->owner == (void *)chunk_state.device)
+		if (extent->owner == (void *)chunk_state.generation)
 			chunk_state.counts.mapped_bytes += extent->size;
 	}
 	chunk_device.close();
-	chunk_state.device = 0;
+	chunk_state.generation = 0;
 	chunk_state.reopen = true;
 }
 
@@ -144,19 +144,18 @@ static void recount(void)
 		counts->live_bytes += extent->size;
 		counts->live_chunks++;
 	}
-	counts->mapped_bytes = counts->live_bytes +
-			       chunk_state.recycled.bytes +
-			       chunk_state.ahead.size;
+	counts->mapped_bytes = counts->live_bytes + chunk_state.recycled.bytes +
+			       chunk_state.premap.size;
 }
 
 /* Somebody else's work was cut short by the fork. */
 static void state_reset(void)
 {
 	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
-	chunk_state.ahead.size = 0;
-	chunk_state.spares = NULL;
-	xa_recover(&chunk_state.live.chunks);
-	chunk_track_reset(&chunk_state.pages);
+	chunk_state.premap.size = 0;
+	chunk_state.free_nodes = NULL;
+	xa_recover(&chunk_state.registry.chunks);
+	chunk_decommit_map_reset(&chunk_state.decommit_map);
 	chunk_known_reset();
 	chunk_base_reset();
 }
@@ -166,7 +165,7 @@ static void state_inherit(void)
 {
 	if (atomic_load_explicit(&busy, memory_order_relaxed))
 		state_reset();
-	if (chunk_state.device)
+	if (chunk_state.generation)
 		device_close();
 	recount();
 }
@@ -304,36 +303,37 @@ void chunk_unlock(void)
 }
 
 /**
- * chunk_node_new() - get a node for an extent
+ * chunk_free_nodes_take() - get a node for an extent
  *
  * Context: chunk_lock() held.
  * Return: a node in no use, or NULL without memory.
  */
-struct chunk_extent *chunk_node_new(void)
+struct chunk_extent *chunk_free_nodes_take(void)
 {
-	struct chunk_extent *extent = chunk_free_node_pop(&chunk_state.spares);
+	struct chunk_extent *extent =
+		chunk_free_node_pop(&chunk_state.free_nodes);
 
 	return extent ? extent : chunk_base_node(sizeof(*extent));
 }
 
 /**
- * chunk_nodes_ready() - see to it that there are spare nodes
+ * chunk_free_nodes_prepare() - see to it that there are spare nodes
  * @count: how many
  *
  * Context: chunk_lock() held.
  * Return: whether there are.
  */
-bool chunk_nodes_ready(unsigned int count)
+bool chunk_free_nodes_prepare(unsigned int count)
 {
 	struct chunk_extent *extent;
 
-	for (extent = chunk_state.spares; extent && count; count--)
+	for (extent = chunk_state.free_nodes; extent && count; count--)
 		extent = extent->next;
 	for (; count; count--) {
 		extent = chunk_base_node(sizeof(*extent));
 		if (!extent)
 			return false;
-		chunk_free_node_push(&chunk_state.spares, extent);
+		chunk_free_node_push(&chunk_state.free_nodes, extent);
 	}
 	return true;
 }
@@ -351,35 +351,36 @@ void chunk_count_base(size_t size)
 }
 
 /**
- * chunk_device_context() - the context of the device to use
+ * chunk_device_generation() - the context of the device to use
  *
  * Opens the device again if it was lost.
  *
  * Context: chunk_enter() done, lock not held.
  * Return: its number, or 0 for none.
  */
-uintptr_t chunk_device_context(void)
+uintptr_t chunk_device_generation(void)
 {
 	if (atomic_load_explicit(&chunk_state.reopen, memory_order_relaxed)) {
 		chunk_lock();
-		if (chunk_state.reopen && !chunk_state.device)
+		if (chunk_state.reopen && !chunk_state.generation)
 			device_open();
 		chunk_state.reopen = false;
 		chunk_unlock();
 	}
-	return atomic_load_explicit(&chunk_state.device, memory_order_relaxed);
+	return atomic_load_explicit(&chunk_state.generation,
+				    memory_order_relaxed);
 }
 
 /**
  * chunk_device_lost() - the device said -ENODEV
- * @context: the context that was meant
+ * @generation: the context that was meant
  *
  * Context: lock not held.
  */
-void chunk_device_lost(uintptr_t context)
+void chunk_device_lost(uintptr_t generation)
 {
 	chunk_lock();
-	if (chunk_state.device == context)
+	if (chunk_state.generation == generation)
 		device_close();
 	chunk_unlock();
 }

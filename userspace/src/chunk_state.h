@@ -46,12 +46,12 @@ struct chunk_counts {
 };
 
 /**
- * struct chunk_ahead - fresh address space that is mapped already
+ * struct chunk_premap - fresh address space that is mapped already
  * @addr:    its first byte
  * @size:    bytes, a multiple of the chunk size; 0 for none
  * @useless: mapping ahead costs memory, and is not done
  */
-struct chunk_ahead {
+struct chunk_premap {
 	char *addr;
 	size_t size;
 	bool useless;
@@ -75,18 +75,18 @@ struct chunk_ahead {
  * @reopen:    it is worth trying to open the device again
  */
 struct chunk_state {
-	struct chunk_radix live;
+	struct chunk_radix registry;
 	struct chunk_tree recycled;
-	struct chunk_ahead ahead;
-	struct chunk_extent *spares;
-	struct chunk_track pages;
+	struct chunk_premap premap;
+	struct chunk_extent *free_nodes;
+	struct chunk_decommit_map decommit_map;
 	struct chunk_counts counts;
 	size_t limit;
 	enum chunk_backing backing;
 	size_t grow;
 	struct chunk_options options;
-	atomic_uintptr_t device;
-	uintptr_t contexts;
+	atomic_uintptr_t generation;
+	uintptr_t last_generation;
 	atomic_bool reopen;
 };
 
@@ -97,11 +97,11 @@ void chunk_lock(void);
 bool chunk_lock_try(void);
 void chunk_unlock(void);
 
-struct chunk_extent *chunk_node_new(void);
-bool chunk_nodes_ready(unsigned int count);
+struct chunk_extent *chunk_free_nodes_take(void);
+bool chunk_free_nodes_prepare(unsigned int count);
 void chunk_count_base(size_t size);
 
-uintptr_t chunk_device_context(void);
-void chunk_device_lost(uintptr_t context);
+uintptr_t chunk_device_generation(void);
+void chunk_device_lost(uintptr_t generation);
 
 #endif /* CHUNK_STATE_H */

@@ -9,7 +9,7 @@
 static bool device_stats(struct chunk_device_stats *stats)
 {
 	memset(stats, 0, sizeof(*stats));
-	return atomic_load_explicit(&chunk_state.device,
+	return atomic_load_explicit(&chunk_state.generation,
 				    memory_order_relaxed) &&
 	       !chunk_device.stats(stats);
 }
@@ -44,20 +44,20 @@ void chunk_get_stats(struct chunk_stats *stats)
 	chunk_enter();
 	chunk_lock();
 	device_stats(&device);
-	*stats = (struct chunk_stats) {
+	*stats = (struct chunk_stats){
 		.live_bytes = counts->live_bytes + counts->base_bytes,
 		.live_chunks = counts->live_chunks + counts->base_chunks,
-		.decommitted_bytes = chunk_state.pages.bytes +
+		.decommitted_bytes = chunk_state.decommit_map.bytes +
 				     device.decommitted_bytes,
-		.recycled_bytes = chunk_state.recycled.bytes +
-				  device.recycled_bytes,
+		.recycled_bytes =
+			chunk_state.recycled.bytes + device.recycled_bytes,
 		.recycle_limit = chunk_state.limit,
 		.mapped_bytes = counts->mapped_bytes + counts->base_bytes +
 				device.mapped_bytes,
 		.base_bytes = counts->base_bytes,
 		.allocs = counts->allocs,
-		.allocs_recycled = counts->allocs_recycled +
-				   device.allocs_recycled,
+		.allocs_recycled =
+			counts->allocs_recycled + device.allocs_recycled,
 		.deallocs = counts->deallocs,
 		.commits = counts->commits,
 		.decommits = counts->decommits,

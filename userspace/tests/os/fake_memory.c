@@ -43,10 +43,10 @@ void leave_nodes(unsigned int count, size_t bytes)
 	chunks_init();
 	chunk_lock();
 	for (unsigned int i = 0; i < count; i++)
-		kept[i] = chunk_node_new();
-	chunk_state.spares = NULL;
+		kept[i] = chunk_free_nodes_take();
+	chunk_state.free_nodes = NULL;
 	leave(bytes);
 	while (count)
-		chunk_free_node_push(&chunk_state.spares, kept[--count]);
+		chunk_free_node_push(&chunk_state.free_nodes, kept[--count]);
 	chunk_unlock();
 }
