@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* What the memory of chunks is. */
+/* The backing of chunks: small pages that are guarded, or huge pages. */
 #include <errno.h>
 
-#include "chunk.h"
 #include "chunk_backing.h"
-#include "chunk_internal.h"
 #include "chunk_report.h"
 #include "chunk_state.h"
 
@@ -17,7 +15,7 @@ static void say(const char *text)
 	chunk_line_write(&line);
 }
 
-/* Who asked for huge pages is told once what they cost. */
+/* A program that asked for huge pages is told once which guarantee they cost. */
 static void say_if_weaker(void)
 {
 	static bool said;
@@ -29,11 +27,11 @@ static void say_if_weaker(void)
 }
 
 /**
- * chunk_backing_tell_device() - tell a new context of the device what is wanted
+ * chunk_backing_tell_device() - ask a new device generation for the backing
  *
- * A backing that it does not have is reported, and not asked for again.
+ * A backing that the device does not have is reported, and not asked for again.
  *
- * Context: chunk_lock() held, or before anybody else can be here.
+ * Context: chunk_lock() held, or during chunk_start().
  */
 void chunk_backing_tell_device(void)
 {
@@ -50,11 +48,11 @@ void chunk_backing_tell_device(void)
 }
 
 /**
- * chunk_backing_start() - see whether what the options say can be had
+ * chunk_backing_start() - give huge pages up where the system has none
  *
- * What cannot is reported.
+ * That is reported.
  *
- * Context: before anybody else can be here; the device is open, or it is not.
+ * Context: during chunk_start(), after the attempt to open the device.
  */
 void chunk_backing_start(void)
 {
@@ -66,11 +64,11 @@ void chunk_backing_start(void)
 }
 
 /**
- * chunk_backing_apply() - ask for huge pages, if huge backing is wanted
+ * chunk_backing_apply() - ask the system for huge pages, if they are wanted
  * @addr: first byte, page-aligned, not from the device
  * @size: bytes, page-aligned
  *
- * A mapping that was replaced has to be asked for again.
+ * A mapping that replaced another needs to be asked for anew.
  */
 void chunk_backing_apply(void *addr, size_t size)
 {
@@ -79,26 +77,15 @@ void chunk_backing_apply(void *addr, size_t size)
 }
 
 /**
- * chunk_configure_charged() - say once why the device's memory may be short
+ * chunk_backing_set() - choose the backing of all chunks
+ * @backing: the backing
+ * @grow:    bytes of address space for the device to map at a time; 0: as it likes
  *
- * Context: lock not held; the device has refused memory.
+ * Context: chunk_lock() held.
+ * Return: 0; -EBUSY if there was a chunk before; -EOPNOTSUPP if the device or the
+ * system has no such backing. After an error nothing has changed.
  */
-void chunk_configure_charged(void)
-{
-	static atomic_bool said;
-	struct chunk_device_stats stats;
-	struct chunk_line line = { 0 };
-
-	if (!chunk_os.caps.charges || chunk_device.stats(&stats) ||
-	    !stats.decommitted_bytes || atomic_exchange(&said, true))
-		return;
-	chunk_line_text(&line,
-			"libchunk: out of memory, and under vm.overcommit_memory=2 what is decommitted counts; backend:mmap gives it back");
-	chunk_line_write(&line);
-}
-
-/* Context: chunk_lock() held. Returns 0 or a negative error number. */
-static int configure(enum chunk_backing backing, size_t grow)
+int chunk_backing_set(enum chunk_backing backing, size_t grow)
 {
 	int err = 0;
 
@@ -108,7 +95,7 @@ static int configure(enum chunk_backing backing, size_t grow)
 		err = chunk_device.configure(backing, grow);
 	else if (backing == HUGE_BACKING && !chunk_os.caps.huge_pages)
 		err = -EOPNOTSUPP;
-	/* A context that is lost is none; the next is told when it is opened. */
+	/* A lost generation has no backing; the next is told when it begins. */
 	if (err && err != -ENODEV)
 		return err;
 	chunk_state.backing = backing;
@@ -116,38 +103,4 @@ static int configure(enum chunk_backing backing, size_t grow)
 	if (chunk_state.generation && !err)
 		say_if_weaker();
 	return 0;
-}
-
-/**
- * chunk_configure() - say what the memory of chunks shall be
- * @backing: which of the kinds
- * @grow:    bytes of address space for the device to map at a time, a multiple
- *           of the chunk size; 0: as it likes
- *
- * Before the first chunk of the process. Without the device huge pages are asked
- * for, and are the system's to give.
- *
- * Return: true, or false with errno EBUSY if there was a chunk before, or
- * EOPNOTSUPP if the device or the system has no such backing; then all is as
- * before.
- */
-bool chunk_configure(enum chunk_backing backing, size_t grow)
-{
-	const struct chunk_call *call = CHUNK_CALL("chunk_configure");
-	int saved = errno;
-	int err;
-
-	if ((unsigned int)backing > HUGE_BACKING)
-		chunk_die_numbers(call, backing, grow,
-				  "there is no such backing");
-	if (grow % CHUNK_TREE_UNIT || grow > PTRDIFF_MAX)
-		chunk_die_numbers(call, backing, grow,
-				  "the growth is no multiple of 1 MiB");
-	chunk_enter();
-	chunk_device_generation();
-	chunk_lock();
-	err = configure(backing, grow);
-	chunk_unlock();
-	errno = err ? -err : saved;
-	return !err;
 }

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pages: committing, decommitting, populating, purging.
- *
- * A range lies in one live chunk, or in memory from pages_map(), of which the ends
- * may come from different sources. It is treated part by part, each by what it
- * came from.
+ * Pages: committing, decommitting, populating, purging. Each part of a range is
+ * treated according to its source.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,54 +10,9 @@
 #include "chunk_check.h"
 #include "chunk_guard.h"
 #include "chunk_internal.h"
-#include "chunk_report.h"
 #include "chunk_state.h"
 
-/* Where the owner of @at ends; what is no live chunk counts as mmap's */
-static uintptr_t owner_at(uintptr_t at, uintptr_t *end)
-{
-	struct chunk_extent *extent =
-		chunk_radix_lookup(&chunk_state.registry, at);
-
-	if (!extent) {
-		*end = (at | (CHUNK_TREE_UNIT - 1)) + 1;
-		return 0;
-	}
-	*end = extent->addr + extent->size;
-	return (uintptr_t)extent->owner;
-}
-
-/**
- * chunk_part_next() - the next part of a range that comes from one source
- * @part: the one before; at first @at is where the range begins, @size 0
- * @end:   byte after the range
- *
- * Context: takes chunk_lock().
- * Return: false after the last. Else @part is it, as long as possible.
- */
-bool chunk_part_next(struct chunk_part *part, uintptr_t end)
-{
-	uintptr_t at = (uintptr_t)part->at + part->size;
-	uintptr_t to = at, next;
-
-	if (at == end)
-		return false;
-	part->at += part->size;
-	chunk_lock();
-	part->generation = owner_at(at, &to);
-	/* An extent at the very top of the address space ends at 0. */
-	while (to - at < end - at && owner_at(to, &next) == part->generation)
-		to = next;
-	part->lost = part->generation &&
-		     part->generation != chunk_state.generation;
-	chunk_unlock();
-	if (to - at > end - at)
-		to = end;
-	part->size = to - at;
-	return true;
-}
-
-/* To note it later may take memory. */
+/* Get the memory that noting the commit may take, before the commit. */
 static bool can_note_commit(const struct chunk_part *part)
 {
 	bool ready;
@@ -81,8 +33,8 @@ static void note(const struct chunk_part *part, bool decommitted)
 }
 
 /*
- * Pages that were to trap but could not be made to may have been written. They
- * are purged once more.
+ * Purge decommitted pages once more: those that the system could not make trap may
+ * have been written since.
  */
 static void purge_untrapped(const struct chunk_part *part)
 {
@@ -103,9 +55,10 @@ static void purge_untrapped(const struct chunk_part *part)
 	}
 }
 
+/* Was there ever a decommitted page that does not trap? */
 static bool untrapped;
 
-/* Write to each page what is there already, whoever else may be writing. */
+/* Write to each page without changing it, also while other threads write. */
 static void touch(char *at, size_t size)
 {
 	char *end = at + size;
@@ -119,6 +72,7 @@ static void touch(char *at, size_t size)
  * @addr: first byte, page-aligned
  * @size: bytes, page-aligned
  *
+ * Context: lock not held.
  * Return: false when out of memory.
  */
 bool chunk_populate_range(void *addr, size_t size)
@@ -130,7 +84,7 @@ bool chunk_populate_range(void *addr, size_t size)
 	return !err || err == -EINVAL;
 }
 
-/* -ENODEV: it is no context's that is in use */
+/* Returns -ENODEV if the generation in use cannot commit it. */
 static int commit_generation(struct chunk_part *part, bool populate)
 {
 	int err;
@@ -143,7 +97,10 @@ static int commit_generation(struct chunk_part *part, bool populate)
 	return err == -ENOENT ? -ENODEV : err;
 }
 
-/* Without a mapping to part them pages are committed with those around them. */
+/*
+ * For lack of mappings, pages may have to become accessible together with the
+ * decommitted pages around them.
+ */
 static int commit_mapped(const struct chunk_part *part)
 {
 	if (!chunk_os.commit(part->at, part->size))
@@ -155,8 +112,8 @@ static int commit_mapped(const struct chunk_part *part)
 }
 
 /*
- * In what a lost context of the device has left behind what was free still is: it
- * is nobody's, and nothing but an access finds out. Free are whole chunks.
+ * Is a free chunk of a lost generation in the range? Such chunks stay mapped and
+ * trap; they belong to nobody, so only an access tells.
  */
 static bool is_left_behind(const struct chunk_part *part)
 {
@@ -196,16 +153,8 @@ static bool commit_part(struct chunk_part *part, bool populate)
 	return !populate || chunk_populate_range(part->at, part->size);
 }
 
-/**
- * chunk_commit_range() - make pages readable and writable
- * @addr:     first byte, checked
- * @size:     bytes, checked
- * @populate: and present
- *
- * Context: lock not held.
- * Return: false when out of memory.
- */
-bool chunk_commit_range(void *addr, size_t size, bool populate)
+/* Make checked pages readable and writable; false when out of memory. */
+static bool commit_range(void *addr, size_t size, bool populate)
 {
 	struct chunk_part part = { .at = addr };
 	bool good = true;
@@ -221,11 +170,11 @@ bool chunk_commit_range(void *addr, size_t size, bool populate)
 }
 
 /**
- * chunk_commit_checked() - pages_commit() and its like
+ * chunk_commit_checked() - check a range and make its pages readable and writable
  * @call:     the function of the API that is asked
  * @addr:     first byte
  * @size:     bytes
- * @populate: and present
+ * @populate: make them present, too
  *
  * Context: lock not held.
  * Return: 0, -ENOMEM, or -EINVAL if the memory is not live.
@@ -236,7 +185,7 @@ int chunk_commit_checked(const struct chunk_call *call, void *addr, size_t size,
 	chunk_check_range(call, addr, size, false);
 	if (!chunk_may_commit(call, addr, size))
 		return -EINVAL;
-	return chunk_commit_range(addr, size, populate) ? 0 : -ENOMEM;
+	return commit_range(addr, size, populate) ? 0 : -ENOMEM;
 }
 
 /**
@@ -244,10 +193,10 @@ int chunk_commit_checked(const struct chunk_call *call, void *addr, size_t size,
  * @addr: first byte, page-aligned
  * @size: bytes, a non-zero multiple of the page size
  *
- * What was decommitted reads as zero, what was committed is as it was.
+ * Decommitted pages read as zero afterwards; committed pages keep their contents.
  *
- * Return: false when out of memory; then part of the range may be committed. Or
- * with errno EINVAL if the memory is not live.
+ * Return: true; or false with errno ENOMEM when out of memory, when part of the
+ * range may be committed; or EINVAL if the memory is not live.
  */
 bool pages_commit(void *addr, size_t size)
 {
@@ -261,14 +210,14 @@ bool pages_commit(void *addr, size_t size)
 }
 
 /**
- * pages_populate() - commit pages, and take their page faults now
+ * pages_populate() - commit pages and make them present
  * @addr: first byte, page-aligned
  * @size: bytes, a non-zero multiple of the page size
  *
- * As pages_commit(); moreover all pages are present.
+ * As pages_commit(); moreover their page faults are taken now.
  *
- * Return: false as pages_commit(); when out of memory part of what is committed
- * may be present.
+ * Return: as pages_commit(); when out of memory some of the committed pages may be
+ * present.
  */
 bool pages_populate(void *addr, size_t size)
 {
@@ -324,7 +273,7 @@ void chunk_decommit_range(void *addr, size_t size)
  * @addr: first byte, page-aligned
  * @size: bytes, a non-zero multiple of the page size
  *
- * Where the system lacks the mappings to make them trap, it frees the memory.
+ * For lack of mappings, the pages may not trap; their memory is freed all the same.
  */
 void pages_decommit(void *addr, size_t size)
 {
@@ -343,7 +292,7 @@ void pages_decommit(void *addr, size_t size)
  * @length:     bytes, a non-zero multiple of the page size
  * @force_zero: they must read as zero afterwards
  *
- * Return: whether they surely do.
+ * Return: true if they surely do.
  */
 bool pages_purge(void *addr, size_t length, bool force_zero)
 {

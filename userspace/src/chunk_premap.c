@@ -2,10 +2,10 @@
 /*
  * Premapping: fresh chunks without a system call for each.
  *
- * With a mapping that is needed comes some address space for the next, half as
- * much as there is in live chunks, within bounds. It is handed out from the top
- * down, so that where the system places mappings in that order, too, the next
- * adjoins it. It takes up no memory; where it would, nothing is premapped.
+ * A mapping that is needed is made larger than that, by half of the bytes in live
+ * chunks, within bounds. The surplus is handed out from the top down: where the
+ * system places mappings in that order, too, the next mapping adjoins the rest. The
+ * surplus takes no memory; on systems where it would, nothing is premapped.
  */
 #include <linux/xarray.h>
 
@@ -13,15 +13,16 @@
 #include "chunk_internal.h"
 #include "chunk_state.h"
 
-/* The most to premap: by then the call hardly counts. */
+/* Most bytes to premap: the system call hardly counts any more. */
 #define PREMAP_MAX	((size_t)16 << 20)
 
-/* Of chunks that are larger, one, up to this size where addresses abound. */
+/* For larger extents one is premapped, up to this size if addresses abound. */
 #define PREMAP_LARGE	((size_t)(sizeof(void *) == 8 ? 64 : 16) << 20)
 
 /*
- * What fills whole nodes of the registry is cheap to register: so such sizes begin
- * where a node does, if addresses abound. Neighbours of theirs then do, too.
+ * An extent that fills whole nodes of the registry is cheap to register. So if
+ * addresses abound, extents of such sizes begin where a node begins; their
+ * neighbours then do, too.
  */
 #define NODE_BYTES	(sizeof(void *) == 8 ? XA_CHUNK_SIZE * CHUNK_TREE_UNIT : \
 					       CHUNK_TREE_UNIT)
@@ -31,7 +32,7 @@ static bool is_aligned(const char *addr, size_t alignment)
 	return !((uintptr_t)addr & (alignment - 1));
 }
 
-/* From either end, so that what is left stays in one piece */
+/* Take an extent from either end, so that the rest stays contiguous. */
 static void *take(size_t size, size_t alignment)
 {
 	struct chunk_premap *premap = &chunk_state.premap;
@@ -47,14 +48,14 @@ static void *take(size_t size, size_t alignment)
 		premap->addr += size;
 	}
 	premap->size -= size;
-	/* Whoever gets it counts it as what it then is. */
+	/* The registry counts it from now on. */
 	chunk_state.counts.mapped_bytes -= size;
 	return at;
 }
 
 /*
- * How much to map with @size bytes, a multiple of the alignment; 0: nothing.
- * What is there but lies badly is left for others.
+ * How many bytes to premap with an extent: a multiple of the alignment. 0 if the
+ * size is none, or if there is enough that is merely not aligned for this one.
  */
 static size_t surplus(size_t size, size_t alignment)
 {
@@ -80,7 +81,10 @@ static void set_premap(char *addr, size_t size)
 	chunk_state.premap.size = size;
 }
 
-/* Keep what is new; what there was joins it or goes. Returns the chunk. */
+/*
+ * Replace the premapping by a new one, which the old one joins if it adjoins.
+ * Returns an extent of it.
+ */
 static void *keep_premap(char *addr, size_t mapped, size_t size,
 			 size_t alignment)
 {
@@ -102,7 +106,7 @@ static void *keep_premap(char *addr, size_t mapped, size_t size,
 	return chunk;
 }
 
-/* Of small pages, or of huge ones if they are wanted and to be had */
+/* Map an extent by itself, with the backing that is wanted. */
 static void *map_aligned(size_t size, size_t alignment)
 {
 	void *addr = chunk_map_aligned(size, alignment);
@@ -132,7 +136,7 @@ static void *map_more(size_t size, size_t alignment, size_t more)
 	return addr + more;
 }
 
-/* Others may need the room. Returns whether there was any. */
+/* Unmap the premapping: others may need the room. False if there is none. */
 static bool give_up(void)
 {
 	struct chunk_premap old;
@@ -147,7 +151,7 @@ static bool give_up(void)
 }
 
 /**
- * chunk_map_fresh() - a fresh chunk, mapped now or premapped
+ * chunk_map_fresh() - get fresh address space, premapped or mapped now
  * @size:      bytes, a multiple of the chunk size
  * @alignment: bytes, a power of two, at least the chunk size
  *

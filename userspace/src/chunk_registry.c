@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The registry of live extents, and the counting of them. It is here whatever
- * they come from, so that a lookup is no system call.
+ * The registry of live extents, and the counters that follow it. It has the
+ * extents of every source, the device's too, so that a lookup needs no system
+ * call.
  */
 #include "chunk.h"
-#include "chunk_internal.h"
-#include "chunk_report.h"
+#include "chunk_free_nodes.h"
+#include "chunk_registry.h"
 #include "chunk_state.h"
 
 static void count(struct chunk_extent *extent)
@@ -15,20 +16,20 @@ static void count(struct chunk_extent *extent)
 	chunk_state.counts.allocs++;
 }
 
-/* Does an extent belong to a context that is no more? */
+/* Does an extent come from a device generation that was lost? */
 static bool is_lost(struct chunk_extent *extent)
 {
 	return extent->owner && extent->owner != (void *)chunk_state.generation;
 }
 
 /**
- * chunk_registry_add() - put a fresh extent in the registry
+ * chunk_registry_add() - register a fresh extent
  * @addr:  its first byte
  * @size:  bytes
- * @owner: the context of the device that it comes from, or 0
+ * @owner: the device generation that it comes from, or 0
  *
  * Context: chunk_lock() held.
- * Return: false without memory, with nothing changed.
+ * Return: false when out of memory, with nothing changed.
  */
 bool chunk_registry_add(void *addr, size_t size, uintptr_t owner)
 {
@@ -46,17 +47,17 @@ bool chunk_registry_add(void *addr, size_t size, uintptr_t owner)
 		return false;
 	}
 	count(node);
-	/* What the present context has mapped it counts itself. */
+	/* The generation in use counts its mappings itself. */
 	if (!owner || is_lost(node))
 		chunk_state.counts.mapped_bytes += size;
 	return true;
 }
 
 /**
- * chunk_registry_set_sparse() - an extent of mmap just registered is decommitted
- * @addr: its first byte; nobody else knows of it yet
+ * chunk_registry_set_sparse() - note that a whole extent of mmap is decommitted
+ * @addr: its first byte; registered a moment ago and not handed out yet
  *
- * Context: chunk_lock() held.
+ * Context: chunk_lock() held since it was registered.
  */
 void chunk_registry_set_sparse(void *addr)
 {
@@ -67,11 +68,11 @@ void chunk_registry_set_sparse(void *addr)
 }
 
 /**
- * chunk_registry_add_recycled() - put an extent that was kept for reuse in the registry
- * @extent: the extent, in nobody's hands
+ * chunk_registry_add_recycled() - register an extent that was kept for reuse
+ * @extent: the extent, in no tree
  *
  * Context: chunk_lock() held.
- * Return: false without memory, with nothing changed.
+ * Return: false when out of memory, with nothing changed.
  */
 bool chunk_registry_add_recycled(struct chunk_extent *extent)
 {
@@ -83,35 +84,38 @@ bool chunk_registry_add_recycled(struct chunk_extent *extent)
 	return true;
 }
 
+/* Why there is no such live extent, or NULL if there is */
+static const char *why_not(const struct chunk_extent *extent, uintptr_t addr,
+			   size_t size)
+{
+	if (!extent)
+		return "this chunk is not live";
+	if (extent->addr != addr)
+		return "this is inside a live chunk, not its start";
+	if (extent->size != size)
+		return "the size is not what was allocated";
+	return NULL;
+}
+
 /**
  * chunk_registry_remove() - take an extent out of the registry
- * @call:  the function of the API that does
- * @chunk: its first byte
- * @size:  bytes
- *
- * Ends the process if they are not exactly those of a live extent.
+ * @chunk: first byte of a live extent
+ * @size:  its size in bytes
+ * @why:   set if there is no such extent: what is wrong
  *
  * Context: chunk_lock() held.
- * Return: the extent, in nobody's hands.
+ * Return: the extent, in no tree; NULL if there is none, with nothing changed.
  */
-struct chunk_extent *chunk_registry_remove(const struct chunk_call *call,
-					   void *chunk, size_t size)
+struct chunk_extent *chunk_registry_remove(void *chunk, size_t size,
+					   const char **why)
 {
 	uintptr_t addr = (uintptr_t)chunk;
 	struct chunk_extent *extent;
-	const char *why = NULL;
 
 	extent = chunk_radix_lookup(&chunk_state.registry, addr);
-	if (!extent)
-		why = "this chunk is not live";
-	else if (extent->addr != addr)
-		why = "this is inside a live chunk, not its start";
-	else if (extent->size != size)
-		why = "the size is not what was allocated";
-	if (why) {
-		chunk_unlock();
-		chunk_die(call, chunk, size, why);
-	}
+	*why = why_not(extent, addr, size);
+	if (*why)
+		return NULL;
 	chunk_radix_erase(&chunk_state.registry, addr, size);
 	chunk_decommit_map_drop_extent(&chunk_state.decommit_map, extent);
 	chunk_state.counts.live_bytes -= size;
@@ -123,35 +127,27 @@ struct chunk_extent *chunk_registry_remove(const struct chunk_call *call,
 }
 
 /**
+ * chunk_registry_next() - walk the live extents in order of address
+ * @extent: a live extent; NULL for the first
+ *
+ * Context: chunk_lock() held.
+ * Return: the live extent behind it, or NULL.
+ */
+struct chunk_extent *chunk_registry_next(const struct chunk_extent *extent)
+{
+	uintptr_t from = extent ? extent->addr + extent->size : 0;
+
+	return chunk_radix_next(&chunk_state.registry, from, UINTPTR_MAX);
+}
+
+/**
  * chunk_is_live() - does an address lie in a live chunk?
  * @addr: any address
  *
  * Context: any thread, signal handlers too. Takes no lock, calls nothing.
+ * Return: true if it does.
  */
 bool chunk_is_live(const void *addr)
 {
 	return chunk_radix_lookup(&chunk_state.registry, (uintptr_t)addr);
-}
-
-/**
- * chunk_extent_of() - the live extent that contains an address
- * @addr:  any address
- * @start: set to its first byte
- * @size:  set to its size in bytes
- *
- * Return: whether there is one.
- */
-bool chunk_extent_of(const void *addr, void **start, size_t *size)
-{
-	struct chunk_extent *extent;
-
-	chunk_enter();
-	chunk_lock();
-	extent = chunk_radix_lookup(&chunk_state.registry, (uintptr_t)addr);
-	if (extent) {
-		*start = (void *)extent->addr;
-		*size = extent->size;
-	}
-	chunk_unlock();
-	return extent;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Memory for bookkeeping on the fake operating system: see fake_memory.h. */
 #include "chunk_base.h"
+#include "chunk_free_nodes.h"
 #include "chunk_state.h"
 #include "common.h"
 #include "fake_memory.h"
