@@ -1,46 +1,47 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which pages of live chunks are decommitted: a bitmap for each chunk of which
- * some are and some are not. A chunk without a bitmap is committed, or in a sparse
- * extent decommitted. So a large extent that is decommitted as a whole, or handed
- * out so, takes up no bitmaps, and a commit in it as many as it touches chunks.
- * Two bitmaps are shared by all chunks that differ as a whole from what their
- * extent says.
+ * The decommit map: the decommitted pages of live chunks.
  *
- * Without memory for a bitmap what is decommitted is not counted, and nothing else
- * is amiss. A commit in a sparse extent gets its bitmaps first, or fails.
+ * A chunk has a page bitmap if some of its pages are decommitted and some are not.
+ * Without a bitmap all pages of a chunk are committed, or in a sparse extent
+ * decommitted. So a large extent that is decommitted as a whole, or handed out so,
+ * needs no bitmaps, and a commit in it needs one for each chunk that it touches. Two
+ * bitmaps are shared by all chunks that differ as a whole from their extent.
  *
- * Lookups take no lock. A change of some pages must at no time show other pages as
- * what they are not: a bitmap is complete before it is stored.
+ * Without memory for a bitmap, decommitted pages are not counted, which does no
+ * other harm. A commit in a sparse extent gets its bitmaps first, or fails.
+ *
+ * Lookups take no lock. A change must at no time show wrong values for pages that
+ * it does not change: a bitmap is complete before it is stored.
  */
 #include <string.h>
 
 #include "chunk_base.h"
 #include "chunk_state.h"
 
-/* A lookup without a lock reads a word at a time. */
+/* Bits that a lookup without a lock reads at a time */
 #define WORD_BITS	(8 * sizeof(uintptr_t))
 
-/* Enough for pages of 4 KiB, the smallest there are. */
+/* Enough for pages of 4 KiB, the smallest size */
 #define BITMAP_WORDS	(CHUNK_TREE_UNIT / 4096 / WORD_BITS)
 
 /**
  * struct chunk_page_bitmap - decommitted pages of one chunk
- * @bits: one for each page
- * @next: in the chain of bitmaps in nobody's use
+ * @bits: one for each page, set if it is decommitted
+ * @next: link in the chain of free bitmaps
  */
 struct chunk_page_bitmap {
 	uintptr_t bits[BITMAP_WORDS];
 	struct chunk_page_bitmap *next;
 };
 
-/* Of chunks that are decommitted as a whole; constant once it is set */
+/* Shared by chunks that are decommitted as a whole; constant once it is set */
 static struct chunk_page_bitmap all_set;
 
-/* Of committed chunks of sparse extents; constant */
+/* Shared by committed chunks of sparse extents; constant */
 static struct chunk_page_bitmap none_set;
 
-/* So many chunks have one walk: fewer than would be one slot of the array. */
+/* Chunks stored in one walk: fewer than the array would put in a single slot */
 #define STRIDE	32
 
 static bool is_shared(const struct chunk_page_bitmap *bitmap)
@@ -63,7 +64,7 @@ static void bitmap_free(struct chunk_decommit_map *map,
 	map->free_bitmaps = bitmap;
 }
 
-/* Give a chunk a bitmap of its own, with all bits as said; NULL without memory */
+/* Give a chunk a bitmap of its own, with all bits @value; NULL without memory. */
 static struct chunk_page_bitmap *bitmap_new(struct chunk_decommit_map *map,
 					    uintptr_t addr, bool value)
 {
@@ -88,7 +89,7 @@ static struct chunk_extent *extent_at(uintptr_t addr)
 	return chunk_radix_lookup(&chunk_state.registry, addr);
 }
 
-/* The bytes from @addr to the end of its chunk, or to @end if that is sooner */
+/* Bytes from @addr to the end of its chunk, or to @end if that comes first */
 static size_t chunk_part(uintptr_t addr, uintptr_t end)
 {
 	size_t part = CHUNK_TREE_UNIT - addr % CHUNK_TREE_UNIT;
@@ -112,7 +113,7 @@ static bool is_set(const struct chunk_page_bitmap *bitmap, size_t page)
 	       1;
 }
 
-/* Sets or clears bits; returns how many changed */
+/* Set or clear bits. Returns how many changed. */
 static size_t bitmap_assign(struct chunk_page_bitmap *bitmap, size_t page,
 			    size_t count, bool value)
 {
@@ -161,7 +162,7 @@ static size_t bitmap_bytes(const struct chunk_page_bitmap *bitmap)
 	return count * chunk_os.caps.page_size;
 }
 
-/* The same for each of many chunks. Each keeps a slot: they may part again. */
+/* Store a bitmap for many chunks. Each gets a slot, since they may part again. */
 static int store_all(struct chunk_decommit_map *map, uintptr_t addr,
 		     uintptr_t end, struct chunk_page_bitmap *bitmap)
 {
@@ -182,7 +183,7 @@ static int store_all(struct chunk_decommit_map *map, uintptr_t addr,
 	return 0;
 }
 
-/* The first bitmap in whole chunks, or NULL; *@addr: its chunk, or @end */
+/* Find the first bitmap in whole chunks, or NULL. Sets *@addr to its chunk or @end. */
 static struct chunk_page_bitmap *bitmap_next(struct chunk_decommit_map *map,
 					     uintptr_t *addr, uintptr_t end)
 {
@@ -196,7 +197,7 @@ static struct chunk_page_bitmap *bitmap_next(struct chunk_decommit_map *map,
 	return bitmap;
 }
 
-/* Whole chunks have no bitmaps: they are what their extent says by itself. */
+/* Take bitmaps off whole chunks, which then are in the state of their extent. */
 static void clear_whole(struct chunk_decommit_map *map, uintptr_t addr,
 			uintptr_t end, bool sparse)
 {
@@ -216,7 +217,7 @@ static void clear_whole(struct chunk_decommit_map *map, uintptr_t addr,
 	store_all(map, first, last, NULL);
 }
 
-/* Chunks of a sparse extent that have no bitmap count as committed from now on. */
+/* Make an extent sparse no more: chunks without a bitmap count as committed. */
 static void unsparse(struct chunk_decommit_map *map,
 		     struct chunk_extent *extent)
 {
@@ -229,7 +230,7 @@ static void unsparse(struct chunk_decommit_map *map,
 	extent->sparse = false;
 }
 
-/* Whole chunks of a live extent */
+/* Note the state of whole chunks of a live extent. */
 static void set_whole(struct chunk_decommit_map *map,
 		      struct chunk_extent *extent, uintptr_t addr,
 		      uintptr_t end, bool decommitted)
@@ -246,7 +247,7 @@ static void set_whole(struct chunk_decommit_map *map,
 		unsparse(map, extent);
 }
 
-/* The bitmap of a chunk to write to; NULL: there is none to be had, or to do */
+/* The bitmap to note a change in; NULL if nothing changes, or without memory */
 static struct chunk_page_bitmap *bitmap_to_write(struct chunk_decommit_map *map,
 						 struct chunk_extent *extent,
 						 uintptr_t addr,
@@ -264,14 +265,14 @@ static struct chunk_page_bitmap *bitmap_to_write(struct chunk_decommit_map *map,
 	bitmap = bitmap_new(map, addr, was);
 	if (bitmap || decommitted)
 		return bitmap;
-	/* All of the chunk counts as committed. */
+	/* Without memory, all of the chunk counts as committed. */
 	if (extent->sparse)
 		unsparse(map, extent);
 	clear_whole(map, start, start + CHUNK_TREE_UNIT, false);
 	return NULL;
 }
 
-/* Pages of one chunk */
+/* Note the state of pages of one chunk. */
 static void set_part(struct chunk_decommit_map *map,
 		     struct chunk_extent *extent, uintptr_t addr, size_t size,
 		     bool decommitted)
@@ -292,8 +293,8 @@ static void set_part(struct chunk_decommit_map *map,
 }
 
 /**
- * chunk_decommit_map_init() - know of no decommitted pages
- * @map: what is known
+ * chunk_decommit_map_init() - make an empty map
+ * @map: the map
  */
 void chunk_decommit_map_init(struct chunk_decommit_map *map)
 {
@@ -305,10 +306,10 @@ void chunk_decommit_map_init(struct chunk_decommit_map *map)
 }
 
 /**
- * chunk_decommit_map_reset() - drop what may be half changed
- * @map: what is known
+ * chunk_decommit_map_reset() - make a map that may be half changed fit for use
+ * @map: the map
  *
- * Context: in a forked child.
+ * Context: in a forked child, chunk_lock() held.
  */
 void chunk_decommit_map_reset(struct chunk_decommit_map *map)
 {
@@ -316,7 +317,7 @@ void chunk_decommit_map_reset(struct chunk_decommit_map *map)
 	map->free_bitmaps = NULL;
 }
 
-/* Part of one live extent */
+/* Note the state of a range in one live extent. */
 static void set_range(struct chunk_decommit_map *map,
 		      struct chunk_extent *extent, uintptr_t addr,
 		      uintptr_t end, bool decommitted)
@@ -335,7 +336,7 @@ static void set_range(struct chunk_decommit_map *map,
 	}
 }
 
-/* All of an extent */
+/* Note the state of a whole extent. */
 static void set_extent(struct chunk_decommit_map *map,
 		       struct chunk_extent *extent, bool decommitted)
 {
@@ -354,8 +355,8 @@ static void set_extent(struct chunk_decommit_map *map,
 }
 
 /*
- * Is a range in an extent all of it, and noted without bitmaps? Single chunks are
- * not: of those that adjoin a bitmap each tells how many ranges they make up.
+ * Is a range a whole extent that is noted without bitmaps? A single chunk is not:
+ * bitmaps tell how many ranges adjoining single chunks make up.
  */
 static bool is_extent(const struct chunk_extent *extent, size_t size)
 {
@@ -363,7 +364,7 @@ static bool is_extent(const struct chunk_extent *extent, size_t size)
 	       (extent->sparse || size > CHUNK_TREE_UNIT);
 }
 
-/* A range that is in one extent */
+/* Note the state of a range in one live extent, by the cheapest means. */
 static void set_in_extent(struct chunk_decommit_map *map,
 			  struct chunk_extent *extent, uintptr_t addr,
 			  size_t size, bool decommitted)
@@ -374,7 +375,7 @@ static void set_in_extent(struct chunk_decommit_map *map,
 		set_range(map, extent, addr, addr + size, decommitted);
 }
 
-/* How many bytes from @addr on belong to one extent, or to none */
+/* Bytes from @addr on that belong to one extent, or to none */
 static size_t extent_part(const struct chunk_extent *extent, uintptr_t addr,
 			  uintptr_t end)
 {
@@ -391,9 +392,9 @@ static size_t extent_part(const struct chunk_extent *extent, uintptr_t addr,
  * @map:       what is known
  * @addr:        first byte, page-aligned
  * @size:        bytes, page-aligned
- * @decommitted: which of the two
+ * @decommitted: true if they were decommitted, false if committed
  *
- * Only of live chunks.
+ * Skips pages of chunks that are not live.
  *
  * Context: chunk_lock() held.
  */
@@ -412,7 +413,7 @@ void chunk_decommit_map_set(struct chunk_decommit_map *map, uintptr_t addr,
 	}
 }
 
-/* Whole chunks of a sparse extent have a slot each, which changes nothing. */
+/* Give whole chunks of a sparse extent a slot each; their state stays. */
 static bool ready_whole(struct chunk_decommit_map *map, uintptr_t addr,
 			uintptr_t end)
 {
@@ -429,7 +430,7 @@ static bool ready_whole(struct chunk_decommit_map *map, uintptr_t addr,
 	return true;
 }
 
-/* A chunk of a sparse extent of which a part is to be committed */
+/* Give a chunk of a sparse extent a bitmap, to commit a part of it. */
 static bool ready_part(struct chunk_decommit_map *map, uintptr_t addr)
 {
 	struct chunk_page_bitmap *bitmap = bitmap_of(map, addr);
@@ -437,7 +438,7 @@ static bool ready_part(struct chunk_decommit_map *map, uintptr_t addr)
 	return (bitmap && bitmap != &all_set) || bitmap_new(map, addr, true);
 }
 
-/* Part of a sparse extent */
+/* Prepare a range in a sparse extent. */
 static bool ready_range(struct chunk_decommit_map *map, uintptr_t addr,
 			uintptr_t end)
 {
@@ -458,13 +459,13 @@ static bool ready_range(struct chunk_decommit_map *map, uintptr_t addr,
 }
 
 /**
- * chunk_decommit_map_prepare() - see to it that a commit can be noted
- * @map: what is known
+ * chunk_decommit_map_prepare() - get the memory to note a commit
+ * @map: the map
  * @addr:  first byte, page-aligned
  * @size:  bytes, page-aligned
  *
  * Context: chunk_lock() held.
- * Return: false without memory.
+ * Return: false when out of memory.
  */
 bool chunk_decommit_map_prepare(struct chunk_decommit_map *map, uintptr_t addr,
 				size_t size)
@@ -484,11 +485,11 @@ bool chunk_decommit_map_prepare(struct chunk_decommit_map *map, uintptr_t addr,
 }
 
 /**
- * chunk_decommit_map_set_sparse() - note that an extent is decommitted as a whole
+ * chunk_decommit_map_set_sparse() - note that a whole extent is decommitted
  * @map:  what is known
  * @extent: a live extent
  *
- * Takes no memory.
+ * Needs no memory.
  *
  * Context: chunk_lock() held.
  */
@@ -504,7 +505,9 @@ void chunk_decommit_map_set_sparse(struct chunk_decommit_map *map,
  * @addr:   any address
  * @sparse: its extent is sparse
  *
- * Context: any, lock-free: good for as long as nobody commits or decommits it.
+ * Context: any; takes no lock. The answer holds until the page is committed or
+ * decommitted.
+ * Return: true if it is.
  */
 bool chunk_decommit_map_get(struct chunk_decommit_map *map, uintptr_t addr,
 			    bool sparse)
@@ -514,7 +517,7 @@ bool chunk_decommit_map_get(struct chunk_decommit_map *map, uintptr_t addr,
 	return bitmap ? is_set(bitmap, page_of(addr)) : sparse;
 }
 
-/* The first page of one chunk, from @addr on, that is not as said, or @end */
+/* The first page of a chunk, from @addr on, in the other state; else @end */
 static uintptr_t skip(struct chunk_decommit_map *map, uintptr_t addr,
 		      uintptr_t end, bool sparse, bool decommitted)
 {
@@ -529,13 +532,13 @@ static uintptr_t skip(struct chunk_decommit_map *map, uintptr_t addr,
 
 /**
  * chunk_decommit_map_find() - find decommitted pages in a range
- * @map: what is known
+ * @map: the map
  * @addr:  first byte of the range, page-aligned; set to the first such page
  * @end:   byte after the last
  *
  * Context: chunk_lock() held.
- * Return: how many bytes, within one chunk, are decommitted at @addr; 0 for
- * none in the range.
+ * Return: bytes from the new *@addr on, within one chunk, that are decommitted; 0
+ * if there are none in the range.
  */
 size_t chunk_decommit_map_find(struct chunk_decommit_map *map, uintptr_t *addr,
 			       uintptr_t end)
@@ -556,7 +559,7 @@ size_t chunk_decommit_map_find(struct chunk_decommit_map *map, uintptr_t *addr,
 	return 0;
 }
 
-/* Runs of bits as said in a bitmap; *@before: does one end in front of it? */
+/* Count runs of bits @value in a bitmap; *@before: does one end in front of it? */
 static size_t bitmap_runs(const struct chunk_page_bitmap *bitmap, bool value,
 			  bool *before)
 {
@@ -573,7 +576,7 @@ static size_t bitmap_runs(const struct chunk_page_bitmap *bitmap, bool value,
 	return count;
 }
 
-/* The same where pages do not count unless their whole chunk is decommitted */
+/* The same, where pages only count if their whole chunk is decommitted */
 static size_t whole_runs(const struct chunk_page_bitmap *bitmap, bool value,
 			 bool *before)
 {
@@ -586,14 +589,14 @@ static size_t whole_runs(const struct chunk_page_bitmap *bitmap, bool value,
 
 /**
  * chunk_decommit_map_count() - count ranges of decommitted pages
- * @map: what is known
- * @whole: only those of whole chunks
+ * @map: the map
+ * @whole: count only ranges of whole chunks
  *
- * A sparse extent is one range, and one more for each that is committed in it, if
- * that is not at the edge of it: so there may be fewer.
+ * A sparse extent counts as one range, and one more for each committed range in it.
+ * That is one too many for a committed range at the edge of the extent.
  *
  * Context: chunk_lock() held.
- * Return: how many there are at most.
+ * Return: an upper bound of their number.
  */
 size_t chunk_decommit_map_count(struct chunk_decommit_map *map, bool whole)
 {
@@ -617,7 +620,7 @@ size_t chunk_decommit_map_count(struct chunk_decommit_map *map, bool whole)
 	return count;
 }
 
-/* Where the decommitted pages in front of an address of an extent begin */
+/* First byte of the decommitted pages in front of an address of an extent */
 static uintptr_t skip_back(struct chunk_decommit_map *map,
 			   const struct chunk_extent *extent, uintptr_t addr)
 {
@@ -633,13 +636,13 @@ static uintptr_t skip_back(struct chunk_decommit_map *map,
 }
 
 /**
- * chunk_decommit_map_around() - the decommitted pages that a range is among
+ * chunk_decommit_map_around() - widen a range by the decommitted pages around it
  * @map:  what is known
  * @extent: a live extent that contains the range
- * @from:   first byte of the range, page-aligned; set to where such pages begin
- * @to:     byte after it, page-aligned; set to where they end
+ * @from:   first byte of the range, page-aligned; moved down
+ * @to:     byte after it, page-aligned; moved up
  *
- * Time is linear in how many there are, or chunks where all of one are.
+ * Takes time linear in those pages, or in chunks that are decommitted as a whole.
  *
  * Context: chunk_lock() held.
  */
@@ -658,7 +661,7 @@ void chunk_decommit_map_around(struct chunk_decommit_map *map,
 }
 
 /**
- * chunk_decommit_map_drop_extent() - forget the pages of an extent that is given back
+ * chunk_decommit_map_drop_extent() - drop the pages of an extent that is given back
  * @map:  what is known
  * @extent: an extent that was live
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which pages of live chunks are decommitted. */
+/* The decommit map: the decommitted pages of live chunks. */
 #ifndef CHUNK_DECOMMIT_MAP_H
 #define CHUNK_DECOMMIT_MAP_H
 
@@ -13,11 +13,12 @@ struct chunk_extent;
 struct chunk_page_bitmap;
 
 /**
- * struct chunk_decommit_map - what is known of pages; chunk_lock()
- * @bitmaps: bitmaps, of chunks that are, or were, not as their extent says
- * @free_bitmaps: bitmaps in nobody's use
- * @extents: number of sparse extents
- * @bytes:  decommitted
+ * struct chunk_decommit_map - the map; protected by chunk_lock()
+ * @bitmaps:      page bitmaps by number of chunk, for chunks of which pages are, or
+ *                were, in another state than their extent
+ * @free_bitmaps: chain of free bitmaps
+ * @extents:      number of sparse extents
+ * @bytes:        decommitted bytes
  */
 struct chunk_decommit_map {
 	struct xarray bitmaps;

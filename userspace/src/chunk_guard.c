@@ -148,7 +148,7 @@ int chunk_guard_extent(void *addr, size_t size)
  * @size: bytes, page-aligned
  *
  * Makes all decommitted pages around them in the same extent accessible, so that
- * no mapping is split. Those stay decommitted: they have no memory, but do not trap.
+ * no mapping is split. They stay decommitted: they have no memory, but do not trap.
  *
  * Context: lock not held.
  * Return: 0 or -ENOMEM.

@@ -26,11 +26,13 @@ static void busy_set(bool is)
 /* Set libchunk up, unless another thread of this process has just done so. */
 static void process_start(struct chunk_process *p)
 {
+	bool cut_short;
+
 	chunk_mutex_lock(&p->lock);
 	if (!atomic_load_explicit(&p->known, memory_order_relaxed)) {
+		cut_short = atomic_load_explicit(&busy, memory_order_relaxed);
 		if (atomic_load_explicit(&started, memory_order_relaxed))
-			chunk_start_child(atomic_load_explicit(
-				&busy, memory_order_relaxed));
+			chunk_start_child(cut_short);
 		else
 			chunk_start();
 		atomic_store_explicit(&started, true, memory_order_release);

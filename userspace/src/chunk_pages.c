@@ -112,8 +112,8 @@ static int commit_mapped(const struct chunk_part *part)
 }
 
 /*
- * Is a free chunk of a lost generation in the range? Such chunks stay mapped and
- * trap; they belong to nobody, so only an access tells.
+ * Is a free chunk of a lost generation in the range? Free chunks of
+ * it stay mapped and trap, and belong to nobody, so only an access tells.
  */
 static bool is_left_behind(const struct chunk_part *part)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What libchunk and the device report about this process: backend, counters. */
+/* Reports on this process: the source of chunks, and counters. */
 #include <errno.h>
 #include <string.h>
 
