@@ -188,6 +188,17 @@ int chunk_commit_checked(const struct chunk_call *call, void *addr, size_t size,
 	return commit_range(addr, size, populate) ? 0 : -ENOMEM;
 }
 
+/* A commit of the API: errno */
+static bool commit(const char *name, void *addr, size_t size, bool populate)
+{
+	int saved = errno;
+	int err;
+
+	err = chunk_commit_checked(CHUNK_CALL(name), addr, size, populate);
+	errno = err ? -err : saved;
+	return !err;
+}
+
 /**
  * pages_commit() - make pages readable and writable again
  * @addr: first byte, page-aligned
@@ -200,13 +211,7 @@ int chunk_commit_checked(const struct chunk_call *call, void *addr, size_t size,
  */
 bool pages_commit(void *addr, size_t size)
 {
-	int saved = errno;
-	int err;
-
-	err = chunk_commit_checked(CHUNK_CALL("pages_commit"), addr, size,
-				   false);
-	errno = err ? -err : saved;
-	return !err;
+	return commit("pages_commit", addr, size, false);
 }
 
 /**
@@ -221,13 +226,7 @@ bool pages_commit(void *addr, size_t size)
  */
 bool pages_populate(void *addr, size_t size)
 {
-	int saved = errno;
-	int err;
-
-	err = chunk_commit_checked(CHUNK_CALL("pages_populate"), addr, size,
-				   true);
-	errno = err ? -err : saved;
-	return !err;
+	return commit("pages_populate", addr, size, true);
 }
 
 static void decommit_part(struct chunk_part *part)
