@@ -18,7 +18,7 @@ struct chunk_process {
 	atomic_bool known;
 };
 
-/* Each call reads them: hidden, so that it takes no detour by a table. */
+/* Hidden, so that an access takes no detour by the global offset table */
 #ifndef _WIN32
 #pragma GCC visibility push(hidden)
 #endif

@@ -85,6 +85,13 @@ struct chunk_state {
 	atomic_bool reopen;
 };
 
+/* Hidden, as in chunk_process.h */
+#ifndef _WIN32
+#pragma GCC visibility push(hidden)
+#endif
 extern struct chunk_state chunk_state;
+#ifndef _WIN32
+#pragma GCC visibility pop
+#endif
 
 #endif /* CHUNK_STATE_H */
