@@ -19,7 +19,7 @@ static void *obtain_base(size_t size, size_t alignment)
 		addr = chunk_map_aligned(size, alignment);
 	if (!addr)
 		return NULL;
-	chunk_check_mapped(addr, size);
+	chunk_check_note_mapped(addr, size);
 	chunk_lock();
 	chunk_base_count(size);
 	chunk_state.counts.allocs++;

@@ -251,7 +251,7 @@ void chunk_check_zeroed(const struct chunk_call *call, void *addr, size_t size,
 }
 
 /**
- * chunk_check_mapped() - note memory mapped for the caller that is no chunk
+ * chunk_check_note_mapped() - note memory mapped for the caller that is no chunk
  * @addr: first byte
  * @size: bytes
  *
@@ -259,7 +259,7 @@ void chunk_check_zeroed(const struct chunk_call *call, void *addr, size_t size,
  *
  * Context: lock not held.
  */
-void chunk_check_mapped(void *addr, size_t size)
+void chunk_check_note_mapped(void *addr, size_t size)
 {
 	if (!chunk_state.options.check)
 		return;
@@ -269,7 +269,7 @@ void chunk_check_mapped(void *addr, size_t size)
 }
 
 /**
- * chunk_check_unmapped() - note that such memory is about to be unmapped
+ * chunk_check_note_unmapped() - note that such memory is about to be unmapped
  * @addr: first byte
  * @size: bytes
  *
@@ -277,7 +277,7 @@ void chunk_check_mapped(void *addr, size_t size)
  *
  * Context: lock not held.
  */
-void chunk_check_unmapped(void *addr, size_t size)
+void chunk_check_note_unmapped(void *addr, size_t size)
 {
 	if (!chunk_state.options.check)
 		return;

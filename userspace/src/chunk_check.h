@@ -19,7 +19,7 @@ void chunk_check_committed(const struct chunk_call *call, void *addr,
 void chunk_check_zeroed(const struct chunk_call *call, void *addr, size_t size,
 			enum chunk_type type);
 
-void chunk_check_mapped(void *addr, size_t size);
-void chunk_check_unmapped(void *addr, size_t size);
+void chunk_check_note_mapped(void *addr, size_t size);
+void chunk_check_note_unmapped(void *addr, size_t size);
 
 #endif /* CHUNK_CHECK_H */

@@ -26,7 +26,7 @@ void *pages_map(void *addr, size_t size)
 	chunk_check_range(CHUNK_CALL("pages_map"), addr, size, true);
 	err = chunk_os.map(addr, size, &out);
 	if (!err)
-		chunk_check_mapped(out, size);
+		chunk_check_note_mapped(out, size);
 	errno = err ? -err : saved;
 	return err ? NULL : out;
 }
@@ -45,7 +45,7 @@ void pages_unmap(void *addr, size_t size)
 
 	chunk_check_range(call, addr, size, false);
 	chunk_check_unmap(call, addr, size);
-	chunk_check_unmapped(addr, size);
+	chunk_check_note_unmapped(addr, size);
 	chunk_unmap_or_report("pages_unmap", addr, size);
 	errno = saved;
 }
