@@ -17,23 +17,8 @@
 #include <string.h>
 
 #include "chunk_base.h"
+#include "chunk_page_bitmap.h"
 #include "chunk_state.h"
-
-/* Bits that a lookup without a lock reads at a time */
-#define WORD_BITS	(8 * sizeof(uintptr_t))
-
-/* Enough for pages of 4 KiB, the smallest size */
-#define BITMAP_WORDS	(CHUNK_TREE_UNIT / 4096 / WORD_BITS)
-
-/**
- * struct chunk_page_bitmap - decommitted pages of one chunk
- * @bits: one for each page, set if it is decommitted
- * @next: link in the chain of free bitmaps
- */
-struct chunk_page_bitmap {
-	uintptr_t bits[BITMAP_WORDS];
-	struct chunk_page_bitmap *next;
-};
 
 /* Shared by chunks that are decommitted as a whole; constant once it is set */
 static struct chunk_page_bitmap all_set;
@@ -53,6 +38,12 @@ static struct chunk_page_bitmap *bitmap_of(struct chunk_decommit_map *map,
 					   uintptr_t addr)
 {
 	return xa_load(&map->bitmaps, addr >> CHUNK_TREE_SHIFT);
+}
+
+/* Is the bit of the page at an address set in the bitmap of its chunk? */
+static bool is_set(const struct chunk_page_bitmap *bitmap, uintptr_t addr)
+{
+	return chunk_page_bitmap_is_set(bitmap, chunk_page_of(addr));
 }
 
 static void bitmap_free(struct chunk_decommit_map *map,
@@ -95,71 +86,6 @@ static size_t chunk_part(uintptr_t addr, uintptr_t end)
 	size_t part = CHUNK_TREE_UNIT - addr % CHUNK_TREE_UNIT;
 
 	return part < end - addr ? part : end - addr;
-}
-
-static size_t chunk_pages(void)
-{
-	return CHUNK_TREE_UNIT / chunk_os.caps.page_size;
-}
-
-static size_t page_of(uintptr_t addr)
-{
-	return addr % CHUNK_TREE_UNIT / chunk_os.caps.page_size;
-}
-
-static bool is_set(const struct chunk_page_bitmap *bitmap, size_t page)
-{
-	return READ_ONCE(bitmap->bits[page / WORD_BITS]) >> page % WORD_BITS &
-	       1;
-}
-
-/* Set or clear bits. Returns how many changed. */
-static size_t bitmap_assign(struct chunk_page_bitmap *bitmap, size_t page,
-			    size_t count, bool value)
-{
-	size_t changed = 0;
-
-	while (count) {
-		uintptr_t *word = &bitmap->bits[page / WORD_BITS];
-		size_t n = WORD_BITS - page % WORD_BITS;
-		uintptr_t mask, new;
-
-		if (n > count)
-			n = count;
-		mask = UINTPTR_MAX >> (WORD_BITS - n) << page % WORD_BITS;
-		new = value ? *word | mask : *word & ~mask;
-		changed += __builtin_popcountll(new ^ *word);
-		WRITE_ONCE(*word, new);
-		page += n;
-		count -= n;
-	}
-	return changed;
-}
-
-/* A word of a bitmap, inverted unless @value; bits beyond the last page are 0. */
-static uintptr_t word_of(const struct chunk_page_bitmap *bitmap, size_t i,
-			 bool value)
-{
-	uintptr_t word = value ? bitmap->bits[i] : ~bitmap->bits[i];
-
-	if (chunk_pages() < WORD_BITS)
-		word &= ((uintptr_t)1 << chunk_pages() % WORD_BITS) - 1;
-	return word;
-}
-
-static size_t bitmap_words(void)
-{
-	return (chunk_pages() + WORD_BITS - 1) / WORD_BITS;
-}
-
-/* Decommitted bytes */
-static size_t bitmap_bytes(const struct chunk_page_bitmap *bitmap)
-{
-	size_t count = 0, i;
-
-	for (i = 0; i < bitmap_words(); i++)
-		count += __builtin_popcountll(word_of(bitmap, i, true));
-	return count * chunk_os.caps.page_size;
 }
 
 /* Store a bitmap for many chunks. Each gets a slot, since they may part again. */
@@ -209,7 +135,7 @@ static void clear_whole(struct chunk_decommit_map *map, uintptr_t addr,
 	last = addr;
 	for (; bitmap; bitmap = bitmap_next(map, &addr, end)) {
 		map->bytes += sparse ? CHUNK_TREE_UNIT : 0;
-		map->bytes -= bitmap_bytes(bitmap);
+		map->bytes -= chunk_page_bitmap_bytes(bitmap);
 		bitmap_free(map, bitmap);
 		addr += CHUNK_TREE_UNIT;
 		last = addr;
@@ -283,8 +209,9 @@ static void set_part(struct chunk_decommit_map *map,
 
 	if (!bitmap)
 		return;
-	changed = bitmap_assign(bitmap, page_of(addr),
-				size / chunk_os.caps.page_size, decommitted) *
+	changed = chunk_page_bitmap_assign(bitmap, chunk_page_of(addr),
+					   size / chunk_os.caps.page_size,
+					   decommitted) *
 		  chunk_os.caps.page_size;
 	if (decommitted)
 		map->bytes += changed;
@@ -514,7 +441,7 @@ bool chunk_decommit_map_get(struct chunk_decommit_map *map, uintptr_t addr,
 {
 	const struct chunk_page_bitmap *bitmap = bitmap_of(map, addr);
 
-	return bitmap ? is_set(bitmap, page_of(addr)) : sparse;
+	return bitmap ? is_set(bitmap, addr) : sparse;
 }
 
 /* The first page of a chunk, from @addr on, in the other state; else @end */
@@ -525,7 +452,7 @@ static uintptr_t skip(struct chunk_decommit_map *map, uintptr_t addr,
 
 	if (!bitmap)
 		return sparse == decommitted ? end : addr;
-	while (addr != end && is_set(bitmap, page_of(addr)) == decommitted)
+	while (addr != end && is_set(bitmap, addr) == decommitted)
 		addr += chunk_os.caps.page_size;
 	return addr;
 }
@@ -559,34 +486,6 @@ size_t chunk_decommit_map_find(struct chunk_decommit_map *map, uintptr_t *addr,
 	return 0;
 }
 
-/* Count runs of bits @value in a bitmap; *@before: does one end in front of it? */
-static size_t bitmap_runs(const struct chunk_page_bitmap *bitmap, bool value,
-			  bool *before)
-{
-	uintptr_t last = *before;
-	size_t count = 0, i;
-
-	for (i = 0; i < bitmap_words(); i++) {
-		uintptr_t word = word_of(bitmap, i, value);
-
-		count += __builtin_popcountll(word & ~(word << 1 | last));
-		last = word >> (WORD_BITS - 1);
-	}
-	*before = is_set(bitmap, chunk_pages() - 1) == value;
-	return count;
-}
-
-/* The same, where pages only count if their whole chunk is decommitted */
-static size_t whole_runs(const struct chunk_page_bitmap *bitmap, bool value,
-			 bool *before)
-{
-	bool is = (bitmap_bytes(bitmap) == CHUNK_TREE_UNIT) == value;
-	size_t count = is && !*before;
-
-	*before = is;
-	return count;
-}
-
 /**
  * chunk_decommit_map_count() - count ranges of decommitted pages
  * @map: the map
@@ -614,8 +513,10 @@ size_t chunk_decommit_map_count(struct chunk_decommit_map *map, bool whole)
 		sparse = extent && extent->sparse;
 		before = before && at == next && sparse == was;
 		was = sparse;
-		count += whole ? whole_runs(bitmap, !sparse, &before) :
-				 bitmap_runs(bitmap, !sparse, &before);
+		count += whole ? chunk_page_bitmap_whole_runs(bitmap, !sparse,
+							      &before) :
+				 chunk_page_bitmap_runs(bitmap, !sparse,
+							&before);
 	}
 	return count;
 }
@@ -628,7 +529,7 @@ static uintptr_t skip_back(struct chunk_decommit_map *map,
 		uintptr_t page = addr - chunk_os.caps.page_size;
 		const struct chunk_page_bitmap *bitmap = bitmap_of(map, page);
 
-		if (bitmap ? !is_set(bitmap, page_of(page)) : !extent->sparse)
+		if (bitmap ? !is_set(bitmap, page) : !extent->sparse)
 			break;
 		addr = bitmap ? page : page & ~(CHUNK_TREE_UNIT - 1);
 	}
