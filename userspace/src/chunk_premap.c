@@ -55,7 +55,8 @@ static void *take(size_t size, size_t alignment)
 
 /*
  * How many bytes to premap with an extent: a multiple of the alignment. 0 if the
- * size is none, or if there is enough that is merely not aligned for this one.
+ * size of the extent is no such multiple, or if the premapping is large enough and
+ * merely not aligned for this extent.
  */
 static size_t surplus(size_t size, size_t alignment)
 {
