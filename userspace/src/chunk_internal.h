@@ -7,9 +7,9 @@
  *
  *   layer 0: chunk_stall.c chunk_state.c compat/rbtree.c
  *   layer 1: os
- *   layer 2: chunk_base.c chunk_mutex.c chunk_page_bitmap.c chunk_place.c chunk_process.c chunk_report.c
+ *   layer 2: chunk_base.c chunk_mutex.c chunk_page_bitmap.c chunk_place.c chunk_report.c
  *   layer 3: chunk_known.c chunk_missing.c chunk_options.c chunk_tree.c compat/xarray.c
- *   layer 4: chunk_backing.c chunk_free_nodes.c chunk_radix.c chunk_unmap.c
+ *   layer 4: chunk_backing.c chunk_free_nodes.c chunk_process.c chunk_radix.c chunk_unmap.c
  *   layer 5: chunk_decommit_map.c
  *   layer 6: chunk_registry.c
  *   layer 7: chunk_generation.c
