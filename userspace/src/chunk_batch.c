@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Many operations of one kind in one call: one call of the device for as many as
- * it can take at once, and the single operation for what is not the device's or
- * what it refuses.
+ * Batches: many operations of one kind in one call. The device serves as many as it
+ * can take in one call of its own; the single operation serves extents that are not
+ * the device's, and elements that it refuses.
  */
 #include <errno.h>
 
@@ -11,7 +11,7 @@
 #include "chunk_internal.h"
 #include "chunk_state.h"
 
-/* So many at a time; what a batch needs lies on the stack. */
+/* Elements at a time; their bookkeeping lies on the stack. */
 #define GROUP	CHUNK_BATCH_GROUP
 
 #define DEALLOC_BATCH	"chunk_dealloc_batch"
@@ -37,20 +37,20 @@ static void alloc_each(struct chunk_op *ops, size_t count)
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		ops[i].addr = chunk_alloc_live(ops[i].size, ops[i].alignment,
-					       BORN_COMMITTED);
+		ops[i].addr = chunk_obtain(ops[i].size, ops[i].alignment,
+					   BORN_COMMITTED);
 		ops[i].error = ops[i].addr ? 0 : ENOMEM;
 	}
 }
 
-/* Give back what the registry had no memory for. */
-static void forget(struct chunk_op *op)
+/* Give an extent back that the registry had no memory for. */
+static void give_back(struct chunk_op *op)
 {
 	chunk_device_dealloc(op->addr, op->size, ZEROED_CHUNK);
 	op->error = ENOMEM;
 }
 
-static void enlist(struct chunk_op *ops, size_t count, uintptr_t context)
+static void enlist(struct chunk_op *ops, size_t count, uintptr_t generation)
 {
 	bool listed[GROUP];
 	size_t i;
@@ -58,11 +58,12 @@ static void enlist(struct chunk_op *ops, size_t count, uintptr_t context)
 	chunk_lock();
 	for (i = 0; i < count; i++)
 		listed[i] = ops[i].error ||
-			    chunk_live_add(ops[i].addr, ops[i].size, context);
+			    chunk_registry_add(ops[i].addr, ops[i].size,
+					       generation);
 	chunk_unlock();
 	for (i = 0; i < count; i++) {
 		if (!listed[i])
-			forget(&ops[i]);
+			give_back(&ops[i]);
 		if (ops[i].error) {
 			ops[i].addr = NULL;
 			ops[i].error = ENOMEM;
@@ -70,36 +71,36 @@ static void enlist(struct chunk_op *ops, size_t count, uintptr_t context)
 	}
 }
 
-/* False if the device cannot, or there is none. */
+/* Returns false if the device cannot, or if there is none. */
 static bool alloc_by_device(struct chunk_op *ops, size_t count)
 {
-	uintptr_t context;
+	uintptr_t generation;
 	unsigned int tries;
 	int err;
 
 	for (tries = 0; tries < CHUNK_DEVICE_TRIES; tries++) {
-		context = chunk_device_context();
-		if (!context)
+		generation = chunk_device_generation();
+		if (!generation)
 			return false;
 		err = chunk_device_batch(BATCH_ALLOC, ops, count);
 		if (!err) {
-			enlist(ops, count, context);
+			enlist(ops, count, generation);
 			return true;
 		}
 		if (err != -ENODEV)
 			return false;
-		chunk_device_lost(context);
+		chunk_device_lost(generation);
 	}
 	return false;
 }
 
 /**
  * chunk_alloc_batch() - get many extents
- * @ops:   of each @size and @alignment are given, as to chunk_alloc(); @addr and
+ * @ops:   elements: @size and @alignment are given, as to chunk_alloc(); @addr and
  *         @error are set, to NULL and ENOMEM when out of memory
- * @count: how many
+ * @count: number of elements
  *
- * Return: how many of them were got.
+ * Return: how many extents there are.
  */
 size_t chunk_alloc_batch(struct chunk_op *ops, size_t count)
 {
@@ -124,23 +125,24 @@ size_t chunk_alloc_batch(struct chunk_op *ops, size_t count)
 
 static void dealloc_one(struct chunk_op *op, struct chunk_leaving *leaving)
 {
-	chunk_dealloc_end(DEALLOC_BATCH, op->addr, op->size, op->type, leaving);
+	chunk_return_end(DEALLOC_BATCH, op->addr, op->size, op->type, leaving);
 	op->error = 0;
 }
 
-/* How many from the first on are of the context in use */
+/* How many elements, from the first on, are of the generation in use */
 static size_t run_leaving(const struct chunk_leaving *leaving, size_t count)
 {
-	uintptr_t context = atomic_load_explicit(&chunk_state.device,
-						 memory_order_relaxed);
+	uintptr_t generation = atomic_load_explicit(&chunk_state.generation,
+						    memory_order_relaxed);
 	size_t run = 0;
 
-	while (context && run < count && leaving[run].context == context)
+	while (generation && run < count &&
+	       leaving[run].generation == generation)
 		run++;
 	return run;
 }
 
-/* Returns how many are done, at least one. */
+/* Deallocate the first elements. Returns how many, at least one. */
 static size_t dealloc_run(struct chunk_op *ops, struct chunk_leaving *leaving,
 			  size_t count)
 {
@@ -152,16 +154,16 @@ static size_t dealloc_run(struct chunk_op *ops, struct chunk_leaving *leaving,
 	else
 		run = 1;
 	if (err == -ENODEV)
-		chunk_device_lost(leaving->context);
+		chunk_device_lost(leaving->generation);
 	for (i = 0; i < run; i++) {
-		/* Once more, for those that failed, to see what is to be done. */
+		/* Failed elements once more, singly: each by its own error. */
 		if (err || ops[i].error)
 			dealloc_one(&ops[i], &leaving[i]);
 	}
 	return run;
 }
 
-/* @first: the index of the first of them in the batch */
+/* Deallocate a group; @first: index of its first element in the batch */
 static void dealloc_group(struct chunk_op *ops, size_t count, size_t first)
 {
 	struct chunk_leaving leaving[GROUP];
@@ -171,8 +173,8 @@ static void dealloc_group(struct chunk_op *ops, size_t count, size_t first)
 	for (i = 0; i < count; i++) {
 		const struct chunk_call call = { DEALLOC_BATCH, first + i };
 
-		chunk_dealloc_begin(&call, ops[i].addr, ops[i].size,
-				    &leaving[i]);
+		chunk_return_begin(&call, ops[i].addr, ops[i].size,
+				   &leaving[i]);
 	}
 	chunk_unlock();
 	for (i = 0; i < count;)
@@ -181,9 +183,9 @@ static void dealloc_group(struct chunk_op *ops, size_t count, size_t first)
 
 /**
  * chunk_dealloc_batch() - give many extents back
- * @ops:   of each @addr, @size and @type are given, as to chunk_dealloc(); @error
+ * @ops:   elements: @addr, @size and @type are given, as to chunk_dealloc(); @error
  *         is set to 0
- * @count: how many
+ * @count: number of elements
  */
 void chunk_dealloc_batch(struct chunk_op *ops, size_t count)
 {
@@ -204,7 +206,7 @@ void chunk_dealloc_batch(struct chunk_op *ops, size_t count)
 	errno = saved;
 }
 
-/* Checked are those of a decommit; of a commit each is when its turn comes. */
+/* The ranges of a decommit are checked already; those of a commit are here. */
 static void range_one(enum chunk_batch what, struct chunk_op *op, size_t index)
 {
 	const struct chunk_call call = { COMMIT_BATCH, index };
@@ -217,16 +219,16 @@ static void range_one(enum chunk_batch what, struct chunk_op *op, size_t index)
 						  false);
 }
 
-/* Is all of it from the context in use? */
+/* Is all of a range from the generation in use? */
 static bool is_of_device(const struct chunk_op *op)
 {
-	struct chunk_piece piece = { .at = op->addr };
+	struct chunk_part part = { .at = op->addr };
 
-	chunk_next_piece(&piece, (uintptr_t)op->addr + op->size);
-	return piece.context && !piece.lost && piece.size == op->size;
+	chunk_part_next(&part, (uintptr_t)op->addr + op->size);
+	return part.generation && !part.lost && part.size == op->size;
 }
 
-/* What the device did is counted here, the rest where it is done. */
+/* Count elements that the device did; the single operation counts the others. */
 static void count_ranges(enum chunk_batch what, size_t count)
 {
 	chunk_lock();
@@ -238,24 +240,24 @@ static void count_ranges(enum chunk_batch what, size_t count)
 }
 
 /*
- * @first: the index of the first of them in the batch. Returns how many are done,
- * at least one.
+ * Commit or decommit the first elements; @first: index of the first in the batch.
+ * Returns how many, at least one.
  */
 static size_t range_run(enum chunk_batch what, struct chunk_op *ops,
 			size_t count, size_t first)
 {
-	uintptr_t context = chunk_device_context();
+	uintptr_t generation = chunk_device_generation();
 	int err = -EOPNOTSUPP;
 	size_t run = 0, i;
 
-	while (context && run < count && is_of_device(&ops[run]))
+	while (generation && run < count && is_of_device(&ops[run]))
 		run++;
 	if (run)
 		err = chunk_device_batch(what, ops, run);
 	else
 		run = 1;
 	if (err == -ENODEV)
-		chunk_device_lost(context);
+		chunk_device_lost(generation);
 	if (!err)
 		count_ranges(what, count_good(ops, run));
 	for (i = 0; i < run; i++) {
@@ -276,7 +278,7 @@ static size_t range_batch(enum chunk_batch what, struct chunk_op *ops,
 	return count_good(ops, count);
 }
 
-/* All of them, before anything is done */
+/* Check all ranges, before anything is done. */
 static void check_ranges(enum chunk_batch what, const struct chunk_op *ops,
 			 size_t count)
 {
@@ -295,11 +297,11 @@ static void check_ranges(enum chunk_batch what, const struct chunk_op *ops,
 
 /**
  * pages_commit_batch() - make many ranges readable and writable again
- * @ops:   of each @addr and @size are given, as to pages_commit(); @error is set
+ * @ops:   elements: @addr and @size are given, as to pages_commit(); @error is set
  *         to ENOMEM when out of memory, to EINVAL if it is not live, else to 0
- * @count: how many
+ * @count: number of elements
  *
- * Return: how many of them were committed.
+ * Return: how many ranges were committed.
  */
 size_t pages_commit_batch(struct chunk_op *ops, size_t count)
 {
@@ -314,9 +316,9 @@ size_t pages_commit_batch(struct chunk_op *ops, size_t count)
 
 /**
  * pages_decommit_batch() - free the memory of many ranges; accesses trap
- * @ops:   of each @addr and @size are given, as to pages_decommit(); @error is
+ * @ops:   elements: @addr and @size are given, as to pages_decommit(); @error is
  *         set to 0
- * @count: how many
+ * @count: number of elements
  */
 void pages_decommit_batch(struct chunk_op *ops, size_t count)
 {

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a function of the API is asked to act on: is it a range of pages, and may
- * it be acted on?
+ * Checks of the ranges that callers of the API name.
  *
- * Always: a range that begins in a live extent has to end in it. One that begins
- * elsewhere may not run into a live extent, nor into what is kept for reuse, and
- * has to be mapped. That takes a lookup or two, and for what is no chunk a system
- * call. CHUNK_OPTIONS="check:on" looks at the rest: whether memory that is no
- * chunk came from pages_map(), and whether pages are what the caller says.
+ * Always: a range that begins in a live extent has to end in it. A range that
+ * begins elsewhere must be mapped, and may not run into a live extent or into
+ * chunks kept for reuse. That takes a lookup or two, and for memory that is no chunk
+ * a system call. With CHUNK_OPTIONS="check:on" also: memory that is no chunk came
+ * from pages_map(), and pages are in the state that the caller says.
  */
 #include <errno.h>
 
 #include "chunk.h"
 #include "chunk_check.h"
-#include "chunk_internal.h"
 #include "chunk_known.h"
+#include "chunk_report.h"
 #include "chunk_state.h"
 
 /**
@@ -23,6 +22,8 @@
  * @addr:     first byte
  * @size:     bytes
  * @anywhere: the address may be NULL
+ *
+ * Context: lock not held; does chunk_enter().
  */
 void chunk_check_range(const struct chunk_call *call, const void *addr,
 		       size_t size, bool anywhere)
@@ -39,44 +40,44 @@ void chunk_check_range(const struct chunk_call *call, const void *addr,
 		chunk_die(call, addr, size, "there is no such range");
 }
 
-/* Ends the process unless all of the range is in one extent, or none of it. */
+/* Is all of a range in one live extent, or none? Else the process ends. */
 static bool is_live(const struct chunk_call *call, void *addr, size_t size)
 {
 	uintptr_t start = (uintptr_t)addr, last = start + size - 1;
 	struct chunk_extent *extent;
 
-	extent = chunk_radix_lookup(&chunk_state.live, start);
+	extent = chunk_radix_lookup(&chunk_state.registry, start);
 	if (extent && last - extent->addr >= extent->size)
 		chunk_die(call, addr, size,
-			  "this range leaves the chunk that it begins in");
-	if (!extent && chunk_radix_next(&chunk_state.live, start, last))
+			  "this range bitmaps the chunk that it begins in");
+	if (!extent && chunk_radix_next(&chunk_state.registry, start, last))
 		chunk_die(call, addr, size,
 			  "this range runs into a live chunk");
 	return extent;
 }
 
-/* Is any of it free, and in our hands? Context: chunk_lock() held. */
+/* Does libchunk keep any of a range for later? Context: chunk_lock() held. */
 static bool is_kept(uintptr_t start, uintptr_t last)
 {
-	const struct chunk_ahead *ahead = &chunk_state.ahead;
-	uintptr_t from = (uintptr_t)ahead->addr;
+	const struct chunk_premap *premap = &chunk_state.premap;
+	uintptr_t from = (uintptr_t)premap->addr;
 	struct chunk_extent *extent;
 
 	extent = chunk_tree_seek(&chunk_state.recycled, start);
 	if (extent && extent->addr <= last)
 		return true;
-	return ahead->size && from <= last && start - from < ahead->size;
+	return premap->size && from <= last && start - from < premap->size;
 }
 
-/* The same for the device, which keeps its own */
+/* Does the device? */
 static bool is_kept_by_device(void *addr, size_t size)
 {
-	return atomic_load_explicit(&chunk_state.device,
+	return atomic_load_explicit(&chunk_state.generation,
 				    memory_order_relaxed) &&
 	       chunk_device_keeps(addr, size);
 }
 
-/* What is neither live nor from pages_map() nor the caller's bookkeeping */
+/* With check:on, is memory neither from pages_map() nor a base chunk? */
 static bool is_unknown(void *addr, size_t size)
 {
 	bool known;
@@ -89,7 +90,7 @@ static bool is_unknown(void *addr, size_t size)
 	return !known;
 }
 
-/* Why memory that is not live may not be used, or NULL */
+/* Why memory that is not live may not be used either, or NULL if it may */
 static const char *why_not(void *addr, size_t size, bool mapped)
 {
 	uintptr_t start = (uintptr_t)addr;
@@ -113,15 +114,15 @@ static void check_known(const struct chunk_call *call, void *addr, size_t size)
 }
 
 /**
- * chunk_may_commit() - may these pages be committed?
+ * chunk_may_commit() - check that pages may be committed
  * @call: the function of the API that is asked
  * @addr: first byte, of a range that was checked
  * @size: bytes
  *
- * Ends the process if the range leaves the chunk that it begins in.
+ * Ends the process if the range bitmaps the chunk that it begins in.
  *
  * Context: lock not held.
- * Return: false if it is not live, nor anything else that may be used.
+ * Return: false if the range is neither live nor other memory that may be used.
  */
 bool chunk_may_commit(const struct chunk_call *call, void *addr, size_t size)
 {
@@ -159,7 +160,7 @@ void chunk_check_pages(const struct chunk_call *call, void *addr, size_t size)
  * @addr: first byte, of a range that was checked
  * @size: bytes
  *
- * Whether it is mapped the system sees for itself.
+ * The system itself sees whether the range is mapped.
  *
  * Context: lock not held.
  */
@@ -176,7 +177,7 @@ void chunk_check_unmap(const struct chunk_call *call, void *addr, size_t size)
 	check_known(call, addr, size);
 }
 
-/* What is at an address of a live chunk; its run ends within the chunk. */
+/* The state of pages at an address of a live chunk, up to its end at most */
 static struct chunk_info info_at(const char *at)
 {
 	struct chunk_info info = { .size = sizeof(info) };
@@ -186,10 +187,12 @@ static struct chunk_info info_at(const char *at)
 }
 
 /**
- * chunk_check_committed() - with check:on, end the process unless pages are
+ * chunk_check_committed() - end the process if pages are decommitted
  * @call: the function of the API that is asked
  * @addr: first byte, of a range that was checked
  * @size: bytes
+ *
+ * Does nothing without check:on.
  *
  * Context: lock not held.
  */
@@ -218,11 +221,13 @@ static const char *first_byte(const char *at, const char *end)
 }
 
 /**
- * chunk_check_zeroed() - with check:on, end the process unless an extent is zero
+ * chunk_check_zeroed() - end the process if an extent is not as zero as its type
  * @call: the function of the API that is given it
  * @addr: its first byte
  * @size: bytes
- * @type: what the caller says it is
+ * @type: what the caller says it holds
+ *
+ * Does nothing without check:on.
  *
  * Context: lock not held.
  */
@@ -233,7 +238,7 @@ void chunk_check_zeroed(const struct chunk_call *call, void *addr, size_t size,
 
 	if (!chunk_state.options.check || type != ZEROED_CHUNK)
 		return;
-	/* Misuse of another kind is found by others. */
+	/* The registry finds misuse of other kinds. */
 	while (at < end && chunk_is_live(at)) {
 		struct chunk_info info = info_at(at);
 		const char *to = (char *)info.end < end ? info.end : end;
@@ -243,4 +248,40 @@ void chunk_check_zeroed(const struct chunk_call *call, void *addr, size_t size,
 				  "this chunk is not zero, as its type says");
 		at = info.end;
 	}
+}
+
+/**
+ * chunk_check_note_mapped() - note memory mapped for the caller that is no chunk
+ * @addr: first byte
+ * @size: bytes
+ *
+ * Does nothing without check:on.
+ *
+ * Context: lock not held.
+ */
+void chunk_check_note_mapped(void *addr, size_t size)
+{
+	if (!chunk_state.options.check)
+		return;
+	chunk_lock();
+	chunk_known_add((uintptr_t)addr, size);
+	chunk_unlock();
+}
+
+/**
+ * chunk_check_note_unmapped() - note that such memory is about to be unmapped
+ * @addr: first byte
+ * @size: bytes
+ *
+ * Does nothing without check:on.
+ *
+ * Context: lock not held.
+ */
+void chunk_check_note_unmapped(void *addr, size_t size)
+{
+	if (!chunk_state.options.check)
+		return;
+	chunk_lock();
+	chunk_known_remove((uintptr_t)addr, size);
+	chunk_unlock();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a function of the API is asked to act on. */
+/* Checks of the ranges that callers of the API name. */
 #ifndef CHUNK_CHECK_H
 #define CHUNK_CHECK_H
 
@@ -18,5 +18,8 @@ void chunk_check_committed(const struct chunk_call *call, void *addr,
 			   size_t size);
 void chunk_check_zeroed(const struct chunk_call *call, void *addr, size_t size,
 			enum chunk_type type);
+
+void chunk_check_note_mapped(void *addr, size_t size);
+void chunk_check_note_unmapped(void *addr, size_t size);
 
 #endif /* CHUNK_CHECK_H */

@@ -1,135 +1,39 @@
 // SPDX-License-Identifier: MIT
-/* What the memory of chunks is. */
+/* Setting libchunk up by calls: the start, the backing, waiting for memory. */
 #include <errno.h>
 
 #include "chunk.h"
-#include "chunk_configure.h"
-#include "chunk_internal.h"
+#include "chunk_backing.h"
+#include "chunk_generation.h"
 #include "chunk_report.h"
+#include "chunk_stall.h"
 #include "chunk_state.h"
 
-static void say(const char *text)
-{
-	struct chunk_line line = { 0 };
-
-	chunk_line_text(&line, "libchunk: backing:huge: ");
-	chunk_line_text(&line, text);
-	chunk_line_write(&line);
-}
-
-/* Who asked for huge pages is told once what they cost. */
-static void say_if_weaker(void)
-{
-	static bool said;
-
-	if (said || chunk_device_traps())
-		return;
-	said = true;
-	say("this kernel has no MADV_GUARD_INSTALL, so decommitted pages do not trap");
-}
-
 /**
- * chunk_configure_context() - tell a new context of the device what is wanted
+ * chunks_init() - set everything up
  *
- * A backing that it does not have is reported, and not asked for again.
- *
- * Context: chunk_lock() held, or before anybody else can be here.
+ * Implied by every other function; safe to repeat, from any thread.
  */
-void chunk_configure_context(void)
+void chunks_init(void)
 {
-	if (chunk_state.backing == GUARDED_BACKING && !chunk_state.grow)
-		return;
-	if (!chunk_device_configure(chunk_state.backing, chunk_state.grow)) {
-		say_if_weaker();
-		return;
-	}
-	if (chunk_state.backing != HUGE_BACKING)
-		return;
-	chunk_state.backing = GUARDED_BACKING;
-	say("this kernel's device has none; chunks have small pages");
+	int saved = errno;
+
+	chunk_enter();
+	errno = saved;
 }
 
 /**
- * chunk_configure_start() - see whether what the options say can be had
- *
- * What cannot is reported.
- *
- * Context: before anybody else can be here; the device is open, or it is not.
- */
-void chunk_configure_start(void)
-{
-	if (chunk_state.device || chunk_os_caps.has_huge_pages ||
-	    chunk_state.backing != HUGE_BACKING)
-		return;
-	chunk_state.backing = GUARDED_BACKING;
-	say("this system has none for chunks; they have small pages");
-}
-
-/**
- * chunk_want_huge() - ask for huge pages, if huge backing is wanted
- * @addr: first byte, page-aligned, not from the device
- * @size: bytes, page-aligned
- *
- * A mapping that was replaced has to be asked for again.
- */
-void chunk_want_huge(void *addr, size_t size)
-{
-	if (chunk_state.backing == HUGE_BACKING)
-		chunk_os_want_huge(addr, size);
-}
-
-/**
- * chunk_configure_charged() - say once why the device's memory may be short
- *
- * Context: lock not held; the device has refused memory.
- */
-void chunk_configure_charged(void)
-{
-	static atomic_bool said;
-	struct chunk_device_stats stats;
-	struct chunk_line line = { 0 };
-
-	if (!chunk_os_caps.charges_on_map || chunk_device_stats(&stats) ||
-	    !stats.decommitted_bytes || atomic_exchange(&said, true))
-		return;
-	chunk_line_text(&line,
-			"libchunk: out of memory, and under vm.overcommit_memory=2 what is decommitted counts; backend:mmap gives it back");
-	chunk_line_write(&line);
-}
-
-/* Context: chunk_lock() held. Returns 0 or a negative error number. */
-static int configure(enum chunk_backing backing, size_t grow)
-{
-	int err = 0;
-
-	if (chunk_state.counts.allocs)
-		return -EBUSY;
-	if (chunk_state.device)
-		err = chunk_device_configure(backing, grow);
-	else if (backing == HUGE_BACKING && !chunk_os_caps.has_huge_pages)
-		err = -EOPNOTSUPP;
-	/* A context that is lost is none; the next is told when it is opened. */
-	if (err && err != -ENODEV)
-		return err;
-	chunk_state.backing = backing;
-	chunk_state.grow = grow;
-	if (chunk_state.device && !err)
-		say_if_weaker();
-	return 0;
-}
-
-/**
- * chunk_configure() - say what the memory of chunks shall be
- * @backing: which of the kinds
+ * chunk_configure() - choose the backing of all chunks
+ * @backing: the backing
  * @grow:    bytes of address space for the device to map at a time, a multiple
- *           of the chunk size; 0: as it likes
+ *           of the chunk size; 0: as the device likes
  *
- * Before the first chunk of the process. Without the device huge pages are asked
- * for, and are the system's to give.
+ * To be called before the first chunk of the process. Without the device libchunk
+ * asks the system for huge pages, which it may grant or not.
  *
- * Return: true, or false with errno EBUSY if there was a chunk before, or
- * EOPNOTSUPP if the device or the system has no such backing; then all is as
- * before.
+ * Return: true; or false with errno EBUSY if there was a chunk before, or
+ * EOPNOTSUPP if the device or the system has no such backing. Then nothing has
+ * changed.
  */
 bool chunk_configure(enum chunk_backing backing, size_t grow)
 {
@@ -144,10 +48,55 @@ bool chunk_configure(enum chunk_backing backing, size_t grow)
 		chunk_die_numbers(call, backing, grow,
 				  "the growth is no multiple of 1 MiB");
 	chunk_enter();
-	chunk_device_context();
+	chunk_device_generation();
 	chunk_lock();
-	err = configure(backing, grow);
+	err = chunk_backing_set(backing, grow);
 	chunk_unlock();
 	errno = err ? -err : saved;
 	return !err;
+}
+
+/**
+ * chunk_get_stall() - read how this process waits for memory
+ * @stall: filled; zeros on systems where it does not wait
+ *
+ * Return: true on systems where waiting helps.
+ */
+bool chunk_get_stall(struct chunk_stall *stall)
+{
+	int saved = errno;
+
+	chunk_enter();
+	*stall = (struct chunk_stall){ 0 };
+	if (chunk_os_caps.waits_for_memory)
+		*stall = chunk_stall_now();
+	errno = saved;
+	return chunk_os_caps.waits_for_memory;
+}
+
+/**
+ * chunk_set_stall() - choose how to wait for memory
+ * @stall: how the main process of a program waits; numbers above 65535 count as
+ *         65535
+ *
+ * Return: true on systems where waiting helps; on others nothing has changed.
+ */
+bool chunk_set_stall(const struct chunk_stall *stall)
+{
+	int saved = errno;
+
+	chunk_enter();
+	if (chunk_os_caps.waits_for_memory)
+		chunk_stall_start(stall);
+	errno = saved;
+	return chunk_os_caps.waits_for_memory;
+}
+
+/**
+ * chunk_set_child() - say whether this is a child process of a program
+ * @child: true in a child process, which waits for memory half as often
+ */
+void chunk_set_child(bool child)
+{
+	chunk_stall_set_child(child);
 }

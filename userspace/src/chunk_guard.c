@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
- * Making memory trap, by what is cheapest, and leaving the program mappings.
+ * Guards: making memory trap by the cheapest means, without using up the mappings
+ * that the program needs.
  *
- * PROT_NONE takes two mappings for each range, of which a process has only so
- * many. Libchunk takes up some share of them at most; beyond it memory is freed
- * and does not trap. What ranges took is counted without looking at them: two
- * for each. Where that comes to the share they are looked at, and when it is
- * nearly used up not again for a while.
+ * PROT_NONE takes two mappings for each range, and the number of mappings of a
+ * process is limited. Libchunk takes a share of them at most; beyond it memory is
+ * freed and does not trap. Each range counts as two mappings without a look at its
+ * neighbours. When the count reaches the share, all ranges are counted anew; if the
+ * share is nearly used up in truth, not again for a while.
  */
 #include <errno.h>
 
 #include "chunk_guard.h"
 #include "chunk_state.h"
 
-/* Of the share, in which steps it is counted anew: a sixteenth. */
+/* Recounts happen in steps of this part of the share. */
 #define STEPS	16
 
-/* Mappings taken, or more. */
+/* Upper bound of mappings taken */
 static atomic_size_t taken;
 
-/* How often none could be had since that was last counted. */
+/* Ranges that got no mapping since the last recount */
 static atomic_size_t refused;
 
 /* Was any kept extent guarded? chunk_os_recommit_extent() does not undo that. */
@@ -30,20 +31,21 @@ static size_t share(void)
 	return chunk_os_caps.max_mappings;
 }
 
-/* Ranges that are larger than what is guarded without a mapping, or all */
+/* Ranges that may have mappings; with marks, those of whole chunks */
 static size_t count_ranges(void)
 {
 	struct chunk_extent *extent;
 	size_t count;
 
-	count = chunk_track_ranges(&chunk_state.pages, chunk_os_caps.can_guard);
+	count = chunk_decommit_map_count(&chunk_state.decommit_map,
+					 chunk_os_caps.can_guard);
 	for (extent = chunk_tree_first(&chunk_state.recycled); extent;
 	     extent = chunk_tree_next(extent))
 		count++;
 	return count;
 }
 
-/* Look at all that traps. Returns whether there is a mapping to be had. */
+/* Count all ranges. Returns false if the share is nearly used up. */
 static bool count_anew(void)
 {
 	size_t now;
@@ -58,7 +60,7 @@ static bool count_anew(void)
 	return true;
 }
 
-/* Is there a mapping to be had for one range more? */
+/* May one more range take mappings? */
 static bool can_take(void)
 {
 	size_t had = atomic_load_explicit(&taken, memory_order_relaxed);
@@ -80,7 +82,7 @@ void chunk_guard_split(void)
 	atomic_fetch_add_explicit(&taken, 2, memory_order_relaxed);
 }
 
-/* -ENOMEM: freed, but accessible */
+/* Count memory that is freed but accessible. Returns -ENOMEM for it. */
 static int give_up(void)
 {
 	chunk_lock();
@@ -89,7 +91,7 @@ static int give_up(void)
 	return -ENOMEM;
 }
 
-/* By a mapping, or by marks, or not at all */
+/* Guard by mappings, else by marks, else not at all. */
 static int guard_by(int (*by_mapping)(void *addr, size_t size), void *addr,
 		    size_t size, atomic_bool *by_marks)
 {
@@ -101,7 +103,7 @@ static int guard_by(int (*by_mapping)(void *addr, size_t size), void *addr,
 		atomic_store_explicit(by_marks, true, memory_order_relaxed);
 		return 0;
 	}
-	/* What can only be freed by replacing it takes a mapping all the same. */
+	/* Where memory can only be freed by replacing it, that takes a mapping. */
 	if (!chunk_os_purge(addr, size) || chunk_os_decommit(addr, size))
 		return give_up();
 	chunk_guard_split();
@@ -127,7 +129,7 @@ int chunk_guard_pages(void *addr, size_t size)
 }
 
 /**
- * chunk_guard_extent() - the same for an extent that is kept for reuse
+ * chunk_guard_extent() - free the memory of an extent to be kept, and make it trap
  * @addr: first byte, chunk-aligned
  * @size: bytes, chunk-aligned
  *
@@ -140,12 +142,12 @@ int chunk_guard_extent(void *addr, size_t size)
 }
 
 /**
- * chunk_guard_widen() - commit pages where there is no mapping to part them
+ * chunk_guard_widen() - commit pages without taking a mapping
  * @addr: first byte, page-aligned, decommitted, not from the device
  * @size: bytes, page-aligned
  *
- * All decommitted pages around them, of the same extent, become accessible. They
- * stay decommitted: they have no memory, but do not trap.
+ * Makes all decommitted pages around them in the same extent accessible, so that
+ * no mapping is split. They stay decommitted: they have no memory, but do not trap.
  *
  * Context: lock not held.
  * Return: 0 or -ENOMEM.
@@ -158,9 +160,10 @@ int chunk_guard_widen(void *addr, size_t size)
 	if (!share())
 		return -ENOMEM;
 	chunk_lock();
-	extent = chunk_radix_lookup(&chunk_state.live, from);
+	extent = chunk_radix_lookup(&chunk_state.registry, from);
 	if (extent && to - extent->addr <= extent->size)
-		chunk_track_around(&chunk_state.pages, extent, &from, &to);
+		chunk_decommit_map_around(&chunk_state.decommit_map, extent,
+					  &from, &to);
 	chunk_unlock();
 	if (to - from == size || chunk_os_commit((void *)from, to - from))
 		return -ENOMEM;
@@ -169,17 +172,18 @@ int chunk_guard_widen(void *addr, size_t size)
 }
 
 /**
- * chunk_guard_undo() - make an extent accessible that was kept for reuse
+ * chunk_guard_undo() - make a kept extent accessible again
  * @addr: first byte
  * @size: bytes
  *
+ * Context: lock not held.
  * Return: 0 or -ENOMEM.
  */
 int chunk_guard_undo(void *addr, size_t size)
 {
 	int err = 0;
 
-	/* Extents that were guarded either way may have become one. */
+	/* Extents guarded in different ways may have been merged into this one. */
 	if (atomic_load_explicit(&marked, memory_order_relaxed))
 		err = chunk_os_commit(addr, size);
 	if (!err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Making memory trap, by what is cheapest, and leaving the program mappings. */
+/* Guards: making memory trap by the cheapest means. */
 #ifndef CHUNK_GUARD_H
 #define CHUNK_GUARD_H
 

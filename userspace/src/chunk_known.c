@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * With CHUNK_OPTIONS="check:on": memory from pages_map(), and the caller's own
- * bookkeeping. Ranges do not overlap; those that adjoin stay as they are. Where
- * there was no memory to note one, everything counts as known.
+ * Memory that libchunk has mapped for its caller and that is no chunk: from
+ * pages_map(), and base chunks. Only CHUNK_OPTIONS="check:on" asks for it.
+ *
+ * Ranges do not overlap; adjoining ranges stay apart. After a range could not be
+ * noted for lack of memory, all memory counts as known.
  */
+#include <linux/rbtree.h>
+
 #include "chunk_base.h"
 #include "chunk_known.h"
-#include "chunk_state.h"
 
 /**
  * struct known - one range
  * @by_addr: link in the tree
- * @next:    in the chain of those in no use
+ * @next:    link in the chain of free nodes
  * @start:   first byte
  * @last:    last byte
  */
@@ -24,9 +27,9 @@ struct known {
 	uintptr_t last;
 };
 
-/* chunk_lock() */
+/* Protected by chunk_lock() */
 static struct rb_root ranges;
-static struct known *spares;
+static struct known *free_nodes;
 static bool incomplete;
 
 static struct known *known_at(struct rb_node *node)
@@ -34,7 +37,7 @@ static struct known *known_at(struct rb_node *node)
 	return node ? rb_entry(node, struct known, by_addr) : NULL;
 }
 
-/* The first range that contains an address or lies behind it */
+/* The first range that contains an address or begins behind it */
 static struct known *seek(uintptr_t addr)
 {
 	struct rb_node *node = ranges.rb_node;
@@ -56,10 +59,10 @@ static struct known *seek(uintptr_t addr)
 static void insert(uintptr_t start, uintptr_t last)
 {
 	struct rb_node **link = &ranges.rb_node, *parent = NULL;
-	struct known *known = spares;
+	struct known *known = free_nodes;
 
 	if (known)
-		spares = known->next;
+		free_nodes = known->next;
 	else
 		known = chunk_base_node(sizeof(*known));
 	if (!known) {
@@ -80,8 +83,8 @@ static void insert(uintptr_t start, uintptr_t last)
 static void drop(struct known *known)
 {
 	rb_erase(&known->by_addr, &ranges);
-	known->next = spares;
-	spares = known;
+	known->next = free_nodes;
+	free_nodes = known;
 }
 
 static void remove_range(uintptr_t start, uintptr_t last)
@@ -104,32 +107,26 @@ static void remove_range(uintptr_t start, uintptr_t last)
  * @addr: first byte
  * @size: bytes
  *
- * What was noted there before has been unmapped by somebody else.
+ * Replaces ranges noted there before: the program has unmapped them by itself.
+ *
+ * Context: chunk_lock() held.
  */
-void chunk_known_add(void *addr, size_t size)
+void chunk_known_add(uintptr_t addr, size_t size)
 {
-	uintptr_t start = (uintptr_t)addr;
-
-	if (!chunk_state.options.check)
-		return;
-	chunk_lock();
-	remove_range(start, start + size - 1);
-	insert(start, start + size - 1);
-	chunk_unlock();
+	remove_range(addr, addr + size - 1);
+	insert(addr, addr + size - 1);
 }
 
 /**
  * chunk_known_remove() - note that memory is unmapped
  * @addr: first byte
  * @size: bytes
+ *
+ * Context: chunk_lock() held.
  */
-void chunk_known_remove(void *addr, size_t size)
+void chunk_known_remove(uintptr_t addr, size_t size)
 {
-	if (!chunk_state.options.check)
-		return;
-	chunk_lock();
-	remove_range((uintptr_t)addr, (uintptr_t)addr + size - 1);
-	chunk_unlock();
+	remove_range(addr, addr + size - 1);
 }
 
 /**
@@ -138,6 +135,7 @@ void chunk_known_remove(void *addr, size_t size)
  * @size: bytes
  *
  * Context: chunk_lock() held.
+ * Return: true if it is.
  */
 bool chunk_known_has(uintptr_t addr, size_t size)
 {
@@ -156,13 +154,13 @@ bool chunk_known_has(uintptr_t addr, size_t size)
 }
 
 /**
- * chunk_known_reset() - give up what may be half changed
+ * chunk_known_reset() - drop all ranges, and count all memory as known
  *
  * Context: in a forked child, chunk_lock() held.
  */
 void chunk_known_reset(void)
 {
 	ranges = RB_ROOT;
-	spares = NULL;
+	free_nodes = NULL;
 	incomplete = true;
 }

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void chunk_known_add(void *addr, size_t size);
-void chunk_known_remove(void *addr, size_t size);
+void chunk_known_add(uintptr_t addr, size_t size);
+void chunk_known_remove(uintptr_t addr, size_t size);
 bool chunk_known_has(uintptr_t addr, size_t size);
 void chunk_known_reset(void);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is at an address: for those who scan memory. No lock is waited for and
- * nothing is changed, so that it can be asked while every other thread stands
- * still wherever it was, and in signal handlers.
+ * Lookups: the extent at an address and the state of its pages, for programs that
+ * scan memory. chunk_lookup() waits for no lock and changes nothing, so that it may
+ * be called while all other threads are stopped, and in signal handlers.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,10 +11,10 @@
 #include "chunk_internal.h"
 #include "chunk_state.h"
 
-/* How far one call looks, in bytes */
+/* Most bytes that one call looks ahead */
 #define FAR	(128 * CHUNK_TREE_UNIT)
 
-/* The same where each page has to be asked about from the system, in pages */
+/* Most pages where each takes a system call */
 #define PROBES	64
 
 static uintptr_t page_of(uintptr_t addr)
@@ -27,23 +27,23 @@ static uintptr_t limit(uintptr_t addr, uintptr_t end, size_t far)
 	return end - addr > far ? addr + far : end;
 }
 
-/* Of mmap, by what was noted */
+/* Pages of mmap: the decommit map knows. */
 static void look_noted(struct chunk_info *info, uintptr_t addr, uintptr_t end,
 		       bool sparse)
 {
-	struct chunk_track *track = &chunk_state.pages;
+	struct chunk_decommit_map *map = &chunk_state.decommit_map;
 	uintptr_t at = page_of(addr);
-	bool is = chunk_track_get(track, at, sparse);
+	bool is = chunk_decommit_map_get(map, at, sparse);
 
 	end = limit(at, end, FAR);
 	do {
 		at += chunk_os_caps.page_size;
-	} while (at < end && chunk_track_get(track, at, sparse) == is);
+	} while (at < end && chunk_decommit_map_get(map, at, sparse) == is);
 	info->committed = !is;
 	info->end = (void *)at;
 }
 
-/* Of a context that cannot be asked any more, by trying */
+/* Pages of a lost generation: only a probe of each page tells. */
 static void look_lost(struct chunk_info *info, uintptr_t addr, uintptr_t end)
 {
 	size_t page = chunk_os_caps.page_size;
@@ -58,10 +58,10 @@ static void look_lost(struct chunk_info *info, uintptr_t addr, uintptr_t end)
 	info->end = (void *)at;
 }
 
-/* The device's present context; false if it cannot be asked */
+/* Ask the generation in use; false if there is none, or no answer. */
 static bool ask_device(uintptr_t addr, struct chunk_device_run *run)
 {
-	return atomic_load_explicit(&chunk_state.device,
+	return atomic_load_explicit(&chunk_state.generation,
 				    memory_order_relaxed) &&
 	       !chunk_device_lookup((void *)addr, run);
 }
@@ -78,7 +78,7 @@ static void look_live(struct chunk_info *info, uintptr_t addr,
 	info->length = end - start;
 	if (!owner) {
 		look_noted(info, addr, end, extent->sparse);
-	} else if (owner == chunk_state.device && ask_device(addr, &run) &&
+	} else if (owner == chunk_state.generation && ask_device(addr, &run) &&
 		   run.held) {
 		info->committed = run.committed;
 		info->end = run.end - addr < end - addr ? (void *)run.end :
@@ -94,11 +94,11 @@ static void set_free(struct chunk_info *info, uintptr_t end)
 	info->end = (void *)end;
 }
 
-/* What is kept where there is no device. Context: chunk_lock() held. */
+/* Look at extents kept without the device. Context: chunk_lock() held. */
 static void look_kept(struct chunk_info *info, uintptr_t addr)
 {
-	const struct chunk_ahead *ahead = &chunk_state.ahead;
-	uintptr_t from = (uintptr_t)ahead->addr;
+	const struct chunk_premap *premap = &chunk_state.premap;
+	uintptr_t from = (uintptr_t)premap->addr;
 	struct chunk_extent *extent;
 
 	extent = chunk_tree_seek(&chunk_state.recycled, addr);
@@ -108,20 +108,20 @@ static void look_kept(struct chunk_info *info, uintptr_t addr)
 	}
 	if (extent && extent->addr < (uintptr_t)info->end)
 		info->end = (void *)extent->addr;
-	if (ahead->size && addr - from < ahead->size)
-		set_free(info, from + ahead->size);
-	else if (ahead->size && from > addr && from < (uintptr_t)info->end)
+	if (premap->size && addr - from < premap->size)
+		set_free(info, from + premap->size);
+	else if (premap->size && from > addr && from < (uintptr_t)info->end)
 		info->end = (void *)from;
 }
 
-/* Not live: free, or nothing of ours */
+/* An address that is not live: kept for later, or not libchunk's */
 static void look_elsewhere(struct chunk_info *info, uintptr_t addr)
 {
 	struct chunk_device_run run;
 	struct chunk_extent *next;
 
 	info->end = (void *)UINTPTR_MAX;
-	next = chunk_radix_next(&chunk_state.live, addr, UINTPTR_MAX);
+	next = chunk_radix_next(&chunk_state.registry, addr, UINTPTR_MAX);
 	if (next && next->addr > addr)
 		info->end = (void *)next->addr;
 	if (ask_device(addr, &run)) {
@@ -138,7 +138,7 @@ static void look_elsewhere(struct chunk_info *info, uintptr_t addr)
 	chunk_unlock();
 }
 
-/* As much as the caller's structure has, and zeroes where it is the longer */
+/* Fill as much as the caller's structure has; zero members not known here. */
 static void hand_out(struct chunk_info *out, struct chunk_info *info)
 {
 	size_t size = out->size, known = sizeof(*info);
@@ -150,14 +150,15 @@ static void hand_out(struct chunk_info *out, struct chunk_info *info)
 }
 
 /**
- * chunk_lookup() - what is at an address?
+ * chunk_lookup() - find the state of the memory at an address
  * @addr: any address
- * @info: @size is given; the rest is filled in
+ * @info: its @size is given; the rest is filled
  *
- * Good for as long as nobody allocates, deallocates, commits or decommits there.
+ * The answer holds until the memory there is allocated, deallocated, committed or
+ * decommitted.
  *
  * Context: any thread, signal handlers too. Waits for no lock.
- * Return: whether the address lies in a live chunk.
+ * Return: true if the address lies in a live chunk.
  */
 bool chunk_lookup(const void *addr, struct chunk_info *info)
 {
@@ -165,12 +166,36 @@ bool chunk_lookup(const void *addr, struct chunk_info *info)
 	struct chunk_extent *extent;
 	int saved = errno;
 
-	extent = chunk_radix_lookup(&chunk_state.live, (uintptr_t)addr);
+	extent = chunk_radix_lookup(&chunk_state.registry, (uintptr_t)addr);
 	if (extent)
 		look_live(&found, (uintptr_t)addr, extent);
 	else
 		look_elsewhere(&found, (uintptr_t)addr);
 	hand_out(info, &found);
 	errno = saved;
+	return extent;
+}
+
+/**
+ * chunk_extent_of() - find the live extent that contains an address
+ * @addr:  any address
+ * @start: set to its first byte
+ * @size:  set to its size in bytes
+ *
+ * Context: takes chunk_lock().
+ * Return: false if there is none; then nothing is set.
+ */
+bool chunk_extent_of(const void *addr, void **start, size_t *size)
+{
+	struct chunk_extent *extent;
+
+	chunk_enter();
+	chunk_lock();
+	extent = chunk_radix_lookup(&chunk_state.registry, (uintptr_t)addr);
+	if (extent) {
+		*start = (void *)extent->addr;
+		*size = extent->size;
+	}
+	chunk_unlock();
 	return extent;
 }

@@ -1,119 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* Mapping: pages anywhere or somewhere, and chunks at aligned places. */
+/* Mapping chunks: fresh address space at aligned places. */
 #include <errno.h>
 
-#include "chunk.h"
-#include "chunk_check.h"
-#include "chunk_internal.h"
-#include "chunk_known.h"
-#include "chunk_report.h"
-#include "chunk_state.h"
+#include "chunk_map.h"
+#include "chunk_place.h"
+#include "chunk_recycle.h"
+#include "os.h"
 
-/* How often to map an aligned place that others may take. */
+/* Attempts to map an aligned place that another thread may take first */
 #define PLACE_TRIES	10
 
-/*
- * Where address space was given back, as its address and its number of chunks,
- * which the address leaves room for; 0: nowhere that is known. What is mapped
- * there comes from no new place.
- */
-#define HOLE_CHUNKS	(CHUNK_TREE_UNIT - 1)
-
-static atomic_uintptr_t last_hole;
-
-/*
- * Where the last mapping is that was cut out of a larger one, 0 if address space
- * was given back since. Where addresses are handed out from the top down there
- * is most likely room below it, and one call does for three or more. While
- * nothing is given back that moves no further down than what is mapped takes;
- * afterwards the system knows better where there is room.
- */
-static atomic_uintptr_t last_cut;
-
-static void remember_hole(uintptr_t addr, size_t size)
-{
-	uintptr_t chunks = size >> CHUNK_TREE_SHIFT;
-
-	if (addr % CHUNK_TREE_UNIT || size % CHUNK_TREE_UNIT ||
-	    chunks > HOLE_CHUNKS)
-		return;
-	atomic_store_explicit(&last_hole, chunks ? addr | chunks : 0,
-			      memory_order_relaxed);
-}
-
-/**
- * chunk_unmap() - return address space that was in use
- * @addr: first byte, page-aligned
- * @size: bytes, page-aligned
- *
- * Return: 0, or -ENOMEM without mappings to do it.
- */
-int chunk_unmap(void *addr, size_t size)
-{
-	int err = chunk_os_unmap(addr, size);
-
-	if (err)
-		return err;
-	atomic_store_explicit(&last_cut, 0, memory_order_relaxed);
-	remember_hole((uintptr_t)addr, size);
-	return 0;
-}
-
-/**
- * chunk_report_unmap() - say that address space cannot be returned, once
- * @call: the function of the API that would
- * @addr: first byte
- * @size: bytes
- * @err:  why, a negative error number
- * @fate: what becomes of it
- */
-void chunk_report_unmap(const char *call, const void *addr, size_t size,
-			int err, const char *fate)
-{
-	static atomic_bool said;
-	struct chunk_line line = { 0 };
-
-	if (atomic_exchange_explicit(&said, true, memory_order_relaxed))
-		return;
-	chunk_line_text(&line, "libchunk: ");
-	chunk_line_text(&line, call);
-	chunk_line_text(&line, ": unmap(");
-	chunk_line_number(&line, (uintptr_t)addr, 16);
-	chunk_line_text(&line, ", ");
-	chunk_line_number(&line, size, 10);
-	chunk_line_text(&line, "): ");
-	chunk_line_error(&line, -err);
-	chunk_line_text(&line, fate);
-	if (err == -ENOMEM)
-		chunk_line_text(&line, chunk_os_mappings_advice);
-	chunk_line_text(&line, " (said once)");
-	chunk_line_write(&line);
-}
-
-/**
- * chunk_unmap_or_report() - return address space, or lose it
- * @call: the function of the API that does
- * @addr: first byte, page-aligned
- * @size: bytes, page-aligned
- *
- * Where the system cannot, for lack of mappings, the memory is freed, and a line
- * on stderr says that the address space is lost.
- *
- * Return: whether it was returned.
- */
-bool chunk_unmap_or_report(const char *call, void *addr, size_t size)
-{
-	int err = chunk_os_unmap(addr, size);
-
-	if (!err)
-		return true;
-	chunk_os_decommit(addr, size);
-	chunk_report_unmap(call, addr, size, err,
-			   "; the address space is lost");
-	return false;
-}
-
-/* Unmap what was mapped a moment ago and never used: it leaves no new hole. */
+/* Unmap a fresh mapping that was never used: that leaves no new hole. */
 static bool discard(void *addr, size_t size)
 {
 	int err = chunk_os_unmap(addr, size);
@@ -123,7 +20,7 @@ static bool discard(void *addr, size_t size)
 	return !err;
 }
 
-/* Cut an aligned piece out of a larger mapping. */
+/* Cut an aligned range out of a larger mapping. */
 static void *trim(char *addr, size_t mapped, size_t size, size_t alignment)
 {
 	size_t lead = -(uintptr_t)addr & (alignment - 1);
@@ -136,40 +33,7 @@ static void *trim(char *addr, size_t mapped, size_t size, size_t alignment)
 	return addr + lead;
 }
 
-static void remember(void *addr)
-{
-	atomic_store_explicit(&last_cut, (uintptr_t)addr, memory_order_relaxed);
-}
-
-static void *map_below_last(size_t size, size_t alignment)
-{
-	uintptr_t last = atomic_load_explicit(&last_cut, memory_order_relaxed);
-	uintptr_t at = (last - size) & ~(alignment - 1);
-	void *addr;
-
-	if (last <= size || !at || chunk_os_map((void *)at, size, &addr))
-		return NULL;
-	remember(addr);
-	return addr;
-}
-
-/* From the top of the last hole down; what is left of it may serve others. */
-static void *map_in_hole(size_t size, size_t alignment)
-{
-	uintptr_t word = atomic_load_explicit(&last_hole, memory_order_relaxed);
-	uintptr_t hole = word & ~HOLE_CHUNKS;
-	size_t free = (word & HOLE_CHUNKS) << CHUNK_TREE_SHIFT;
-	uintptr_t at = (hole + free - size) & ~(alignment - 1);
-	void *addr;
-
-	if (free < size || at < hole)
-		return NULL;
-	/* Whoever else comes here at the same time finds it taken. */
-	remember_hole(hole, at - hole);
-	return chunk_os_map((void *)at, size, &addr) ? NULL : addr;
-}
-
-/* A mapping so large that an aligned one fits in, and that one alone is kept */
+/* Map so much that an aligned range fits in, and keep that range alone. */
 static void *map_larger(size_t size, size_t alignment)
 {
 	size_t more = size + alignment - chunk_os_caps.page_size;
@@ -178,7 +42,8 @@ static void *map_larger(size_t size, size_t alignment)
 	void *addr;
 	int err;
 
-	addr = map_in_hole(size, alignment) ?: map_below_last(size, alignment);
+	addr = chunk_place_in_hole(size, alignment) ?:
+		       chunk_place_below_cut(size, alignment);
 	if (addr)
 		return addr;
 	for (tries = 0; tries < PLACE_TRIES; tries++) {
@@ -186,7 +51,7 @@ static void *map_larger(size_t size, size_t alignment)
 			return NULL;
 		if (chunk_os_caps.can_unmap_partially) {
 			addr = trim(addr, more, size, alignment);
-			remember(addr);
+			chunk_place_cut(addr);
 			return addr;
 		}
 		/* Another thread may take the place in between. */
@@ -206,10 +71,10 @@ static void *map_by_trying(size_t size, size_t alignment)
 	uintptr_t at;
 	void *addr;
 
-	/* Neighbours of such sizes leave no aligned place but by chance. */
+	/* Neighbours of such a size leave an aligned place only by chance. */
 	if (size & (alignment - 1))
 		return map_larger(size, alignment);
-	/* Once its neighbours are aligned, it mostly is by itself. */
+	/* Once its neighbours are aligned, a mapping mostly is by itself. */
 	if (chunk_os_map(NULL, size, &addr))
 		return NULL;
 	at = (uintptr_t)addr & ~(alignment - 1);
@@ -223,10 +88,11 @@ static void *map_by_trying(size_t size, size_t alignment)
 }
 
 /**
- * chunk_map_aligned() - a fresh mapping at a multiple of an alignment
+ * chunk_map_aligned() - map fresh address space at a multiple of an alignment
  * @size:      bytes, a multiple of the chunk size
  * @alignment: bytes, a power of two, at least the page size
  *
+ * Context: lock not held.
  * Return: memory that reads as zero, or NULL.
  */
 void *chunk_map_aligned(size_t size, size_t alignment)
@@ -239,47 +105,4 @@ void *chunk_map_aligned(size_t size, size_t alignment)
 	if (err == -EOPNOTSUPP)
 		return map_by_trying(size, alignment);
 	return err ? NULL : addr;
-}
-
-/**
- * pages_map() - a new private zero-filled mapping
- * @addr: exactly where, or NULL for anywhere; page-aligned
- * @size: bytes, a non-zero multiple of the page size
- *
- * Never over another mapping.
- *
- * Return: the address, or NULL with errno ENOMEM, or EEXIST if the place is
- * taken.
- */
-void *pages_map(void *addr, size_t size)
-{
-	int saved = errno;
-	void *out;
-	int err;
-
-	chunk_check_range(CHUNK_CALL("pages_map"), addr, size, true);
-	err = chunk_os_map(addr, size, &out);
-	if (!err)
-		chunk_known_add(out, size);
-	errno = err ? -err : saved;
-	return err ? NULL : out;
-}
-
-/**
- * pages_unmap() - return address space
- * @addr: first byte, page-aligned
- * @size: bytes, a non-zero multiple of the page size
- *
- * A failure is reported on stderr and is not fatal.
- */
-void pages_unmap(void *addr, size_t size)
-{
-	const struct chunk_call *call = CHUNK_CALL("pages_unmap");
-	int saved = errno;
-
-	chunk_check_range(call, addr, size, false);
-	chunk_check_unmap(call, addr, size);
-	chunk_known_remove(addr, size);
-	chunk_unmap_or_report("pages_unmap", addr, size);
-	errno = saved;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* Why the device that was demanded cannot be had, and what to do about it. */
+/* The message of a program that demands the device and does not get it. */
 #include <errno.h>
 
 #include "chunk_missing.h"
 #include "chunk_report.h"
 #include "os.h"
 
-/* The answer of open(2), and the advice that goes with it */
+/* The advice for an error of open(2) */
 static const char *advice_on(int err)
 {
 	switch (err) {
@@ -40,7 +40,7 @@ static void add_ids(struct chunk_line *line, const char *text,
 	chunk_line_number(line, group, 10);
 }
 
-/* Who has that permission, and who asked */
+/* Append the owner of the device and the user of this process. */
 static void add_owner(struct chunk_line *line)
 {
 	struct chunk_device_access access;
@@ -55,10 +55,10 @@ static void add_owner(struct chunk_line *line)
 }
 
 /**
- * chunk_die_without_device() - end a process that cannot do without the device
- * @err: why it could not be opened, a positive error number
+ * chunk_die_without_device() - end a process that demands the device
+ * @err: the error of opening it, a positive error number
  *
- * Context: before anybody else can be here.
+ * Context: during chunk_start().
  */
 void chunk_die_without_device(int err)
 {

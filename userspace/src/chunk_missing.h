@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The message of a program that demands the device and does not get it. */
 #ifndef CHUNK_MISSING_H
 #define CHUNK_MISSING_H
 

@@ -2,14 +2,14 @@
 /*
  * A lock of one word.
  *
- * A mutex of the C library would do, were it not that others put themselves in
- * front of that, to profile or to record it, and then call malloc; and that a
- * forked child must find the lock free when it finds it wiped.
+ * A mutex of the C library will not do: profilers put their own functions in front
+ * of pthread_mutex_lock(), and these call malloc. Nor need zeroed memory be a free
+ * mutex, as a forked child must find it.
  */
 #include "chunk_mutex.h"
 #include "os.h"
 
-/* Looks at the lock before waiting: most holders are done in no time. */
+/* Looks at the lock before waiting: most holders release it soon. */
 #define SPINS	64
 
 /**
@@ -17,7 +17,7 @@
  * @mutex: the lock
  *
  * Context: any, signal handlers too.
- * Return: whether it was.
+ * Return: true if it was.
  */
 bool chunk_mutex_try(struct chunk_mutex *mutex)
 {
@@ -53,7 +53,9 @@ void chunk_mutex_lock(struct chunk_mutex *mutex)
 
 /**
  * chunk_mutex_unlock() - release a lock
- * @mutex: the lock, held
+ * @mutex: the lock, held by this thread
+ *
+ * Context: any.
  */
 void chunk_mutex_unlock(struct chunk_mutex *mutex)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A lock that calls nothing but the system, and only when it has to wait. */
+/* A lock that calls the system only when it has to wait, and nothing else. */
 #ifndef CHUNK_MUTEX_H
 #define CHUNK_MUTEX_H
 
@@ -8,7 +8,7 @@
 
 /**
  * struct chunk_mutex - a lock; zero bytes are a free one
- * @state: 0: free; 1: held; 2: held, and somebody may be waiting
+ * @state: 0: free; 1: held; 2: held, and another thread may be waiting
  */
 struct chunk_mutex {
 	atomic_uint state;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * CHUNK_OPTIONS="key:value,key:value", in the manner of MALLOC_CONF. What is not
- * understood is reported and ignored: an allocator must not keep a program from
- * starting over a misspelt option.
+ * CHUNK_OPTIONS="key:value,key:value", in the manner of MALLOC_CONF. Options that
+ * make no sense are reported and ignored: an allocator must not keep a program
+ * from starting over a misspelt option.
  */
 #include <stdint.h>
 #include <string.h>
@@ -13,25 +13,28 @@
 #include "os.h"
 
 /**
- * struct piece - part of a string
+ * struct slice - part of a string
  * @at:     its first character
- * @length: how many there are
+ * @length: number of characters
  */
-struct piece {
+struct slice {
 	const char *at;
 	size_t length;
 };
 
-static bool is(struct piece piece, const char *text)
+static bool is(struct slice slice, const char *text)
 {
-	return piece.length == strlen(text) &&
-	       !memcmp(piece.at, text, piece.length);
+	return slice.length == strlen(text) &&
+	       !memcmp(slice.at, text, slice.length);
 }
 
-/* Splits at the first @separator; without one the second piece is empty. */
-static struct piece split(struct piece *rest, char separator)
+/*
+ * Cut @rest at the first @separator and return what is in front of it; without a
+ * separator all is, and @rest becomes empty.
+ */
+static struct slice split(struct slice *rest, char separator)
 {
-	struct piece first = *rest;
+	struct slice first = *rest;
 	const char *end = memchr(rest->at, separator, rest->length);
 
 	if (end)
@@ -59,7 +62,7 @@ static unsigned int suffix_shift(char suffix)
 }
 
 /* Digits, at least one */
-static bool parse_number(struct piece value, size_t *out)
+static bool parse_number(struct slice value, size_t *out)
 {
 	size_t number = 0;
 
@@ -77,7 +80,7 @@ static bool parse_number(struct piece value, size_t *out)
 }
 
 /* Digits, and perhaps K, M or G */
-static bool parse_size(struct piece value, size_t *size)
+static bool parse_size(struct slice value, size_t *size)
 {
 	unsigned int shift;
 	size_t number;
@@ -93,7 +96,7 @@ static bool parse_size(struct piece value, size_t *size)
 	return true;
 }
 
-static bool parse_stall(struct piece value, unsigned int *out)
+static bool parse_stall(struct slice value, unsigned int *out)
 {
 	size_t number;
 
@@ -103,7 +106,7 @@ static bool parse_stall(struct piece value, unsigned int *out)
 	return true;
 }
 
-static bool parse_backend(struct piece value, struct chunk_options *options)
+static bool parse_backend(struct slice value, struct chunk_options *options)
 {
 	if (is(value, "auto"))
 		options->backend = BACKEND_AUTO;
@@ -116,19 +119,19 @@ static bool parse_backend(struct piece value, struct chunk_options *options)
 	return true;
 }
 
-static bool parse_backing(struct piece value, enum chunk_backing *backing)
+static bool parse_backing(struct slice value, enum chunk_backing *backing)
 {
 	*backing = is(value, "huge") ? HUGE_BACKING : GUARDED_BACKING;
 	return *backing == HUGE_BACKING || is(value, "guarded");
 }
 
-static bool parse_switch(struct piece value, bool *on)
+static bool parse_switch(struct slice value, bool *on)
 {
 	*on = is(value, "on");
 	return *on || is(value, "off");
 }
 
-static void report(const char *what, struct piece option)
+static void report(const char *what, struct slice option)
 {
 	struct chunk_line line = { 0 };
 
@@ -140,10 +143,10 @@ static void report(const char *what, struct piece option)
 	chunk_line_write(&line);
 }
 
-static void parse_option(struct piece option, struct chunk_options *options)
+static void parse_option(struct slice option, struct chunk_options *options)
 {
-	struct piece value = option;
-	struct piece key = split(&value, ':');
+	struct slice value = option;
+	struct slice key = split(&value, ':');
 	struct chunk_options before = *options;
 	bool good;
 
@@ -173,23 +176,32 @@ static void parse_option(struct piece option, struct chunk_options *options)
 	}
 }
 
+static const struct chunk_options defaults = {
+	.backend = BACKEND_AUTO,
+	.backing = GUARDED_BACKING,
+	.recycle_limit = CHUNK_RECYCLE_LIMIT,
+	.guards = true,
+	.stall = { CHUNK_STALL_ATTEMPTS, CHUNK_STALL_DELAY_MS },
+};
+
 /**
  * chunk_options_read() - read CHUNK_OPTIONS
- * @options: holds the defaults; what is set and makes sense replaces them
+ * @options: filled; the defaults where an option is not set or makes no sense
  *
  * Context: once, at the start.
  */
 void chunk_options_read(struct chunk_options *options)
 {
 	const char *text = chunk_os_getenv("CHUNK_OPTIONS");
-	struct piece rest;
+	struct slice rest;
 
+	*options = defaults;
 	if (!text)
 		return;
 	rest.at = text;
 	rest.length = strlen(text);
 	while (rest.length) {
-		struct piece option = split(&rest, ',');
+		struct slice option = split(&rest, ',');
 
 		if (option.length)
 			parse_option(option, options);

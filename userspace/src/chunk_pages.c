@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pages: committing, decommitting, populating, purging.
- *
- * A range lies in one live chunk, or in memory from pages_map(), of which the ends
- * may come from different sources. It is treated piece by piece, each by what it
- * came from.
+ * Pages: committing, decommitting, populating, purging. Each part of a range is
+ * treated according to its source.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,85 +10,42 @@
 #include "chunk_check.h"
 #include "chunk_guard.h"
 #include "chunk_internal.h"
-#include "chunk_report.h"
 #include "chunk_state.h"
 
-/* Where the owner of @at ends; what is no live chunk counts as mmap's */
-static uintptr_t owner_at(uintptr_t at, uintptr_t *end)
-{
-	struct chunk_extent *extent = chunk_radix_lookup(&chunk_state.live,
-							 at);
-
-	if (!extent) {
-		*end = (at | (CHUNK_TREE_UNIT - 1)) + 1;
-		return 0;
-	}
-	*end = extent->addr + extent->size;
-	return (uintptr_t)extent->owner;
-}
-
-/**
- * chunk_next_piece() - the next part of a range that comes from one source
- * @piece: the one before; at first @at is where the range begins, @size 0
- * @end:   byte after the range
- *
- * Context: takes chunk_lock().
- * Return: false after the last. Else @piece is it, as long as possible.
- */
-bool chunk_next_piece(struct chunk_piece *piece, uintptr_t end)
-{
-	uintptr_t at = (uintptr_t)piece->at + piece->size;
-	uintptr_t to = at, next;
-
-	if (at == end)
-		return false;
-	piece->at += piece->size;
-	chunk_lock();
-	piece->context = owner_at(at, &to);
-	/* An extent at the very top of the address space ends at 0. */
-	while (to - at < end - at && owner_at(to, &next) == piece->context)
-		to = next;
-	piece->lost = piece->context && piece->context != chunk_state.device;
-	chunk_unlock();
-	if (to - at > end - at)
-		to = end;
-	piece->size = to - at;
-	return true;
-}
-
-/* To note it later may take memory. */
-static bool can_note_commit(const struct chunk_piece *piece)
+/* Get the memory that noting the commit may take, before the commit. */
+static bool can_note_commit(const struct chunk_part *part)
 {
 	bool ready;
 
 	chunk_lock();
-	ready = chunk_track_ready(&chunk_state.pages, (uintptr_t)piece->at,
-				  piece->size);
+	ready = chunk_decommit_map_prepare(&chunk_state.decommit_map,
+					   (uintptr_t)part->at, part->size);
 	chunk_unlock();
 	return ready;
 }
 
-static void note(const struct chunk_piece *piece, bool decommitted)
+static void note(const struct chunk_part *part, bool decommitted)
 {
 	chunk_lock();
-	chunk_track_set(&chunk_state.pages, (uintptr_t)piece->at, piece->size,
-			decommitted);
+	chunk_decommit_map_set(&chunk_state.decommit_map, (uintptr_t)part->at,
+			       part->size, decommitted);
 	chunk_unlock();
 }
 
 /*
- * Pages that were to trap but could not be made to may have been written. They
- * are purged once more.
+ * Purge decommitted pages once more: those that the system could not make trap may
+ * have been written since.
  */
-static void purge_untrapped(const struct chunk_piece *piece)
+static void purge_untrapped(const struct chunk_part *part)
 {
-	uintptr_t at = (uintptr_t)piece->at;
-	uintptr_t end = at + piece->size;
+	uintptr_t at = (uintptr_t)part->at;
+	uintptr_t end = at + part->size;
 	size_t run;
 
 	for (;;) {
 		chunk_lock();
-		run = chunk_track_run(&chunk_state.pages, &at, end);
+		run = chunk_decommit_map_find(&chunk_state.decommit_map, &at,
+					      end);
 		chunk_unlock();
 		if (!run)
 			return;
@@ -101,9 +55,10 @@ static void purge_untrapped(const struct chunk_piece *piece)
 	}
 }
 
+/* Was there ever a decommitted page that does not trap? */
 static bool untrapped;
 
-/* Write to each page what is there already, whoever else may be writing. */
+/* Write to each page without changing it, also while other threads write. */
 static void touch(char *at, size_t size)
 {
 	char *end = at + size;
@@ -113,13 +68,14 @@ static void touch(char *at, size_t size)
 }
 
 /**
- * chunk_populate() - make committed pages present and writable
+ * chunk_populate_range() - make committed pages present and writable
  * @addr: first byte, page-aligned
  * @size: bytes, page-aligned
  *
+ * Context: lock not held.
  * Return: false when out of memory.
  */
-bool chunk_populate(void *addr, size_t size)
+bool chunk_populate_range(void *addr, size_t size)
 {
 	int err = chunk_os_populate(addr, size);
 
@@ -128,38 +84,41 @@ bool chunk_populate(void *addr, size_t size)
 	return !err || err == -EOPNOTSUPP;
 }
 
-/* -ENODEV: it is no context's that is in use */
-static int commit_context(struct chunk_piece *piece, bool populate)
+/* Returns -ENODEV if the generation in use cannot commit it. */
+static int commit_generation(struct chunk_part *part, bool populate)
 {
 	int err;
 
-	if (piece->lost)
+	if (part->lost)
 		return -ENODEV;
-	err = chunk_device_commit(piece->at, piece->size, populate);
+	err = chunk_device_commit(part->at, part->size, populate);
 	if (err == -ENODEV)
-		chunk_device_lost(piece->context);
+		chunk_device_lost(part->generation);
 	return err == -ENOENT ? -ENODEV : err;
 }
 
-/* Without a mapping to part them pages are committed with those around them. */
-static int commit_mapped(const struct chunk_piece *piece)
+/*
+ * For lack of mappings, pages may have to become accessible together with the
+ * decommitted pages around them.
+ */
+static int commit_mapped(const struct chunk_part *part)
 {
-	if (!chunk_os_commit(piece->at, piece->size))
+	if (!chunk_os_commit(part->at, part->size))
 		return 0;
-	if (chunk_guard_widen(piece->at, piece->size))
+	if (chunk_guard_widen(part->at, part->size))
 		return -ENOMEM;
 	WRITE_ONCE(untrapped, true);
 	return 0;
 }
 
 /*
- * In what a lost context of the device has left behind what was free still is: it
- * is nobody's, and nothing but an access finds out. Free are whole chunks.
+ * Is a free chunk of a lost generation in the range? Free chunks of
+ * it stay mapped and trap, and belong to nobody, so only an access tells.
  */
-static bool is_left_behind(const struct chunk_piece *piece)
+static bool is_left_behind(const struct chunk_part *part)
 {
-	uintptr_t lost = chunk_state.contexts - !!chunk_state.device;
-	char *at = piece->at, *end = at + piece->size;
+	uintptr_t lost = chunk_state.last_generation - !!chunk_state.generation;
+	char *at = part->at, *end = at + part->size;
 
 	for (; lost && at < end; at += CHUNK_TREE_UNIT) {
 		if (chunk_device_traps_at(at))
@@ -168,48 +127,40 @@ static bool is_left_behind(const struct chunk_piece *piece)
 	return false;
 }
 
-static bool commit_piece(struct chunk_piece *piece, bool populate)
+static bool commit_part(struct chunk_part *part, bool populate)
 {
 	int err;
 
-	if (piece->context) {
-		err = commit_context(piece, populate);
+	if (part->generation) {
+		err = commit_generation(part, populate);
 		if (err != -ENODEV)
 			return !err;
-		err = chunk_device_commit_lost(piece->at, piece->size);
+		err = chunk_device_commit_lost(part->at, part->size);
 	} else {
-		err = can_note_commit(piece) ? commit_mapped(piece) : -ENOMEM;
+		err = can_note_commit(part) ? commit_mapped(part) : -ENOMEM;
 		/* It may lie within a larger range that traps. */
 		chunk_guard_split();
 		if (!err)
-			chunk_want_huge(piece->at, piece->size);
-		if (!err && is_left_behind(piece))
+			chunk_backing_apply(part->at, part->size);
+		if (!err && is_left_behind(part))
 			err = -ENOMEM;
 		if (!err && READ_ONCE(untrapped))
-			purge_untrapped(piece);
+			purge_untrapped(part);
 	}
 	if (err)
 		return false;
-	note(piece, false);
-	return !populate || chunk_populate(piece->at, piece->size);
+	note(part, false);
+	return !populate || chunk_populate_range(part->at, part->size);
 }
 
-/**
- * chunk_commit_range() - make pages readable and writable
- * @addr:     first byte, checked
- * @size:     bytes, checked
- * @populate: and present
- *
- * Context: lock not held.
- * Return: false when out of memory.
- */
-bool chunk_commit_range(void *addr, size_t size, bool populate)
+/* Make checked pages readable and writable; false when out of memory. */
+static bool commit_range(void *addr, size_t size, bool populate)
 {
-	struct chunk_piece piece = { .at = addr };
+	struct chunk_part part = { .at = addr };
 	bool good = true;
 
-	while (good && chunk_next_piece(&piece, (uintptr_t)addr + size))
-		good = commit_piece(&piece, populate);
+	while (good && chunk_part_next(&part, (uintptr_t)addr + size))
+		good = commit_part(&part, populate);
 	if (good) {
 		chunk_lock();
 		chunk_state.counts.commits++;
@@ -219,11 +170,11 @@ bool chunk_commit_range(void *addr, size_t size, bool populate)
 }
 
 /**
- * chunk_commit_checked() - pages_commit() and its like
+ * chunk_commit_checked() - check a range and make its pages readable and writable
  * @call:     the function of the API that is asked
  * @addr:     first byte
  * @size:     bytes
- * @populate: and present
+ * @populate: make them present, too
  *
  * Context: lock not held.
  * Return: 0, -ENOMEM, or -EINVAL if the memory is not live.
@@ -234,7 +185,18 @@ int chunk_commit_checked(const struct chunk_call *call, void *addr, size_t size,
 	chunk_check_range(call, addr, size, false);
 	if (!chunk_may_commit(call, addr, size))
 		return -EINVAL;
-	return chunk_commit_range(addr, size, populate) ? 0 : -ENOMEM;
+	return commit_range(addr, size, populate) ? 0 : -ENOMEM;
+}
+
+/* A commit of the API: errno */
+static bool commit(const char *name, void *addr, size_t size, bool populate)
+{
+	int saved = errno;
+	int err;
+
+	err = chunk_commit_checked(CHUNK_CALL(name), addr, size, populate);
+	errno = err ? -err : saved;
+	return !err;
 }
 
 /**
@@ -242,61 +204,49 @@ int chunk_commit_checked(const struct chunk_call *call, void *addr, size_t size,
  * @addr: first byte, page-aligned
  * @size: bytes, a non-zero multiple of the page size
  *
- * What was decommitted reads as zero, what was committed is as it was.
+ * Decommitted pages read as zero afterwards; committed pages keep their contents.
  *
- * Return: false when out of memory; then part of the range may be committed. Or
- * with errno EINVAL if the memory is not live.
+ * Return: true; or false with errno ENOMEM when out of memory, when part of the
+ * range may be committed; or EINVAL if the memory is not live.
  */
 bool pages_commit(void *addr, size_t size)
 {
-	int saved = errno;
-	int err;
-
-	err = chunk_commit_checked(CHUNK_CALL("pages_commit"), addr, size,
-				   false);
-	errno = err ? -err : saved;
-	return !err;
+	return commit("pages_commit", addr, size, false);
 }
 
 /**
- * pages_populate() - commit pages, and take their page faults now
+ * pages_populate() - commit pages and make them present
  * @addr: first byte, page-aligned
  * @size: bytes, a non-zero multiple of the page size
  *
- * As pages_commit(); moreover all pages are present.
+ * As pages_commit(); moreover their page faults are taken now.
  *
- * Return: false as pages_commit(); when out of memory part of what is committed
- * may be present.
+ * Return: as pages_commit(); when out of memory some of the committed pages may be
+ * present.
  */
 bool pages_populate(void *addr, size_t size)
 {
-	int saved = errno;
-	int err;
-
-	err = chunk_commit_checked(CHUNK_CALL("pages_populate"), addr, size,
-				   true);
-	errno = err ? -err : saved;
-	return !err;
+	return commit("pages_populate", addr, size, true);
 }
 
-static void decommit_piece(struct chunk_piece *piece)
+static void decommit_part(struct chunk_part *part)
 {
 	int err;
 
-	if (piece->context && !piece->lost) {
-		err = chunk_device_decommit(piece->at, piece->size);
+	if (part->generation && !part->lost) {
+		err = chunk_device_decommit(part->at, part->size);
 		if (!err)
 			return;
 		if (err == -ENODEV)
-			chunk_device_lost(piece->context);
+			chunk_device_lost(part->generation);
 	}
-	if (piece->context)
-		err = chunk_device_decommit_lost(piece->at, piece->size);
+	if (part->generation)
+		err = chunk_device_decommit_lost(part->at, part->size);
 	else
-		err = chunk_guard_pages(piece->at, piece->size);
+		err = chunk_guard_pages(part->at, part->size);
 	if (err)
 		WRITE_ONCE(untrapped, true);
-	note(piece, true);
+	note(part, true);
 }
 
 /**
@@ -308,10 +258,10 @@ static void decommit_piece(struct chunk_piece *piece)
  */
 void chunk_decommit_range(void *addr, size_t size)
 {
-	struct chunk_piece piece = { .at = addr };
+	struct chunk_part part = { .at = addr };
 
-	while (chunk_next_piece(&piece, (uintptr_t)addr + size))
-		decommit_piece(&piece);
+	while (chunk_part_next(&part, (uintptr_t)addr + size))
+		decommit_part(&part);
 	chunk_lock();
 	chunk_state.counts.decommits++;
 	chunk_unlock();
@@ -322,7 +272,7 @@ void chunk_decommit_range(void *addr, size_t size)
  * @addr: first byte, page-aligned
  * @size: bytes, a non-zero multiple of the page size
  *
- * Where the system lacks the mappings to make them trap, it frees the memory.
+ * For lack of mappings, the pages may not trap; their memory is freed all the same.
  */
 void pages_decommit(void *addr, size_t size)
 {
@@ -341,7 +291,7 @@ void pages_decommit(void *addr, size_t size)
  * @length:     bytes, a non-zero multiple of the page size
  * @force_zero: they must read as zero afterwards
  *
- * Return: whether they surely do.
+ * Return: true if they surely do.
  */
 bool pages_purge(void *addr, size_t length, bool force_zero)
 {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Saying something on stderr without stdio, which may allocate.
- */
+/* Messages on stderr without stdio, which may allocate. */
 #include <errno.h>
 #include <string.h>
 
@@ -11,12 +9,12 @@
 /**
  * chunk_line_add() - append some characters
  * @line:   the line
- * @text:   the characters; what is unprintable becomes a question mark
- * @length: how many
+ * @text:   the characters; unprintable ones become question marks
+ * @length: number of characters
  */
 void chunk_line_add(struct chunk_line *line, const char *text, size_t length)
 {
-	/* Room for the end of the line. */
+	/* One character less, for the end of the line */
 	size_t room = sizeof(line->text) - 1 - line->length;
 
 	for (; length && room; text++, length--, room--)
@@ -56,7 +54,7 @@ void chunk_line_number(struct chunk_line *line, uintptr_t number,
 }
 
 /**
- * chunk_line_error() - append what an error number means
+ * chunk_line_error() - append the meaning of an error number
  * @line: the line
  * @err:  the number, positive
  */
@@ -77,10 +75,10 @@ void chunk_line_error(struct chunk_line *line, int err)
 }
 
 /**
- * chunk_line_write() - tell a person, on stderr
+ * chunk_line_write() - write a line to stderr
  * @line: the line, without its end
  *
- * Leaves errno alone.
+ * Preserves errno.
  */
 void chunk_line_write(struct chunk_line *line)
 {
@@ -131,7 +129,7 @@ void chunk_die(const struct chunk_call *call, const void *addr, size_t size,
 }
 
 /**
- * chunk_die_numbers() - the same for a function that takes no address
+ * chunk_die_numbers() - end the process over wrong numbers
  * @call:   the function that was called
  * @first:  its first argument
  * @second: its second argument

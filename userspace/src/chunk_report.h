@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Saying something on stderr without stdio. */
+/* Messages on stderr without stdio. */
 #ifndef CHUNK_REPORT_H
 #define CHUNK_REPORT_H
 
@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 /**
- * struct chunk_line - a line of text in the making
- * @length: how long it is
- * @text:   the text; what does not fit is left out
+ * struct chunk_line - a line of text under construction
+ * @length: characters so far
+ * @text:   the text; characters that do not fit are left out
  */
 struct chunk_line {
 	size_t length;
@@ -23,13 +23,13 @@ void chunk_line_number(struct chunk_line *line, uintptr_t number,
 void chunk_line_error(struct chunk_line *line, int err);
 void chunk_line_write(struct chunk_line *line);
 
-/* A call that is about one thing */
+/* The index of a call that is no batch */
 #define CHUNK_ALONE	SIZE_MAX
 
 /**
- * struct chunk_call - the function of the API that is at work
- * @name:  its name
- * @index: which element of a batch it is at, or CHUNK_ALONE
+ * struct chunk_call - the call of the API that a message is about
+ * @name:  name of the function
+ * @index: element of the batch, or CHUNK_ALONE
  */
 struct chunk_call {
 	const char *name;

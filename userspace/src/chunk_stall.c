@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Waiting for memory. Windows promises no more memory than it has, and lets the
- * page file grow when that runs out: who waits a little may get what was refused.
+ * Waiting for memory. Windows promises no more memory than it has, and enlarges
+ * the page file when that runs out: a request that was refused may be granted a
+ * little later.
  */
 #include <errno.h>
 #include <stdatomic.h>
 
-#include "chunk.h"
 #include "chunk_stall.h"
-#include "chunk_state.h"
 
 /*
- * Attempts in the upper half, milliseconds in the lower: one word, which is read
- * while the lock is held or not. Set at the start.
+ * Attempts in the upper half, milliseconds in the lower: one word, since it is
+ * read with the lock held and without. Set at the start.
  */
 static atomic_uint packed;
 static atomic_bool in_child;
@@ -22,8 +21,14 @@ static unsigned int at_most(unsigned int number)
 	return number < CHUNK_STALL_MOST ? number : CHUNK_STALL_MOST;
 }
 
-/* A child makes way for the program's main process. */
-static struct chunk_stall stall_now(void)
+/**
+ * chunk_stall_now() - read how this process waits for memory
+ *
+ * Context: any.
+ * Return: attempts and delay. In a child process, which is to leave memory to the
+ * main process of its program, half the attempts.
+ */
+struct chunk_stall chunk_stall_now(void)
 {
 	unsigned int both = atomic_load_explicit(&packed, memory_order_relaxed);
 	struct chunk_stall stall = {
@@ -37,8 +42,8 @@ static struct chunk_stall stall_now(void)
 }
 
 /**
- * chunk_stall_start() - set how memory is waited for
- * @stall: in the main process
+ * chunk_stall_start() - choose how to wait for memory
+ * @stall: how the main process of a program waits
  *
  * Context: any; chunk_enter() need not be done.
  */
@@ -50,20 +55,31 @@ void chunk_stall_start(const struct chunk_stall *stall)
 }
 
 /**
- * chunk_stall_retry() - wait and try again, as often as is set
- * @sleep: how to wait
- * @again: what to try
- * @arg:   passed to @again
+ * chunk_stall_set_child() - say whether this is a child process of a program
+ * @child: true in a child process
  *
- * Waits first each time: what is asked for was refused only now.
+ * Context: any; chunk_enter() need not be done.
+ */
+void chunk_stall_set_child(bool child)
+{
+	atomic_store_explicit(&in_child, child, memory_order_relaxed);
+}
+
+/**
+ * chunk_stall_retry() - wait and try again, until it succeeds or attempts run out
+ * @sleep: waits
+ * @again: tries
+ * @arg:   argument of @again
  *
- * Context: any; the lock may be held, for then others need memory as well.
- * Return: what the last try did, -ENOMEM without any.
+ * Waits before the first attempt: the caller was refused a moment ago.
+ *
+ * Context: any. The lock may be held: other threads need memory as well then.
+ * Return: the result of the last attempt; -ENOMEM if there was none.
  */
 int chunk_stall_retry(chunk_stall_sleep *sleep, chunk_stall_try *again,
 		      void *arg)
 {
-	struct chunk_stall stall = stall_now();
+	struct chunk_stall stall = chunk_stall_now();
 	int err = -ENOMEM;
 
 	for (; stall.attempts && err == -ENOMEM; stall.attempts--) {
@@ -71,49 +87,4 @@ int chunk_stall_retry(chunk_stall_sleep *sleep, chunk_stall_try *again,
 		err = again(arg);
 	}
 	return err;
-}
-
-/**
- * chunk_get_stall() - how is memory waited for in this process?
- * @stall: filled; zeros where it is not
- *
- * Return: whether this system is one where waiting helps.
- */
-bool chunk_get_stall(struct chunk_stall *stall)
-{
-	int saved = errno;
-
-	chunk_enter();
-	*stall = (struct chunk_stall) { 0 };
-	if (chunk_os_caps.waits_for_memory)
-		*stall = stall_now();
-	errno = saved;
-	return chunk_os_caps.waits_for_memory;
-}
-
-/**
- * chunk_set_stall() - set how memory is waited for
- * @stall: in the main process; what exceeds 65535 counts as that
- *
- * Return: whether this system is one where waiting helps; nothing is set where
- * it does not.
- */
-bool chunk_set_stall(const struct chunk_stall *stall)
-{
-	int saved = errno;
-
-	chunk_enter();
-	if (chunk_os_caps.waits_for_memory)
-		chunk_stall_start(stall);
-	errno = saved;
-	return chunk_os_caps.waits_for_memory;
-}
-
-/**
- * chunk_set_child() - say that this is a child process, or that it is not
- * @child: in a child process memory is waited for half as often
- */
-void chunk_set_child(bool child)
-{
-	atomic_store_explicit(&in_child, child, memory_order_relaxed);
 }

@@ -5,11 +5,11 @@
 
 #include "chunk.h"
 
-/* As the original: so often, after so many milliseconds each time. */
+/* As mozjemalloc: attempts, and milliseconds before each of them */
 #define CHUNK_STALL_ATTEMPTS	10
 #define CHUNK_STALL_DELAY_MS	50
 
-/* Neither can be more. */
+/* The most that either number can be */
 #define CHUNK_STALL_MOST	0xffffU
 
 /**
@@ -19,15 +19,17 @@
 typedef void chunk_stall_sleep(unsigned int ms);
 
 /**
- * typedef chunk_stall_try - do what failed for lack of memory
- * @arg: whatever it needs
+ * typedef chunk_stall_try - repeat an operation that failed for lack of memory
+ * @arg: the caller's argument of chunk_stall_retry()
  *
- * Return: 0; -ENOMEM if it is worth trying again; or another negative error
+ * Return: 0; -ENOMEM if another attempt may help; or another negative error
  * number.
  */
 typedef int chunk_stall_try(void *arg);
 
 void chunk_stall_start(const struct chunk_stall *stall);
+void chunk_stall_set_child(bool child);
+struct chunk_stall chunk_stall_now(void);
 int chunk_stall_retry(chunk_stall_sleep *sleep, chunk_stall_try *again,
 		      void *arg);
 

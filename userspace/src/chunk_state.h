@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What libchunk knows, the lock over it, and how a forked child takes it over.
- */
+/* The state of libchunk in this process: all that chunk_lock() protects. */
 #ifndef CHUNK_STATE_H
 #define CHUNK_STATE_H
 
@@ -9,34 +7,31 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "chunk_decommit_map.h"
+#include "chunk_lock.h"
 #include "chunk_options.h"
 #include "chunk_radix.h"
-#include "chunk_track.h"
 #include "chunk_tree.h"
 #include "os.h"
 
 /**
- * struct chunk_counts - for chunk_get_stats(); bytes where it says so
+ * struct chunk_counts - counters for chunk_get_stats(); sizes in bytes
  * @live_bytes:      in live extents
- * @live_chunks:     how many of them
- * @mapped_bytes:    mapped by us, not by the present context of the device, nor
- *                   for bookkeeping
- * @base_bytes:      mapped for bookkeeping
- * @base_chunks:     how many mappings that is
+ * @live_chunks:     live extents
+ * @mapped_bytes:    mapped by libchunk: neither by the device generation in use,
+ *                   which counts for itself, nor for bookkeeping
  * @allocs:          chunk_alloc() calls that succeeded
- * @allocs_recycled: of these, from our own recycled extents
+ * @allocs_recycled: of these, served by libchunk's own recycled extents
  * @deallocs:        chunk_dealloc() calls
  * @commits:         pages_commit() calls that succeeded
  * @decommits:       pages_decommit() calls
- * @untrapped:       times that memory was freed but does not trap, to leave
+ * @untrapped:       times that memory was freed without making it trap, to leave
  *                   mappings to the program
  */
 struct chunk_counts {
 	uint64_t live_bytes;
 	uint64_t live_chunks;
 	uint64_t mapped_bytes;
-	uint64_t base_bytes;
-	uint64_t base_chunks;
 	uint64_t allocs;
 	uint64_t allocs_recycled;
 	uint64_t deallocs;
@@ -46,62 +41,57 @@ struct chunk_counts {
 };
 
 /**
- * struct chunk_ahead - fresh address space that is mapped already
+ * struct chunk_premap - address space that is mapped before it is asked for
  * @addr:    its first byte
- * @size:    bytes, a multiple of the chunk size; 0 for none
- * @useless: mapping ahead costs memory, and is not done
+ * @size:    bytes, a multiple of the chunk size; 0 if there is none
+ * @useless: untouched mappings cost memory on this system, so none are made
  */
-struct chunk_ahead {
+struct chunk_premap {
 	char *addr;
 	size_t size;
 	bool useless;
 };
 
 /**
- * struct chunk_state - all there is, under chunk_lock() but for what is atomic
- * @live:      live extents; looked up without the lock
- * @recycled:  extents kept for reuse, all from mmap; the device keeps its own
- * @ahead:     mapped but not handed out yet
- * @spares:    nodes in nobody's use
- * @pages:     decommitted pages of live extents, but for the device's
- * @counts:    for statistics
- * @limit:     bytes to keep for reuse
- * @backing:   what the device is told its memory shall be
- * @grow:      bytes it is told to map at a time; 0: nothing is said
- * @options:   constant after the start
- * @device:    which context of the device is in use: 0 for none, else a number
- *             never used before, also the owner of the extents that come from it
- * @contexts:  how many contexts there were
- * @reopen:    it is worth trying to open the device again
+ * struct chunk_state - the state; chunk_lock() protects all that is not atomic
+ * @registry:     live extents; lookups take no lock
+ * @recycled:     extents of mmap kept for reuse; the device keeps its own
+ * @premap:       address space not handed out yet
+ * @free_nodes:   nodes for extents
+ * @decommit_map: decommitted pages of live extents that are not the device's
+ * @counts:       counters
+ * @limit:        most bytes to keep for reuse
+ * @backing:      backing that new device generations are asked for
+ * @grow:         bytes that they are asked to map at a time; 0: as the device likes
+ * @options:      CHUNK_OPTIONS; constant after the start
+ * @generation:   the device generation in use, also the owner of the extents that
+ *                come from it; 0 if there is none
+ * @last_generation: how many device generations there were, @generation included
+ * @reopen:       the device was lost, and may be opened again
  */
 struct chunk_state {
-	struct chunk_radix live;
+	struct chunk_radix registry;
 	struct chunk_tree recycled;
-	struct chunk_ahead ahead;
-	struct chunk_extent *spares;
-	struct chunk_track pages;
+	struct chunk_premap premap;
+	struct chunk_extent *free_nodes;
+	struct chunk_decommit_map decommit_map;
 	struct chunk_counts counts;
 	size_t limit;
 	enum chunk_backing backing;
 	size_t grow;
 	struct chunk_options options;
-	atomic_uintptr_t device;
-	uintptr_t contexts;
+	atomic_uintptr_t generation;
+	uintptr_t last_generation;
 	atomic_bool reopen;
 };
 
+/* Hidden, as in chunk_process.h */
+#ifndef _WIN32
+#pragma GCC visibility push(hidden)
+#endif
 extern struct chunk_state chunk_state;
-
-void chunk_enter(void);
-void chunk_lock(void);
-bool chunk_lock_try(void);
-void chunk_unlock(void);
-
-struct chunk_extent *chunk_node_new(void);
-bool chunk_nodes_ready(unsigned int count);
-void chunk_count_base(size_t size);
-
-uintptr_t chunk_device_context(void);
-void chunk_device_lost(uintptr_t context);
+#ifndef _WIN32
+#pragma GCC visibility pop
+#endif
 
 #endif /* CHUNK_STATE_H */

@@ -1,21 +1,43 @@
 // SPDX-License-Identifier: MIT
-/* What libchunk counts, and what the device does. */
+/* Reports on this process: the source of chunks, and counters. */
 #include <errno.h>
 #include <string.h>
 
 #include "chunk.h"
+#include "chunk_base.h"
+#include "chunk_generation.h"
 #include "chunk_state.h"
 
-static bool device_stats(struct chunk_device_stats *stats)
+/**
+ * chunk_backend() - name the source of chunks
+ *
+ * Return: "device", or the name of the system's own way.
+ */
+const char *chunk_backend(void)
 {
-	memset(stats, 0, sizeof(*stats));
-	return atomic_load_explicit(&chunk_state.device,
-				    memory_order_relaxed) &&
-	       !chunk_device_stats(stats);
+	int saved = errno;
+	bool device;
+
+	chunk_enter();
+	device = chunk_device_generation();
+	errno = saved;
+	return device ? "device" : chunk_os_name;
+}
+
+/* The device's counters; zeros if there is none */
+static struct chunk_device_stats device_stats(void)
+{
+	struct chunk_device_stats stats = { 0 };
+
+	if (!atomic_load_explicit(&chunk_state.generation,
+				  memory_order_relaxed) ||
+	    chunk_device_stats(&stats))
+		memset(&stats, 0, sizeof(stats));
+	return stats;
 }
 
 /**
- * chunk_recycled_bytes() - how much is kept for reuse
+ * chunk_recycled_bytes() - count the bytes kept for reuse
  *
  * Context: takes no lock.
  * Return: bytes.
@@ -26,38 +48,40 @@ size_t chunk_recycled_bytes(void)
 	int saved = errno;
 
 	chunk_enter();
-	device_stats(&device);
+	device = device_stats();
 	errno = saved;
 	return device.recycled_bytes + READ_ONCE(chunk_state.recycled.bytes);
 }
 
 /**
- * chunk_get_stats() - counters of this process
+ * chunk_get_stats() - read the counters of this process
  * @stats: filled
  */
 void chunk_get_stats(struct chunk_stats *stats)
 {
-	struct chunk_device_stats device;
 	struct chunk_counts *counts = &chunk_state.counts;
+	struct chunk_device_stats device;
+	struct chunk_base_counts base;
 	int saved = errno;
 
 	chunk_enter();
 	chunk_lock();
-	device_stats(&device);
-	*stats = (struct chunk_stats) {
-		.live_bytes = counts->live_bytes + counts->base_bytes,
-		.live_chunks = counts->live_chunks + counts->base_chunks,
-		.decommitted_bytes = chunk_state.pages.bytes +
+	device = device_stats();
+	base = chunk_base_get_counts();
+	*stats = (struct chunk_stats){
+		.live_bytes = counts->live_bytes + base.bytes,
+		.live_chunks = counts->live_chunks + base.chunks,
+		.decommitted_bytes = chunk_state.decommit_map.bytes +
 				     device.decommitted_bytes,
-		.recycled_bytes = chunk_state.recycled.bytes +
-				  device.recycled_bytes,
+		.recycled_bytes =
+			chunk_state.recycled.bytes + device.recycled_bytes,
 		.recycle_limit = chunk_state.limit,
-		.mapped_bytes = counts->mapped_bytes + counts->base_bytes +
-				device.mapped_bytes,
-		.base_bytes = counts->base_bytes,
+		.mapped_bytes =
+			counts->mapped_bytes + base.bytes + device.mapped_bytes,
+		.base_bytes = base.bytes,
 		.allocs = counts->allocs,
-		.allocs_recycled = counts->allocs_recycled +
-				   device.allocs_recycled,
+		.allocs_recycled =
+			counts->allocs_recycled + device.allocs_recycled,
 		.deallocs = counts->deallocs,
 		.commits = counts->commits,
 		.decommits = counts->decommits,

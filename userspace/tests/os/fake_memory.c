@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Memory for bookkeeping on the fake operating system: see fake_memory.h. */
 #include "chunk_base.h"
+#include "chunk_free_nodes.h"
 #include "chunk_state.h"
 #include "common.h"
 #include "fake_memory.h"
@@ -43,10 +44,10 @@ void leave_nodes(unsigned int count, size_t bytes)
 	chunks_init();
 	chunk_lock();
 	for (unsigned int i = 0; i < count; i++)
-		kept[i] = chunk_node_new();
-	chunk_state.spares = NULL;
+		kept[i] = chunk_free_nodes_take();
+	chunk_state.free_nodes = NULL;
 	leave(bytes);
 	while (count)
-		chunk_free_node_push(&chunk_state.spares, kept[--count]);
+		chunk_free_node_push(&chunk_state.free_nodes, kept[--count]);
 	chunk_unlock();
 }
