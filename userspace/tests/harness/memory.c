@@ -1,8 +1,54 @@
 // SPDX-License-Identifier: MIT
 /* Memory as a test sees it: see memory.h. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "memory.h"
+#include "memory_access.h"
+
+/* The byte that this thread is about to access, or NULL */
+static __thread const char *announced;
+
+/**
+ * access_byte() - access a byte that may trap
+ * @addr:  the byte
+ * @value: what is written, or receives what is read; unchanged if that traps
+ * @write: write, without reading
+ *
+ * The access is atomic, since no other is sure to happen, and exactly once.
+ * ThreadSanitizer would do atomic accesses itself, and a trap would leave it in the
+ * middle of one.
+ */
+NOT_BY_TSAN void access_byte(char *addr, char *value, bool write)
+{
+	announced = addr;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (write)
+		__atomic_store_n(addr, *value, __ATOMIC_SEQ_CST);
+	else
+		*value = __atomic_load_n(addr, __ATOMIC_SEQ_CST);
+	atomic_signal_fence(memory_order_seq_cst);
+	announced = NULL;
+}
+
+/**
+ * access_trapped() - is this trap that of the access under way? That ends it.
+ * @addr: where the trap is
+ *
+ * Compares pages, not bytes: some machines report no more.
+ *
+ * Context: The handler of traps, in the thread that trapped.
+ * Return: false if the trap is a defect of the test or of the library.
+ */
+bool access_trapped(uintptr_t addr)
+{
+	uintptr_t mask = ~((uintptr_t)page_size() - 1);
+
+	if (!announced || (addr & mask) != ((uintptr_t)announced & mask))
+		return false;
+	announced = NULL;
+	return true;
+}
 
 /**
  * read_traps() - does reading a byte trap?

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,9 +12,9 @@
 #include <sys/resource.h>
 
 #include "memory.h"
+#include "memory_access.h"
 
-/* The access under way in this thread, if any, and where to go if it traps. */
-static __thread const char *probed;
+/* Where this thread goes on after a trap */
 static __thread sigjmp_buf trapped;
 
 /**
@@ -28,18 +27,11 @@ size_t page_size(void)
 	return sysconf(_SC_PAGESIZE);
 }
 
-/*
- * Only the access that was announced counts. Any other trap is the test's or
- * the library's own fault and kills, once the default is back. The page is
- * compared, not the byte: some machines report no more.
- */
+/* Any other trap kills: it happens again once the default action is back. */
 static void on_trap(int signal_number, siginfo_t *info, void *context)
 {
-	uintptr_t mask = ~((uintptr_t)page_size() - 1);
-
 	(void)context;
-	if (probed && ((uintptr_t)info->si_addr & mask) ==
-		      ((uintptr_t)probed & mask))
+	if (access_trapped((uintptr_t)info->si_addr))
 		siglongjmp(trapped, 1);
 	signal(signal_number, SIG_DFL);
 }
@@ -59,29 +51,17 @@ static void catch_traps(void)
 /**
  * access_traps() - does an access to a byte raise SIGSEGV or SIGBUS there?
  * @addr:  the byte
- * @value: what is written, or receives what is read; as it was if that traps
+ * @value: as of access_byte()
  * @write: write, without reading
  *
- * Atomic accesses, since no others are sure to happen, and exactly once. A tool
- * that watches threads would do them itself, and be left in the middle of it.
  * Leaves handlers for both signals installed.
  */
-bool __attribute__((no_sanitize("thread"))) access_traps(char *addr, char *value,
-							 bool write)
+NOT_BY_TSAN bool access_traps(char *addr, char *value, bool write)
 {
 	catch_traps();
-	probed = addr;
-	if (sigsetjmp(trapped, 1)) {
-		probed = NULL;
+	if (sigsetjmp(trapped, 1))
 		return true;
-	}
-	atomic_signal_fence(memory_order_seq_cst);
-	if (write)
-		__atomic_store_n(addr, *value, __ATOMIC_SEQ_CST);
-	else
-		*value = __atomic_load_n(addr, __ATOMIC_SEQ_CST);
-	atomic_signal_fence(memory_order_seq_cst);
-	probed = NULL;
+	access_byte(addr, value, write);
 	return false;
 }
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "memory.h"
+#include "memory_access.h"
 
 #ifdef _WIN64
 #define PROGRAM_COUNTER	Rip
@@ -15,8 +16,7 @@
 #define STACK_POINTER	Esp
 #endif
 
-/* The access under way in this thread, if any, and where to go if it traps. */
-static __thread const char *probed;
+/* Where this thread goes on after a trap */
 static __thread void *trapped[5];
 
 /**
@@ -38,16 +38,13 @@ static void landed(void)
 	__builtin_longjmp(trapped, 1);
 }
 
-/* Only the access that was announced counts: the page, as on other systems. */
 static LONG WINAPI on_trap(struct _EXCEPTION_POINTERS *exception)
 {
 	EXCEPTION_RECORD *record = exception->ExceptionRecord;
-	uintptr_t mask = ~((uintptr_t)page_size() - 1);
 	CONTEXT *context = exception->ContextRecord;
 
-	if (record->ExceptionCode != EXCEPTION_ACCESS_VIOLATION || !probed ||
-	    ((uintptr_t)record->ExceptionInformation[1] & mask) !=
-	    ((uintptr_t)probed & mask))
+	if (record->ExceptionCode != EXCEPTION_ACCESS_VIOLATION ||
+	    !access_trapped(record->ExceptionInformation[1]))
 		return EXCEPTION_CONTINUE_SEARCH;
 	/* As if it had been called, with the stack aligned as it must be. */
 	context->PROGRAM_COUNTER = (uintptr_t)landed;
@@ -59,10 +56,8 @@ static LONG WINAPI on_trap(struct _EXCEPTION_POINTERS *exception)
 /**
  * access_traps() - does an access to a byte raise an access violation there?
  * @addr:  the byte
- * @value: what is written, or receives what is read; as it was if that traps
+ * @value: as of access_byte()
  * @write: write, without reading
- *
- * Atomic accesses, since no others are sure to happen, and exactly once.
  */
 bool __attribute__((noinline)) access_traps(char *addr, char *value,
 					    bool write)
@@ -71,18 +66,9 @@ bool __attribute__((noinline)) access_traps(char *addr, char *value,
 
 	if (!atomic_exchange(&handled, true))
 		expect(AddVectoredExceptionHandler(1, on_trap));
-	probed = addr;
-	if (__builtin_setjmp(trapped)) {
-		probed = NULL;
+	if (__builtin_setjmp(trapped))
 		return true;
-	}
-	atomic_signal_fence(memory_order_seq_cst);
-	if (write)
-		__atomic_store_n(addr, *value, __ATOMIC_SEQ_CST);
-	else
-		*value = __atomic_load_n(addr, __ATOMIC_SEQ_CST);
-	atomic_signal_fence(memory_order_seq_cst);
-	probed = NULL;
+	access_byte(addr, value, write);
 	return false;
 }
 
