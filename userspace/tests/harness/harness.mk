@@ -5,6 +5,7 @@
 #
 #   TAP_OBJECTS       runs cases; tap_main.o is only a suite's
 #   HARNESS_OBJECTS   that, and what asks about memory
+#   UAPI_OBJECTS      that, and what knows the device, root and Linux
 #   COMMON_OBJECTS    what knows libchunk, besides
 #   COUNTED           where lines are counted, what TAP_OBJECTS has for that
 
@@ -24,6 +25,7 @@ COMMON_posix := common_posix
 TAP_OBJECTS := $(TAP_$(SYSTEM)) tap_report tap_excuse
 HARNESS_OBJECTS := $(TAP_OBJECTS) memory memory_$(SYSTEM) $(MEMORY_$(SYSTEM)) \
 		   random
+UAPI_OBJECTS := uapi loop_device core_file pass_fd
 COMMON_OBJECTS := common $(COMMON_$(SYSTEM))
 
 # libchunk is counted, not the tests; but they end it.
@@ -36,4 +38,5 @@ endif
 
 TAP_OBJECTS := $(TAP_OBJECTS:%=$(OUT)/%.o)
 HARNESS_OBJECTS := $(HARNESS_OBJECTS:%=$(OUT)/%.o)
+UAPI_OBJECTS := $(HARNESS_OBJECTS) $(UAPI_OBJECTS:%=$(OUT)/%.o)
 COMMON_OBJECTS := $(COMMON_OBJECTS:%=$(OUT)/%.o)

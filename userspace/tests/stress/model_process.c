@@ -22,6 +22,7 @@
 
 #include "core_file.h"
 #include "model.h"
+#include "pass_fd.h"
 
 #define CORE		"/tmp/model-core"
 #define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
@@ -142,52 +143,6 @@ static void op_exec(struct model *m)
 	tap_join(child);
 	check_some(m, 1);
 	check_stats(m, below(m, CONTEXTS));
-}
-
-static void send_fd(int to, int fd)
-{
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {
-		.head = {
-			.cmsg_len = CMSG_LEN(sizeof(int)),
-			.cmsg_level = SOL_SOCKET,
-			.cmsg_type = SCM_RIGHTS,
-		},
-	};
-	struct iovec vector = { "", 1 };
-	struct msghdr message = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.space),
-	};
-
-	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	expect(sendmsg(to, &message, 0) == 1);
-}
-
-static int receive_fd(int from)
-{
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	char byte;
-	struct iovec vector = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.space),
-	};
-	int fd;
-
-	expect(recvmsg(from, &message, MSG_CMSG_CLOEXEC) == 1);
-	expect(message.msg_controllen == sizeof(control.space));
-	memcpy(&fd, CMSG_DATA(&control.head), sizeof(fd));
-	return fd;
 }
 
 /* It has no descriptor but what it is given, and gives that back. */

@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "pass_fd.h"
 #include "uapi.h"
 
 /* Every call, with arguments that would do for the owner */
@@ -143,48 +144,6 @@ static void parent_goes_first(void)
 	expect(read(ready[0], &byte, 1) == 1);
 }
 
-static void send_descriptor(int socket, int fd)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr header;
-	} control = { 0 };
-	struct iovec vector = { "", 1 };
-	struct msghdr message = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
-	expect(sendmsg(socket, &message, 0) == 1);
-}
-
-static int receive_descriptor(int socket)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr header;
-	} control;
-	char byte;
-	struct iovec vector = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	int fd;
-
-	expect(recvmsg(socket, &message, 0) == 1);
-	memcpy(&fd, CMSG_DATA(&control.header), sizeof(int));
-	return fd;
-}
-
 static void passed_descriptor(void)
 {
 	int sockets[2], fd;
@@ -198,7 +157,7 @@ static void passed_descriptor(void)
 		/* Opened after the fork: nothing is inherited. */
 		fd = device_open();
 		extent = prepared(fd);
-		send_descriptor(sockets[1], fd);
+		send_fd(sockets[1], fd);
 		expect(write(sockets[1], &extent, sizeof(extent)) ==
 		       sizeof(extent));
 		expect(read(sockets[1], &byte, 1) == 1);
@@ -207,7 +166,7 @@ static void passed_descriptor(void)
 		expect(write(sockets[1], "", 1) == 1);
 		_exit(0);
 	}
-	fd = receive_descriptor(sockets[0]);
+	fd = receive_fd(sockets[0]);
 	expect(read(sockets[0], &extent, sizeof(extent)) == sizeof(extent));
 	expect_forbidden(fd, extent);
 	expect(write(sockets[0], "", 1) == 1);
