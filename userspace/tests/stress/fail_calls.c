@@ -97,18 +97,24 @@ static void unmap_something(struct world *world)
 	world->c = NULL;
 }
 
-static int run_dealloc(struct world *world)
+/* @extent is NULL afterwards if the call succeeds. */
+static int dealloc(struct world *world, char **extent, size_t length)
 {
 	struct chunk_ioc_dealloc args = {
 		.size = sizeof(args),
-		.addr = (uintptr_t)world->a,
-		.length = 4 * MIB,
+		.addr = (uintptr_t)*extent,
+		.length = length,
 	};
 	int error = raw(world->fd, CHUNK_IOC_DEALLOC, &args);
 
 	if (!error)
-		world->a = NULL;
+		*extent = NULL;
 	return error;
+}
+
+static int run_dealloc(struct world *world)
+{
+	return dealloc(world, &world->a, 4 * MIB);
 }
 
 static void limit_to_part(struct world *world)
@@ -123,16 +129,7 @@ static void limit_to_none(struct world *world)
 
 static int run_dealloc_mmap(struct world *world)
 {
-	struct chunk_ioc_dealloc args = {
-		.size = sizeof(args),
-		.addr = (uintptr_t)world->b,
-		.length = 2 * MIB,
-	};
-	int error = raw(world->fd, CHUNK_IOC_DEALLOC, &args);
-
-	if (!error)
-		world->b = NULL;
-	return error;
+	return dealloc(world, &world->b, 2 * MIB);
 }
 
 static int range(struct world *world, unsigned long command, char *addr,

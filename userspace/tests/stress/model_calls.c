@@ -131,14 +131,8 @@ static void op_dealloc(struct model *m)
 int call_range(const struct run *run, unsigned long command,
 	       unsigned int flags)
 {
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.flags = flags,
-		.addr = (uintptr_t)run_addr(run),
-		.length = run->count * PAGE,
-	};
-
-	return call(model.context[run->extent->owner].fd, command, &args);
+	return device_range(model.context[run->extent->owner].fd, command,
+			    flags, run_addr(run), run->count * PAGE);
 }
 
 /**

@@ -117,10 +117,22 @@ int device_dealloc(int fd, const void *addr, __u64 length)
 	return call(fd, CHUNK_IOC_DEALLOC, &args);
 }
 
-static int range(int fd, unsigned long command, const void *addr, __u64 length)
+/**
+ * device_range() - CHUNK_IOC_COMMIT or CHUNK_IOC_DECOMMIT
+ * @fd:      the device
+ * @command: which of them
+ * @flags:   CHUNK_COMMIT_* or CHUNK_DECOMMIT_*
+ * @addr:    first byte
+ * @length:  bytes
+ *
+ * Return: 0 or an errno.
+ */
+int device_range(int fd, unsigned long command, unsigned int flags,
+		 const void *addr, __u64 length)
 {
 	struct chunk_ioc_range args = {
 		.size = sizeof(args),
+		.flags = flags,
 		.addr = (uintptr_t)addr,
 		.length = length,
 	};
@@ -138,7 +150,7 @@ static int range(int fd, unsigned long command, const void *addr, __u64 length)
  */
 int device_commit(int fd, const void *addr, __u64 length)
 {
-	return range(fd, CHUNK_IOC_COMMIT, addr, length);
+	return device_range(fd, CHUNK_IOC_COMMIT, 0, addr, length);
 }
 
 /**
@@ -151,7 +163,7 @@ int device_commit(int fd, const void *addr, __u64 length)
  */
 int device_decommit(int fd, const void *addr, __u64 length)
 {
-	return range(fd, CHUNK_IOC_DECOMMIT, addr, length);
+	return device_range(fd, CHUNK_IOC_DECOMMIT, 0, addr, length);
 }
 
 /**

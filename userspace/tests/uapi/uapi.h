@@ -19,6 +19,8 @@ int call(int fd, unsigned long command, void *arg);
 int try_alloc(int fd, __u64 length, __u64 alignment, char **addr);
 char *device_alloc(int fd, size_t length, size_t alignment);
 int device_dealloc(int fd, const void *addr, __u64 length);
+int device_range(int fd, unsigned long command, unsigned int flags,
+		 const void *addr, __u64 length);
 int device_commit(int fd, const void *addr, __u64 length);
 int device_decommit(int fd, const void *addr, __u64 length);
 __u64 device_limit(int fd, __u64 limit);

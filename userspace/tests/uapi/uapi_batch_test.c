@@ -389,25 +389,25 @@ static void populated(void)
 	expect(is_zero(extent, 3 * MIB));
 }
 
+static int commit_populated(int fd, char *addr, size_t length)
+{
+	return device_range(fd, CHUNK_IOC_COMMIT, CHUNK_COMMIT_POPULATE, addr,
+			    length);
+}
+
 static void populated_commit(void)
 {
 	int fd = device_open();
 	char *extent = device_alloc(fd, 2 * MIB, MIB);
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.flags = CHUNK_COMMIT_POPULATE,
-		.addr = (uintptr_t)extent + MIB / 2,
-		.length = MIB,
-	};
 
 	fill(extent, 2 * MIB, 1);
 	expect_equal(device_decommit(fd, extent + MIB / 2, MIB), 0);
-	expect_equal(call(fd, CHUNK_IOC_COMMIT, &args), 0);
+	expect_equal(commit_populated(fd, extent + MIB / 2, MIB), 0);
 	expect(is_zero(extent + MIB / 2, MIB));
 	expect(is_filled(extent, MIB / 2, 1));
 	expect(faults_of_writing(extent + MIB / 2, MIB) < 16);
 	/* Committed already: contents stay, what is missing is made present. */
-	expect_equal(call(fd, CHUNK_IOC_COMMIT, &args), 0);
+	expect_equal(commit_populated(fd, extent + MIB / 2, MIB), 0);
 	expect(extent[MIB / 2] == 1);
 }
 
@@ -455,15 +455,9 @@ static void populate_refused(void)
 {
 	int fd = device_open();
 	char *extent = device_alloc(fd, MIB, MIB);
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.flags = CHUNK_COMMIT_POPULATE,
-		.addr = (uintptr_t)extent,
-		.length = MIB,
-	};
 
 	expect(mprotect(extent + MIB / 2, page_size(), PROT_READ) == 0);
-	expect_equal(call(fd, CHUNK_IOC_COMMIT, &args), ENOMEM);
+	expect_equal(commit_populated(fd, extent, MIB), ENOMEM);
 	expect(faults_of_writing(extent, MIB / 2) < 16);
 	expect_equal(device_stats(fd).live_extents, 1);
 }

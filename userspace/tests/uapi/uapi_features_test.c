@@ -439,14 +439,8 @@ static void try_placement(void)
 
 static int populate(const struct site *site)
 {
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.flags = CHUNK_COMMIT_POPULATE,
-		.addr = (uintptr_t)site->addr,
-		.length = site->length,
-	};
-
-	return call(site->fd, CHUNK_IOC_COMMIT, &args);
+	return device_range(site->fd, CHUNK_IOC_COMMIT, CHUNK_COMMIT_POPULATE,
+			    site->addr, site->length);
 }
 
 /* Only who installed a guard can tell what it was for: the device leaves it. */

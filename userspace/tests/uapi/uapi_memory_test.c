@@ -111,14 +111,8 @@ static void many_faults(void)
 
 static int decommit_locked(int fd, char *addr, size_t length)
 {
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.flags = CHUNK_DECOMMIT_LOCKED,
-		.addr = (uintptr_t)addr,
-		.length = length,
-	};
-
-	return call(fd, CHUNK_IOC_DECOMMIT, &args);
+	return device_range(fd, CHUNK_IOC_DECOMMIT, CHUNK_DECOMMIT_LOCKED, addr,
+			    length);
 }
 
 static void locked(void)
