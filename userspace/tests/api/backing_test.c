@@ -23,7 +23,7 @@ static void configure_huge(void)
 	tap_skip("the device has no huge backing on this kernel");
 }
 
-static void huge_pages(void)
+static char *written_huge_pages(void)
 {
 	char *chunk;
 
@@ -32,6 +32,13 @@ static void huge_pages(void)
 	configure_huge();
 	chunk = chunk_alloc(8 * HUGE_PAGE, HUGE_PAGE, false);
 	fill(chunk, 8 * HUGE_PAGE, 1);
+	return chunk;
+}
+
+static void huge_pages(void)
+{
+	char *chunk = written_huge_pages();
+
 	expect(mapping_figure(chunk, "AnonHugePages") >= 8 * HUGE_PAGE);
 	expect(is_filled(chunk, 8 * HUGE_PAGE, 1));
 }
@@ -62,13 +69,8 @@ static void not_asked_for(void)
 
 static void huge_after_reuse(void)
 {
-	char *chunk;
+	char *chunk = written_huge_pages();
 
-	if (!huge_pages_always())
-		tap_skip("transparent huge pages are not set to always");
-	configure_huge();
-	chunk = chunk_alloc(8 * HUGE_PAGE, HUGE_PAGE, false);
-	fill(chunk, 8 * HUGE_PAGE, 1);
 	dealloc_mib(chunk, 16);
 	expect_equal(resident_bytes(chunk, 8 * HUGE_PAGE), 0);
 	expect_equal((uintptr_t)chunk_alloc(8 * HUGE_PAGE, HUGE_PAGE, false),
