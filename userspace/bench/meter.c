@@ -42,7 +42,7 @@ static bool profiling;
 static uint64_t profiled;
 
 /**
- * check() - end the program where something went wrong
+ * check() - end the program if something went wrong
  * @what:   what it was, for perror()
  * @failed: did it?
  */
@@ -66,7 +66,7 @@ void touch(char *at, size_t size)
 }
 
 /**
- * no_huge_pages() - for the rest of this process
+ * no_huge_pages() - turn huge pages off for the rest of this process
  *
  * By prctl, since madvise() makes mappings of its own.
  */
@@ -76,7 +76,7 @@ void no_huge_pages(void)
 }
 
 /**
- * traps() - would reading a byte of one's own raise a signal?
+ * traps() - tell whether reading a byte of this process would raise a signal
  * @addr: where
  */
 bool traps(const void *addr)
@@ -147,7 +147,7 @@ static void tell_tracer(const char *name, const char *answer)
 }
 
 /**
- * meter_prepare() - before anything is measured
+ * meter_prepare() - prepare counting, before anything is measured
  * @events: count what takes tracepoints; instructions mean nothing then
  *
  * What measuring itself costs is found by measuring nothing.
@@ -174,7 +174,7 @@ void meter_prepare(bool events)
 }
 
 /**
- * meter_profile() - have a row watched from outside, the first time it is done
+ * meter_profile() - have a row watched from outside, the first time it is run
  * @row:       which
  * @directory: where to leave word
  */
@@ -186,7 +186,7 @@ void meter_profile(enum row row, const char *directory)
 }
 
 /**
- * meter_profiled() - how many operations were watched
+ * meter_profiled() - get the number of operations that were watched
  */
 uint64_t meter_profiled(void)
 {
@@ -194,7 +194,7 @@ uint64_t meter_profiled(void)
 }
 
 /**
- * meter_scale() - how often to do something
+ * meter_scale() - scale the number of repetitions to the kind of run
  * @count: to measure it
  *
  * Return: @count, or less where each instruction is watched.
@@ -205,7 +205,7 @@ size_t meter_scale(size_t count)
 }
 
 /**
- * meter_start() - count from here
+ * meter_start() - start to count operations of a row
  * @row: for which row
  */
 void meter_start(enum row row)
@@ -230,7 +230,7 @@ static void count(struct figures *f, enum figure kind, int64_t value)
 }
 
 /**
- * meter_stop() - count until here; adds up if done more than once
+ * meter_stop() - stop counting; a row measured more than once adds up
  * @row:        for which row
  * @operations: how many were done
  */
@@ -256,7 +256,7 @@ void meter_stop(enum row row, uint64_t operations)
 }
 
 /**
- * meter_note() - what only the scenario knows
+ * meter_note() - add a figure that only the scenario knows
  * @row:    of which row
  * @kind:   what
  * @value:  how much

@@ -64,7 +64,7 @@ static void *map_and_trim(size_t size, size_t alignment)
 }
 
 /**
- * original_map() - a fresh mapping at a multiple of an alignment
+ * original_map() - map memory at a multiple of an alignment
  * @size:      bytes, a multiple of the page size
  * @alignment: bytes, a power of two, at least the page size
  *
@@ -106,7 +106,7 @@ bool original_decommit(void *addr, size_t size)
 }
 
 /**
- * original_commit() - make memory accessible again; it is zero
+ * original_commit() - make memory accessible again, as zeroes
  * @addr: first byte, page-aligned
  * @size: bytes, page-aligned
  *

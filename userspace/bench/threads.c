@@ -107,7 +107,7 @@ static double median(double values[ROUNDS])
 }
 
 /**
- * threads_run() - measure, and print CSV
+ * threads_run() - measure the threads, and print CSV
  * @with: by which way
  *
  * Return: the status to exit with.

@@ -54,7 +54,7 @@ static double *times[LAYERS];
 static double *ratios;
 
 /**
- * fail() - end the program where something went wrong
+ * fail() - end the program because something went wrong
  * @what: what it was
  */
 void fail(const char *what)

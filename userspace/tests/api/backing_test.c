@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Huge pages, and what holds with them. */
+/* Huge pages, and the guarantees that hold with them */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 
 #define HUGE_PAGE	(2 * MIB)
 
-/* The status with which a child says that there is none */
+/* Status of a child without the huge backing */
 #define NO_BACKING	77
 #define TRAPPED		78
 
@@ -43,7 +43,7 @@ static void huge_pages(void)
 	expect(is_filled(chunk, 8 * HUGE_PAGE, 1));
 }
 
-/* Without the device they are asked for, again where a mapping was replaced. */
+/* Without the device libchunk asks for huge pages, also where it maps anew. */
 static void huge_pages_asked_for(void)
 {
 	char *chunk;
@@ -140,8 +140,8 @@ static void configure_and_touch(void *arg)
 }
 
 /*
- * Decommitted pages trap unless the device alone backs them, and then a line has
- * said so. The case's notes tell which it was.
+ * Decommitted pages trap unless the device alone backs them, and then a line of
+ * libchunk has said that they do not. The notes tell which was the case.
  */
 static void traps_or_says(void)
 {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Batches: many operations in one call, each with a result of its own. That each
- * does what the single call does, the other suites say, compiled by_batch.h.
+ * Batches: many operations in one call, each with a result of its own. Other
+ * suites, compiled with by_batch.h, check that each operation does the same as
+ * a single call.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "common.h"
 
-/* More than libchunk hands over at a time */
+/* More elements than libchunk passes on at a time */
 #define MANY	200
 
 static struct chunk_op ops[MANY];
@@ -157,7 +158,7 @@ static void pages_of_many(void)
 	expect_equal(stats_now().decommitted_bytes, 0);
 }
 
-/* From several sources, or from none of ours: each as by itself. */
+/* The ranges are of several sources, some foreign: each is treated by itself. */
 static void mixed_ranges(void)
 {
 	size_t page = page_size();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* chunk_configure(): when it can be called, and with what. */
+/* chunk_configure(): when it can be called, and with which arguments */
 #include <errno.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ static void too_late(void)
 	dealloc_mib(chunk, 1);
 	expect(!chunk_configure(GUARDED_BACKING, 64 * MIB));
 	expect_equal(errno, EBUSY);
-	/* Nothing has changed. */
+	/* The refused call has changed nothing. */
 	chunk = alloc_mib(1);
 	pages_decommit(chunk, page_size());
 	expect_trap(chunk);
@@ -31,7 +31,7 @@ static void growth(void)
 		expect_equal(stats.mapped_bytes - stats.base_bytes, 16 * MIB);
 }
 
-/* Refused or not, chunks are as good as ever. */
+/* Chunks must work whether the huge backing was refused or not. */
 static void huge(void)
 {
 	char *chunk;

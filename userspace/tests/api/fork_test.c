@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * After fork parent and child each own everything there was, independently;
- * and the child may use the library whatever other threads were doing in it.
+ * After fork, parent and child own everything independently, and the child may
+ * use the library whatever other threads were doing in it.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -15,7 +15,7 @@
 
 #include "common.h"
 
-/* Lets one process wait for another; both ends stay open in both. */
+/* A pipe by which one process waits for another; both ends stay open in both */
 struct gate {
 	int ends[2];
 };
@@ -71,7 +71,7 @@ static void child_allocates(void)
 	expect_stats_consistent();
 }
 
-/* Decommits, commits and frees what it inherited; the parent sees nothing. */
+/* The child decommits, commits and frees inherited chunks; the parent sees nothing. */
 static void child_frees_inherited(void)
 {
 	char *chunks = adjoining_chunks(4);
@@ -85,7 +85,7 @@ static void child_frees_inherited(void)
 		size_t page = page_size();
 
 		expect_trap_only(chunks + 3 * MIB, MIB / 2);
-		/* Of what it inherited, before anything else */
+		/* Inherited chunks are looked up before anything else is done. */
 		expect(chunk_lookup(chunks, &info) && info.committed);
 		expect((char *)info.end > chunks);
 		expect(chunk_lookup(chunks + 3 * MIB, &info));
@@ -127,7 +127,7 @@ static void child_frees_inherited(void)
 	expect_equal(chunk_recycled_bytes(), 4 * MIB);
 }
 
-/* What the parent had given back is the child's neither. */
+/* Memory that the parent had given back is not live in the child, either. */
 static void dead_is_not_inherited(void)
 {
 	char *kept = alloc_mib(1), *gone = alloc_mib(4);
@@ -141,7 +141,7 @@ static void dead_is_not_inherited(void)
 		expect(!pages_commit(gone, MIB));
 		expect(!pages_commit(gone + 3 * MIB, page_size()));
 		expect_trap(gone);
-		/* With a context of its own, too */
+		/* The same holds once the child has a context of its own. */
 		fill(alloc_mib(1), MIB, 2);
 		if (!chunk_is_live(gone + MIB)) {
 			expect(!pages_commit(gone + MIB, MIB));
@@ -154,7 +154,7 @@ static void dead_is_not_inherited(void)
 	tap_join(child);
 }
 
-/* The other way: what the parent does after fork is nothing to the child. */
+/* Calls of the parent after fork do not change the child. */
 static void parent_frees(void)
 {
 	char *chunks = adjoining_chunks(4);
@@ -273,7 +273,7 @@ static void grandchildren(void)
 	generation(chunk, 0);
 }
 
-/* fork() past the C library; its arguments are in no order of their own. */
+/* fork() past the C library. The order of clone()'s arguments depends on the machine. */
 static pid_t clone_raw(void)
 {
 #if defined(__sparc__)
@@ -285,7 +285,7 @@ static pid_t clone_raw(void)
 #endif
 }
 
-/* No atfork handler runs. */
+/* No handler of pthread_atfork() runs. */
 static void raw_fork(void)
 {
 	char *chunk = alloc_mib(2), *fresh;
@@ -354,7 +354,7 @@ static void parent_exits_first(void)
 		_exit(0);
 	}
 	expect(waitpid(child, &status, 0) == child && status == 0);
-	/* If the orphan fails there is no writer left, and nothing to read. */
+	/* If the orphan fails no writer is left, and the read ends. */
 	close(to_parent.ends[1]);
 	gate_wait(&to_parent);
 }
@@ -406,7 +406,7 @@ static void need_fork_with_threads(void)
 		tap_skip("the emulator's own locks may hang after such a fork");
 }
 
-/* Whatever lock was held or half-done change made, the child is not stuck. */
+/* Whichever lock was held and whatever change was half-done, the child must not hang. */
 static pid_t raw_or_not(bool raw)
 {
 	pid_t child = raw ? clone_raw() : fork();
@@ -461,7 +461,7 @@ static void *first_call(void *arg)
 	return arg;
 }
 
-/* Steps of nothing, to fork a little later each time */
+/* Steps without effect, so that each fork comes a little later */
 static void delay(unsigned int steps)
 {
 	while (steps--)
@@ -487,7 +487,7 @@ static void fork_in_first_call(unsigned int steps)
 	expect(pthread_join(thread, NULL) == 0);
 }
 
-/* Setting up may be what was cut short. */
+/* The fork may come in the midst of libchunk's initialisation. */
 static void fork_in_first_calls(void)
 {
 	need_fork_with_threads();
@@ -534,7 +534,7 @@ static void threads_fork(void)
 	expect_stats_consistent();
 }
 
-/* vfork shares the memory: the child may do nothing but exec. */
+/* vfork shares the memory, so the child does nothing but exec. */
 static void vfork_and_exec(void)
 {
 	static char *const argv[] = { "/bin/true", NULL };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Misuse ends the process, as abort() does, with one line that names the call; it
- * never corrupts and is never ignored.
+ * Misuse ends the process by abort(), with one line that names the call; it
+ * never corrupts anything and is never ignored.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -184,7 +184,7 @@ MISUSED_RANGES(commit, "pages_commit", (void)!pages_commit(at, size))
 MISUSED_RANGES(decommit, "pages_decommit", pages_decommit(at, size))
 MISUSED_RANGES(purge, "pages_purge", pages_purge(at, size, true))
 
-/* Memory that its owner has given back: kept for reuse, or unmapped */
+/* Memory that its owner has given back: recycled, or unmapped */
 static char *dead(size_t limit)
 {
 	char *dying = alloc_mib(4);
@@ -195,7 +195,7 @@ static char *dead(size_t limit)
 	return dying;
 }
 
-/* Windows keeps single chunks and no others. */
+/* Windows recycles only single chunks. */
 static char *kept_dead(void)
 {
 	char *dying = alloc_mib(1);
@@ -210,7 +210,7 @@ static void expect_not_committed(char *at, size_t size)
 
 	errno = 0;
 	expect(!pages_commit(at, size));
-	/* A batch says so of its element. */
+	/* A batch returns the error in its element. */
 	expect(errno == EINVAL || errno == ENOMEM);
 	expect_trap(at);
 	errno = 0;
@@ -221,7 +221,7 @@ static void expect_not_committed(char *at, size_t size)
 	expect_equal(stats_now().decommitted_bytes, before.decommitted_bytes);
 }
 
-/* Refused, and not done: the caller sees it by the result. */
+/* The commit is refused, which the caller sees by its result. */
 static void commit_dead(void)
 {
 	static const size_t limits[] = { 128 * MIB, 0 };
@@ -250,7 +250,7 @@ static void commit_dead_in_batch(void)
 		{ .addr = alloc_mib(1), .size = MIB },
 	};
 
-	/* One of those may have got it again. */
+	/* One of these allocations may have taken the extent, so make a new one. */
 	some[1].addr = dead(128 * MIB);
 	pages_decommit(some[0].addr, MIB);
 	pages_decommit(some[2].addr, MIB);
@@ -285,7 +285,7 @@ MISUSED(unmap_dead, "pages_unmap", pages_unmap(kept_dead(), MIB))
 MISUSED(unmap_live, "pages_unmap", pages_unmap(chunk, 4 * MIB))
 MISUSED(unmap_live_part, "pages_unmap", pages_unmap(chunk + MIB, MIB))
 
-/* Out of its chunk, whatever is there: nothing, what was given back, another's */
+/* Ranges beyond the end of their chunk, into unmapped, recycled or live memory */
 MISUSED(commit_leaves, "pages_commit",
 	(void)!pages_commit(chunk + 3 * MIB, MIB + page_size()))
 MISUSED(populate_leaves, "pages_populate",
@@ -300,7 +300,7 @@ MISUSED(decommit_neighbour, "pages_decommit",
 MISUSED(commit_neighbour, "pages_commit",
 	(void)!pages_commit(adjoining_chunks(2), 2 * MIB))
 
-/* The second of two, and the end of what was the first */
+/* The middle of the first of two chunks, of which only the second is live */
 static char *half_dead(void)
 {
 	char *row = adjoining_chunks(2);
@@ -315,7 +315,7 @@ MISUSED(decommit_runs_into, "pages_decommit", pages_decommit(half_dead(), MIB))
 MISUSED(purge_runs_into, "pages_purge", pages_purge(half_dead(), MIB, false))
 MISUSED(unmap_runs_into, "pages_unmap", pages_unmap(half_dead(), MIB))
 
-/* Foreign to libchunk, and its own: only with check:on is it told apart. */
+/* The purge is valid without check:on, which alone tells foreign memory apart. */
 static void use_foreign(void *arg)
 {
 	char *foreign = foreign_mapping(MIB);
@@ -373,17 +373,17 @@ static void use_everything(void *arg)
 	expect_stats_consistent();
 }
 
-/* What is right stays right, with all checks on. */
+/* Correct calls must pass with all checks on. */
 static void checks_hold_their_peace(void)
 {
 	expect_peace(use_everything);
 	expect_peace(use_foreign);
 }
 
-/* As large as all of the address space, or half of it */
+/* Half of the address space, or all of it */
 #define NOWHERE	((size_t)1 << (sizeof(size_t) > 4 ? 47 : 31))
 
-/* From a request that cannot be met: no misuse, and nothing is said. */
+/* A request that cannot be met is no misuse, and no message is printed. */
 static void impossible(void *arg)
 {
 	(void)arg;
@@ -403,7 +403,7 @@ static void impossible_is_no_misuse(void)
 	expect_peace(impossible);
 }
 
-/* In the order in which they were given */
+/* The values are shown in the order of the arguments. */
 static void message_shows_values(void)
 {
 	static const struct misuse misuse = {
@@ -509,7 +509,7 @@ static void commit_unheard(void *arg)
 	commit(arg);
 }
 
-/* Without anybody to tell it is fatal all the same. */
+/* Misuse is fatal also without a standard error to write to. */
 static void no_stderr(void)
 {
 	static const struct misuse misuse = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Out of memory, of address space, of mappings: NULL or false, nothing is
- * lost, and everything works again afterwards.
+ * Without memory, address space or mappings, calls return NULL or false,
+ * nothing is lost, and everything works again afterwards.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,7 +33,7 @@ static size_t status_bytes(const char *field)
 	return kib << 10;
 }
 
-/* Lowers a limit to what is in use now and so much more. */
+/* Lower a limit to the use of now and @more bytes. */
 static void limit_to(int resource, size_t more)
 {
 	size_t now = status_bytes(resource == RLIMIT_AS ? "VmSize:" :
@@ -68,7 +68,7 @@ static void alloc_until_null(int resource, size_t room)
 	}
 	expect(count < MOST);
 	tap_note("%zu chunks in %zu MiB", count, room / MIB);
-	/* Some of it may go into bookkeeping and alignment, not much. */
+	/* Bookkeeping and alignment may take a little of the room. */
 	expect(count * MIB >= room - 8 * MIB);
 	expect(!chunk_alloc(MIB, MIB, false));
 	expect(!chunk_alloc(MIB, 64 * MIB, false));
@@ -77,7 +77,7 @@ static void alloc_until_null(int resource, size_t room)
 	expect(!pages_map(NULL, 4 * MIB));
 	expect_stats_consistent();
 
-	/* What is there works, and what is returned can be had again. */
+	/* The chunks work, and returned ones can be allocated again. */
 	for (size_t i = 0; i < count; i++)
 		expect(is_filled(chunks[i], page_size(), i));
 	pages_decommit(chunks[0], MIB);
@@ -112,7 +112,7 @@ static void data(void)
 	alloc_until_null(RLIMIT_DATA, 200 * MIB);
 }
 
-/* Committing may need what the limit no longer grants; then it says so. */
+/* A commit may need memory that the limit no longer grants; then it fails. */
 static void commit_fails(void)
 {
 	char *chunk;
@@ -140,7 +140,7 @@ static void commit_fails(void)
 	expect_stats_consistent();
 }
 
-/* The original loses the address space when a recycled extent stays away. */
+/* The original loses address space when it cannot recommit a recycled extent. */
 static void recycling_fails(void)
 {
 	struct chunk_stats before, after;
@@ -181,8 +181,8 @@ static int overcommit_mode(void)
 }
 
 /*
- * Memory is charged when it is mapped, whoever touches it. What is taken here
- * others lack, so none of it is kept for long.
+ * Memory is charged when it is mapped, touched or not. As other processes lack
+ * the memory that is taken here, none is kept for long.
  */
 static void overcommit_strict(void)
 {
@@ -198,7 +198,7 @@ static void overcommit_strict(void)
 	expect_stats_consistent();
 	dealloc_mib(chunks[--count], 1);
 	fill(chunks[0], MIB, 1);
-	/* What it frees somebody else may take. */
+	/* Another process may take the memory that the decommit frees. */
 	pages_decommit(chunks[1], MIB);
 	expect_trap(chunks[1]);
 	if (pages_commit(chunks[1], MIB))
@@ -213,7 +213,7 @@ static void overcommit_strict(void)
 	expect_stats_consistent();
 }
 
-/* What all processes are charged, in bytes */
+/* Get the memory charged to all processes, in bytes. */
 static size_t charged(void)
 {
 	FILE *file = fopen("/proc/meminfo", "r");
@@ -241,7 +241,7 @@ static void use_up_with_holes(void *arg)
 	expect(!chunk_alloc(16 * MIB, MIB, false));
 }
 
-/* Decommitted memory is others', or a line says that it is not. */
+/* The charge of decommitted memory is given back, or a line says that it is not. */
 static void charge_is_given_back(void)
 {
 	const size_t size = 128 * MIB;
@@ -266,14 +266,14 @@ static void charge_is_given_back(void)
 	before = charged();
 	pages_decommit(chunk, size);
 	expect(charged() + size / 2 < before);
-	/* Nor is what was never committed charged. */
+	/* Memory that was never committed is not charged, either. */
 	before = charged();
 	cage = chunk_alloc_decommitted(64 * GIB, MIB);
 	expect(cage);
 	expect(charged() < before + size);
 }
 
-/* As many mappings as there may be, none of which merge. */
+/* Use up all mappings that this process may have; none merge. */
 static size_t use_up_mappings(char **place)
 {
 	size_t page = page_size(), count = 0, most = 70000;
@@ -303,7 +303,7 @@ static void no_mapping_left(void)
 							   false)))
 		count++;
 	tap_note("%zu chunks without a mapping to be had", count);
-	/* Frees memory in any case, and never kills. */
+	/* Decommitting frees memory in any case, and never kills. */
 	pages_decommit(kept + MIB, page);
 	pages_decommit(kept + MIB + 2 * page, page);
 	pages_decommit(kept + 2 * MIB, MIB);
@@ -329,7 +329,7 @@ static void no_mapping_left(void)
 	expect_stats_consistent();
 }
 
-/* In a process of its own: whether the kernel's guards are in use */
+/* Tell whether the kernel's guards are in use, in a process of its own. */
 static bool have_guards(void)
 {
 	const char *options = getenv("CHUNK_OPTIONS");
@@ -342,7 +342,7 @@ static bool have_guards(void)
 	       !(options && strstr(options, "guard:off"));
 }
 
-/* Some chunks are retired by a mapping, some otherwise, and then are one. */
+/* Chunks are decommitted with a mapping and without one, and then coalesce. */
 static void recycled_without_a_mapping(void)
 {
 	bool guards = have_guards();
@@ -373,8 +373,8 @@ static void recycled_without_a_mapping(void)
 }
 
 /*
- * All that a limit allows in chunks of 1 MiB; then what is free of it, every
- * @nth of those in a row apart, is asked for in one piece.
+ * Allocate in chunks of 1 MiB all that a limit allows; then free every @nth of
+ * those, in a row or apart, and ask for their sum in one piece.
  */
 static void kept_is_released(int resource, size_t nth)
 {
@@ -404,7 +404,7 @@ static void kept_is_released(int resource, size_t nth)
 		expect(chunk_is_live(chunks[i]) && *chunks[i]);
 	expect_stats_consistent();
 	dealloc_mib(large, freed - 3);
-	/* The same for what is no chunk. */
+	/* The same holds for a base chunk. */
 	expect(chunk_alloc(freed / 2 * MIB, MIB, true));
 	expect_stats_consistent();
 }
@@ -424,7 +424,7 @@ static void kept_apart(void)
 	kept_is_released(RLIMIT_AS, 8);
 }
 
-/* A limit hit at the very first call, and lifted later. */
+/* The limit is hit at the very first call, and lifted later. */
 static void at_the_first_call(void)
 {
 	need_limit(RLIMIT_AS);
@@ -435,7 +435,7 @@ static void at_the_first_call(void)
 	expect(is_zero(alloc_mib(2), 2 * MIB));
 }
 
-/* Any point at which address space may run out: one page more each time. */
+/* Address space runs out at any point: the limit grows by a page each time. */
 static void at_every_point(void)
 {
 	need_limit(RLIMIT_AS);

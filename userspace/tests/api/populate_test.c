@@ -5,7 +5,7 @@
 
 #include "common.h"
 
-/* Writing to each page must find it there. */
+/* Writing to each page must cause no fault. */
 static void expect_no_faults(char *addr, size_t size)
 {
 	unsigned long before = page_faults();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How long memory is waited for: what can be read and set, where and where not. */
+/* Waiting for memory: how its settings are read and set, and where it is done. */
 #include <errno.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 
 static struct chunk_stall stall;
 
-/* Windows alone promises no more than it has. */
+/* Windows alone promises no more memory than it has. */
 static bool stalls(void)
 {
 	return !strcmp(chunk_backend(), "windows");
@@ -57,7 +57,7 @@ static void half_in_children(void)
 	expect_stall(3, 7);
 }
 
-/* Whoever starts children may not be able to change what they run. */
+/* A parent may be unable to change the programs that it runs. */
 static void half_by_option(void)
 {
 	tap_setenv("CHUNK_OPTIONS", "child:on");
@@ -66,7 +66,7 @@ static void half_by_option(void)
 	expect_stall(10, 50);
 }
 
-/* In a process of its own, since options are read once. */
+/* Options are read once, so each test has a process of its own. */
 struct setting {
 	const char *options;
 	unsigned int attempts;

@@ -52,7 +52,7 @@ static size_t arena_used;
 static unsigned int budget;
 
 /**
- * chunk_base_node() - memory for the registry's nodes
+ * chunk_base_node() - allocate memory for a node of the registry
  * @size: bytes
  *
  * Return: zeroed memory, or NULL when the input says so.

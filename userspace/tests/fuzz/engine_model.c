@@ -3,7 +3,7 @@
 #include "engine_model.h"
 
 /**
- * model_addr() - the address of a chunk
+ * model_addr() - get the address of a chunk
  * @model: the chunks
  * @at:    which
  */
@@ -13,7 +13,7 @@ uintptr_t model_addr(const struct model *model, size_t at)
 }
 
 /**
- * model_is_free() - is any of some chunks free?
+ * model_is_free() - tell whether any chunk of a range is free
  * @model: the chunks
  * @at:    the first
  * @count: how many
@@ -27,7 +27,7 @@ bool model_is_free(const struct model *model, size_t at, size_t count)
 }
 
 /**
- * model_is_live() - is any of some chunks live?
+ * model_is_live() - tell whether any chunk of a range is live
  * @model: the chunks
  * @at:    the first
  * @count: how many
@@ -41,7 +41,7 @@ bool model_is_live(const struct model *model, size_t at, size_t count)
 }
 
 /**
- * model_end() - where the free extent that a chunk is in ends
+ * model_end() - find the end of the free extent that a chunk is in
  * @model: the chunks
  * @at:    one of them; what is not free is in none and ends there
  */
@@ -56,7 +56,7 @@ size_t model_end(const struct model *model, size_t at)
 }
 
 /**
- * model_start() - where the free extent that a chunk is in begins
+ * model_start() - find the start of the free extent that a chunk is in
  * @model: the chunks
  * @at:    one of them, free
  */
@@ -68,7 +68,7 @@ size_t model_start(const struct model *model, size_t at)
 }
 
 /**
- * model_run() - the next free extent
+ * model_run() - find the next free extent
  * @model: the chunks
  * @at:    where to look from; set to its first chunk
  * @end:   set to the chunk after its last
@@ -86,7 +86,7 @@ bool model_run(const struct model *model, size_t *at, size_t *end)
 }
 
 /**
- * model_put() - chunks become free, and one extent with their neighbours
+ * model_put() - make chunks free, and one extent with their free neighbours
  * @model: the chunks
  * @at:    the first
  * @count: how many
@@ -113,7 +113,7 @@ void model_put(struct model *model, size_t at, size_t count, uint8_t owner,
 }
 
 /**
- * model_clear() - chunks are free no more
+ * model_clear() - make chunks no longer free
  * @model: the chunks
  * @at:    the first
  * @count: how many
@@ -126,7 +126,7 @@ void model_clear(struct model *model, size_t at, size_t count)
 }
 
 /**
- * model_largest() - how many chunks the largest free extent has
+ * model_largest() - get the number of chunks of the largest free extent
  * @model: the chunks
  */
 size_t model_largest(const struct model *model)
@@ -152,7 +152,7 @@ static bool is_candidate(const struct model *model, size_t at, size_t end,
 }
 
 /**
- * model_fit() - where chunk_tree_take() should find something
+ * model_fit() - find the place that chunk_tree_take() must choose
  * @model:     the chunks
  * @count:     how many are wanted
  * @alignment: of their number

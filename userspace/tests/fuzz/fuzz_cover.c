@@ -40,7 +40,7 @@ static unsigned long module_address(void)
 }
 
 /**
- * fuzz_cover_open() - begin to look where programs get
+ * fuzz_cover_open() - prepare to record which code programs reach
  *
  * Return: false where the kernel does not tell.
  */
@@ -58,7 +58,7 @@ bool fuzz_cover_open(void)
 }
 
 /**
- * fuzz_cover_begin() - begin to record
+ * fuzz_cover_begin() - start to record
  *
  * Context: in the process that runs a program; ends with it.
  */
@@ -71,7 +71,7 @@ void fuzz_cover_begin(void)
 }
 
 /**
- * fuzz_cover_add() - add what a program reached to what is known
+ * fuzz_cover_add() - add the code that a program reached to all that is known
  *
  * Context: after the process that recorded has ended.
  * Return: how many places are new.
@@ -96,7 +96,7 @@ size_t fuzz_cover_add(void)
 }
 
 /**
- * fuzz_cover_total() - how many places were reached so far
+ * fuzz_cover_total() - get the number of places reached so far
  *
  * Return: basic blocks of the module, or 0 where the kernel does not tell.
  */

@@ -27,7 +27,7 @@ static void collect(const struct fuzz_kind *from)
 }
 
 /**
- * fuzz_kinds_collect() - find all that can be called
+ * fuzz_kinds_collect() - collect the kinds of all calls
  *
  * Context: once, before anything else here.
  */
@@ -38,7 +38,7 @@ void fuzz_kinds_collect(void)
 }
 
 /**
- * fuzz_kinds_count() - how many kinds of calls there are
+ * fuzz_kinds_count() - get the number of kinds
  *
  * Return: up to 64.
  */
@@ -48,7 +48,7 @@ size_t fuzz_kinds_count(void)
 }
 
 /**
- * fuzz_kind() - a kind of calls
+ * fuzz_kind() - get a kind by its index
  * @index: below fuzz_kinds_count()
  *
  * Return: the kind.
@@ -320,7 +320,7 @@ static void new_call(struct fuzz_call *call, uint64_t *random)
 }
 
 /**
- * fuzz_program_new() - a random program
+ * fuzz_program_new() - make a random program
  * @program: filled
  * @random:  state of the generator
  */
@@ -426,7 +426,7 @@ void fuzz_program_mutate(struct fuzz_program *program,
 static const char letters[FUZZ_BASES + 1] = "nselh";
 
 /**
- * fuzz_program_print() - a line for each call
+ * fuzz_program_print() - print a program, a line for each call
  * @program: the program
  * @to:      where; fuzz_program_read() reads it
  *
@@ -490,7 +490,7 @@ static bool read_call(char *line, struct fuzz_call *call)
 }
 
 /**
- * fuzz_program_read() - a program as fuzz_program_print() wrote it
+ * fuzz_program_read() - read a program as fuzz_program_print() wrote it
  * @program: filled
  * @from:    the file; lines may begin with "# "
  *

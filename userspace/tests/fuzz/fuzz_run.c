@@ -29,7 +29,7 @@
 static struct fuzz_shared *shared;
 
 /**
- * fuzz_fail() - end the process: something is wrong
+ * fuzz_fail() - report a failure, and end the process
  * @format: what
  */
 void fuzz_fail(const char *format, ...)
@@ -43,7 +43,7 @@ void fuzz_fail(const char *format, ...)
 }
 
 /**
- * fuzz_quiet() - does memory do what the program alone says?
+ * fuzz_quiet() - tell whether only the program itself can have changed memory
  * @run: the run
  *
  * Return: true if nobody else is at it and nothing was changed behind the
@@ -88,7 +88,7 @@ bool fuzz_write(uintptr_t addr, const void *from, size_t size)
 }
 
 /**
- * fuzz_readable() - can a byte be read?
+ * fuzz_readable() - tell whether a byte can be read
  * @addr: which
  *
  * Return: false if it traps.
@@ -101,7 +101,7 @@ bool fuzz_readable(uintptr_t addr)
 }
 
 /**
- * fuzz_remember() - what a call returned, for those that follow
+ * fuzz_remember() - remember the extent that a call returned, for later calls
  * @run:    the run
  * @fd:     enum fuzz_fd
  * @addr:   first byte of the extent
@@ -124,7 +124,7 @@ void fuzz_remember(struct fuzz_run *run, unsigned int fd, uintptr_t addr,
 }
 
 /**
- * fuzz_forget() - an extent was given back; its address stays known
+ * fuzz_forget() - note that an extent was given back; its address stays known
  * @run:  the run
  * @fd:   enum fuzz_fd
  * @addr: first byte
@@ -138,7 +138,7 @@ void fuzz_forget(struct fuzz_run *run, unsigned int fd, uintptr_t addr)
 }
 
 /**
- * fuzz_set_up() - what all programs have in common
+ * fuzz_set_up() - set up the state that all programs have in common
  * @run: filled but for descriptors
  *
  * Context: in the process that starts the others, once.

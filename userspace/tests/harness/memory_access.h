@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The access that access_traps() announces, and what a handler of traps asks. */
+/* The access of access_traps(), and the question that its handler of traps asks. */
 #ifndef MEMORY_ACCESS_H
 #define MEMORY_ACCESS_H
 

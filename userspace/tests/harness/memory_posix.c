@@ -18,16 +18,16 @@
 static __thread sigjmp_buf trapped;
 
 /**
- * page_size() - bytes in a page
+ * page_size() - get the size of a page, in bytes
  *
- * Return: what the system says at run time.
+ * Return: the size that the system has at run time.
  */
 size_t page_size(void)
 {
 	return sysconf(_SC_PAGESIZE);
 }
 
-/* Any other trap kills: it happens again once the default action is back. */
+/* Any other trap kills the process: it happens again with the default action. */
 static void on_trap(int signal_number, siginfo_t *info, void *context)
 {
 	(void)context;
@@ -40,7 +40,7 @@ static void catch_traps(void)
 {
 	struct sigaction action = {
 		.sa_sigaction = on_trap,
-		/* Emulators may fail to save the mask that is to be restored. */
+		/* No signal mask has to be restored: some emulators fail to save it. */
 		.sa_flags = SA_SIGINFO | SA_NODEFER,
 	};
 
@@ -49,7 +49,7 @@ static void catch_traps(void)
 }
 
 /**
- * access_traps() - does an access to a byte raise SIGSEGV or SIGBUS there?
+ * access_traps() - tell whether accessing a byte raises SIGSEGV or SIGBUS
  * @addr:  the byte
  * @value: as of access_byte()
  * @write: write, without reading
@@ -66,7 +66,7 @@ NOT_BY_TSAN bool access_traps(char *addr, char *value, bool write)
 }
 
 /**
- * unmaps_parts() - can parts of mappings be unmapped?
+ * unmaps_parts() - tell whether parts of mappings can be unmapped
  */
 bool unmaps_parts(void)
 {
@@ -74,7 +74,7 @@ bool unmaps_parts(void)
 }
 
 /**
- * foreign_mapping() - memory from the system, which libchunk does not know
+ * foreign_mapping() - map memory that libchunk does not know
  * @size: bytes
  */
 void *foreign_mapping(size_t size)
@@ -88,7 +88,7 @@ void *foreign_mapping(size_t size)
 
 static size_t count_pages(int fd, const void *addr, size_t pages)
 {
-	/* Guards of MADV_GUARD_INSTALL look swapped out. */
+	/* Guards of MADV_GUARD_INSTALL look like pages in swap. */
 	const uint64_t present = (uint64_t)1 << 63, swapped = (uint64_t)1 << 62;
 	const uint64_t guard = (uint64_t)1 << 58;
 	uint64_t entries[512];
@@ -110,10 +110,10 @@ static size_t count_pages(int fd, const void *addr, size_t pages)
 }
 
 /**
- * residency_known() - can it be seen how much memory is there behind a range?
+ * residency_known() - tell whether resident_bytes() can be trusted
  *
- * Return: false, with a note, under an emulator: the file that says so is about
- * its own addresses.
+ * Return: false, with a note, under an emulator: the system's pagemap is about
+ * the emulator's own addresses.
  */
 bool residency_known(void)
 {
@@ -124,12 +124,12 @@ bool residency_known(void)
 }
 
 /**
- * resident_bytes() - how much memory is there behind a range?
+ * resident_bytes() - get the amount of memory behind a range
  * @addr: first byte, page-aligned
  * @size: bytes
  *
- * Return: bytes in pages that are in memory or in swap; 0, with a note, where
- * that is not known.
+ * Return: bytes in pages that are in memory or in swap; 0, with a note, if that
+ * cannot be known.
  */
 size_t resident_bytes(const void *addr, size_t size)
 {
@@ -146,7 +146,7 @@ size_t resident_bytes(const void *addr, size_t size)
 }
 
 /**
- * page_faults() - how many has this process had that needed no file?
+ * page_faults() - count the page faults of this process that read no file
  */
 unsigned long page_faults(void)
 {
@@ -156,7 +156,7 @@ unsigned long page_faults(void)
 	return usage.ru_minflt;
 }
 
-/* Calls @line for each line of /proc/self/maps. No malloc, no stdio. */
+/* Call @line for each line of /proc/self/maps, without malloc or stdio. */
 static void each_mapping(void (*line)(const char *text, void *arg), void *arg)
 {
 	char buffer[8192];
@@ -188,7 +188,7 @@ static void count_line(const char *text, void *arg)
 }
 
 /**
- * count_mappings() - how many mappings has this process?
+ * count_mappings() - count the mappings of this process
  *
  * Return: the number of lines of /proc/self/maps.
  */
@@ -230,7 +230,7 @@ static void match_line(const char *text, void *arg)
 	if (want->addr < start || want->addr >= end)
 		return;
 	want->found = true;
-	/* Permissions, offset, device and inode come before the name. */
+	/* The permissions, offset, device and inode stand before the name. */
 	for (int field = 0; field < 5; field++) {
 		text += strspn(text, " ");
 		text += field < 4 ? strcspn(text, " ") : 0;
@@ -240,7 +240,7 @@ static void match_line(const char *text, void *arg)
 }
 
 /**
- * mapping_name() - what does /proc/self/maps call the mapping of an address?
+ * mapping_name() - get the name that /proc/self/maps has for a mapping
  * @addr: the address
  * @name: receives the name, which may be empty
  * @size: bytes there

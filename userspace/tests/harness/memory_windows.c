@@ -20,9 +20,9 @@
 static __thread void *trapped[5];
 
 /**
- * page_size() - bytes in a page
+ * page_size() - get the size of a page, in bytes
  *
- * Return: what the system says at run time.
+ * Return: the size that the system has at run time.
  */
 size_t page_size(void)
 {
@@ -32,7 +32,7 @@ size_t page_size(void)
 	return info.dwPageSize;
 }
 
-/* Not from the handler: an exception has to be handled to its end. */
+/* The longjmp is not done by the handler: exceptions must be handled to their end. */
 static void landed(void)
 {
 	__builtin_longjmp(trapped, 1);
@@ -46,7 +46,7 @@ static LONG WINAPI on_trap(struct _EXCEPTION_POINTERS *exception)
 	if (record->ExceptionCode != EXCEPTION_ACCESS_VIOLATION ||
 	    !access_trapped(record->ExceptionInformation[1]))
 		return EXCEPTION_CONTINUE_SEARCH;
-	/* As if it had been called, with the stack aligned as it must be. */
+	/* Continue as if landed() had been called, with the stack aligned for a call. */
 	context->PROGRAM_COUNTER = (uintptr_t)landed;
 	context->STACK_POINTER = ((context->STACK_POINTER - 512) &
 				  ~(uintptr_t)15) - sizeof(void *);
@@ -54,7 +54,7 @@ static LONG WINAPI on_trap(struct _EXCEPTION_POINTERS *exception)
 }
 
 /**
- * access_traps() - does an access to a byte raise an access violation there?
+ * access_traps() - tell whether accessing a byte raises an access violation
  * @addr:  the byte
  * @value: as of access_byte()
  * @write: write, without reading
@@ -73,7 +73,7 @@ bool __attribute__((noinline)) access_traps(char *addr, char *value,
 }
 
 /**
- * unmaps_parts() - can parts of mappings be unmapped?
+ * unmaps_parts() - tell whether parts of mappings can be unmapped
  */
 bool unmaps_parts(void)
 {
@@ -81,7 +81,7 @@ bool unmaps_parts(void)
 }
 
 /**
- * foreign_mapping() - memory from the system, which libchunk does not know
+ * foreign_mapping() - map memory that libchunk does not know
  * @size: bytes
  */
 void *foreign_mapping(size_t size)
@@ -94,7 +94,7 @@ void *foreign_mapping(size_t size)
 }
 
 /**
- * residency_known() - can it be seen how much memory is there behind a range?
+ * residency_known() - tell whether resident_bytes() can be trusted
  */
 bool residency_known(void)
 {
@@ -102,7 +102,7 @@ bool residency_known(void)
 }
 
 /**
- * resident_bytes() - how much memory is there behind a range?
+ * resident_bytes() - get the amount of memory behind a range
  * @addr: first byte, page-aligned
  * @size: bytes
  *
@@ -128,9 +128,9 @@ size_t resident_bytes(const void *addr, size_t size)
 }
 
 /**
- * page_faults() - how many has this process had?
+ * page_faults() - count the page faults of this process
  *
- * Return: their number; Wine counts none.
+ * Return: their number; 0 on Wine, which counts none.
  */
 unsigned long page_faults(void)
 {

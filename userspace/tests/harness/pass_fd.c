@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Descriptors that are passed between processes, by SCM_RIGHTS: see pass_fd.h. */
+/* Passing descriptors between processes, by SCM_RIGHTS: see pass_fd.h. */
 #include <string.h>
 
 #include <sys/socket.h>
@@ -40,7 +40,7 @@ void send_fd(int to, int fd)
 }
 
 /**
- * receive_fd() - receive what send_fd() has sent
+ * receive_fd() - receive a descriptor of send_fd()
  * @from: the socket's other end
  *
  * Return: the descriptor, to be closed on exec.

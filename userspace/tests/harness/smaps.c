@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the kernel says about huge pages. */
+/* Huge pages, as /proc/self/smaps and /sys tell of them. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,9 +8,9 @@
 #include "tap.h"
 
 /**
- * mapping_figure() - a figure of the mapping that contains an address
+ * mapping_figure() - get a figure of the mapping that contains an address
  * @addr: the address
- * @name: as in /proc/self/smaps
+ * @name: name of the figure in /proc/self/smaps
  *
  * Return: bytes.
  */
@@ -36,7 +36,7 @@ size_t mapping_figure(const void *addr, const char *name)
 }
 
 /**
- * mapping_wants_huge() - were huge pages asked for at an address?
+ * mapping_wants_huge() - tell whether huge pages were asked for at an address
  * @addr: the address
  */
 bool mapping_wants_huge(const void *addr)
@@ -59,7 +59,7 @@ bool mapping_wants_huge(const void *addr)
 }
 
 /**
- * huge_pages_always() - does the kernel make huge pages wherever it can?
+ * huge_pages_always() - tell whether transparent_hugepage is set to always
  */
 bool huge_pages_always(void)
 {

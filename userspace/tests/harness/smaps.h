@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel says about huge pages. */
+/* Huge pages, as /proc/self/smaps and /sys tell of them. */
 #ifndef SMAPS_H
 #define SMAPS_H
 

@@ -27,7 +27,7 @@ bool argument_number(const char *text, uint64_t *value)
 }
 
 /**
- * stop_randomising() - the same addresses each time
+ * stop_randomising() - execute the program again without address randomisation
  * @argv: of main(), which is begun again if they are not yet
  */
 void stop_randomising(char **argv)

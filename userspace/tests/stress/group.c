@@ -16,7 +16,7 @@
 #define GROUP	TOP "/chunk-stress"
 
 /**
- * write_to() - set what a file of the kernel's sets
+ * write_to() - write a setting to a file of the kernel
  * @path: the file; nothing happens where there is none
  * @text: what to write
  */
@@ -54,7 +54,7 @@ void need_swap(void)
 }
 
 /**
- * group_make() - a control group with so much memory; skips where there are none
+ * group_make() - make a control group with memory limits, or skip the case
  * @memory: its limit, as memory.max has it
  * @swap:   its swap, as memory.swap.max has it
  *
@@ -72,7 +72,7 @@ void group_make(const char *memory, const char *swap)
 }
 
 /**
- * group_join() - put this process there
+ * group_join() - move this process to the group
  */
 void group_join(void)
 {
@@ -80,7 +80,7 @@ void group_join(void)
 }
 
 /**
- * group_remove() - leave it, and remove it once everybody has
+ * group_remove() - leave the group, and remove it once it is empty
  */
 void group_remove(void)
 {
@@ -89,7 +89,7 @@ void group_remove(void)
 }
 
 /**
- * group_number() - what a file of the group says
+ * group_number() - read a number from a file of the group
  * @file: such as "memory.stat"
  * @key:  what stands before the number, or "" where there is nothing else
  *

@@ -121,7 +121,7 @@ static void op_dealloc(struct model *m)
 }
 
 /**
- * call_range() - CHUNK_IOC_COMMIT or CHUNK_IOC_DECOMMIT, as it is
+ * call_range() - call CHUNK_IOC_COMMIT or CHUNK_IOC_DECOMMIT on a run
  * @run:     what of
  * @command: which
  * @flags:   its flags
@@ -136,7 +136,7 @@ int call_range(const struct run *run, unsigned long command,
 }
 
 /**
- * decommitted() - a run was decommitted
+ * decommitted() - update the model: a run was decommitted
  * @run: the run
  */
 void decommitted(const struct run *run)
@@ -148,7 +148,7 @@ void decommitted(const struct run *run)
 }
 
 /**
- * committed() - a run was committed
+ * committed() - update the model: a run was committed
  * @run: the run
  */
 void committed(const struct run *run)

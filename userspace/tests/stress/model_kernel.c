@@ -27,7 +27,7 @@
 #define KSM	"/sys/kernel/mm/ksm/"
 
 /**
- * put_text() - write a setting of the kernel's
+ * put_text() - write text to a file of the kernel
  * @path: its file
  * @text: what
  *

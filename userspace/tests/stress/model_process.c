@@ -56,7 +56,7 @@ static bool device_is_mapped(void)
 }
 
 /**
- * inherited_main() - the program that is executed: what did it inherit?
+ * inherited_main() - check, in an executed program, what it inherited
  * @argc: from main
  * @argv: from main: behind the option, descriptors, "=" before those kept
  *

@@ -7,7 +7,7 @@
 #include "model.h"
 
 /**
- * below() - a random number
+ * below() - get a random number below a bound
  * @m:     the model
  * @bound: at least 1; the number is less
  */
@@ -17,7 +17,7 @@ size_t below(struct model *m, size_t bound)
 }
 
 /**
- * any_run() - random pages of a random extent
+ * any_run() - choose random pages of a random extent
  * @m:    the model
  * @most: how many pages at most
  * @run:  receives them
@@ -44,7 +44,7 @@ bool any_run(struct model *m, size_t most, struct run *run)
 }
 
 /**
- * run_addr() - the first byte of a run
+ * run_addr() - get the address of a run
  * @run: the run
  */
 char *run_addr(const struct run *run)
@@ -53,7 +53,7 @@ char *run_addr(const struct run *run)
 }
 
 /**
- * run_has_gone() - is some of a run not the device's any more?
+ * run_has_gone() - tell whether some of a run was replaced by other memory
  * @run: the run
  */
 bool run_has_gone(const struct run *run)
@@ -65,7 +65,7 @@ bool run_has_gone(const struct run *run)
 }
 
 /**
- * run_has_locked() - is some of a run mlocked?
+ * run_has_locked() - tell whether some of a run is mlocked
  * @run: the run
  */
 bool run_has_locked(const struct run *run)
@@ -77,7 +77,7 @@ bool run_has_locked(const struct run *run)
 }
 
 /**
- * run_clear() - a run has become zero
+ * run_clear() - update the model: a run has become zero
  * @run: the run
  */
 void run_clear(const struct run *run)
@@ -102,7 +102,7 @@ static void expect_unused(struct model *m, char *addr, size_t size)
 }
 
 /**
- * add_extent() - an extent was handed out
+ * add_extent() - update the model: an extent was handed out
  * @m:      the model, with a place for it
  * @addr:   its first byte
  * @pages:  how many
@@ -133,7 +133,7 @@ struct extent *add_extent(struct model *m, char *addr, size_t pages,
 }
 
 /**
- * drop_extent() - an extent is live no longer
+ * drop_extent() - update the model: an extent is live no longer
  * @m:      the model
  * @extent: the extent
  */
@@ -144,7 +144,7 @@ void drop_extent(struct model *m, struct extent *extent)
 }
 
 /**
- * open_context() - a new context in place of what there was
+ * open_context() - open a new context in place of an old one
  * @m:     the model
  * @index: which
  */
@@ -163,7 +163,7 @@ void open_context(struct model *m, unsigned int index)
 }
 
 /**
- * extents_of() - how many extents has a context?
+ * extents_of() - count the extents of a context
  * @m:     the model
  * @owner: index of the context
  */

@@ -13,7 +13,7 @@
 #include "uapi.h"
 
 /**
- * site_target() - where a single access goes
+ * site_target() - get the page to use for a single access
  * @site: the site
  *
  * Return: the decommitted page, or without one a page with contents.
@@ -43,7 +43,7 @@ static bool site_has(const struct site *site, bool zero)
 }
 
 /**
- * site_kept() - has the range its contents, and does the decommitted page trap?
+ * site_kept() - tell whether contents are kept and the decommitted page traps
  * @site: the site
  */
 bool site_kept(const struct site *site)
@@ -52,7 +52,7 @@ bool site_kept(const struct site *site)
 }
 
 /**
- * site_zero() - is the range zero, and does the decommitted page trap?
+ * site_zero() - tell whether the range is zero and the decommitted page traps
  * @site: the site
  */
 bool site_zero(const struct site *site)
@@ -61,7 +61,7 @@ bool site_zero(const struct site *site)
 }
 
 /**
- * site_small() - the same contents in small pages, whatever the backing
+ * site_small() - put the same contents into small pages, whatever the backing
  * @site: the site
  *
  * Of a huge page the kernel moves and merges all or nothing.
@@ -76,7 +76,7 @@ void site_small(const struct site *site)
 }
 
 /**
- * vm_flag() - has the mapping of an address a flag?
+ * vm_flag() - tell whether the mapping of an address has a flag
  * @addr: the address
  * @name: two letters, as in /proc/self/smaps
  */
@@ -101,7 +101,7 @@ bool vm_flag(const void *addr, const char *name)
 }
 
 /**
- * put_text() - write to a file of the kernel's
+ * put_text() - write text to a file of the kernel
  * @path: the file
  * @text: what
  *
@@ -120,7 +120,7 @@ bool put_text(const char *path, const char *text)
 }
 
 /**
- * get_number() - read a number from a file of the kernel's
+ * get_number() - read a number from a file of the kernel
  * @path: the file
  *
  * Return: the number, or -1 if there is no such file.
@@ -139,7 +139,7 @@ long get_number(const char *path)
 }
 
 /**
- * swap_on() - let memory be paged out, as root, to compressed memory
+ * swap_on() - turn on swap to compressed memory, as root
  */
 void swap_on(void)
 {
@@ -152,7 +152,7 @@ void swap_on(void)
 }
 
 /**
- * swap_off() - the reverse, so that other tests are as without
+ * swap_off() - undo swap_on(), so that it does not affect other tests
  */
 void swap_off(void)
 {

@@ -11,7 +11,7 @@
 #include "uapi.h"
 
 /**
- * device_open() - a new context; the case is skipped where there is no device
+ * device_open() - open a new context, or skip the case without a device
  */
 int device_open(void)
 {
@@ -25,7 +25,7 @@ int device_open(void)
 }
 
 /**
- * call() - ioctl
+ * call() - call ioctl(2) on the device
  * @fd:      the device
  * @command: CHUNK_IOC_*
  * @arg:     the argument
@@ -61,7 +61,7 @@ int device_open_huge(void)
 }
 
 /**
- * try_alloc() - CHUNK_IOC_ALLOC
+ * try_alloc() - call CHUNK_IOC_ALLOC
  * @fd:        the device
  * @length:    bytes
  * @alignment: bytes
@@ -84,7 +84,7 @@ int try_alloc(int fd, __u64 length, __u64 alignment, char **addr)
 }
 
 /**
- * device_alloc() - CHUNK_IOC_ALLOC, which must succeed
+ * device_alloc() - call CHUNK_IOC_ALLOC, which must succeed
  * @fd:        the device
  * @length:    bytes
  * @alignment: bytes
@@ -99,7 +99,7 @@ char *device_alloc(int fd, size_t length, size_t alignment)
 }
 
 /**
- * device_dealloc() - CHUNK_IOC_DEALLOC
+ * device_dealloc() - call CHUNK_IOC_DEALLOC
  * @fd:     the device
  * @addr:   first byte
  * @length: bytes
@@ -118,7 +118,7 @@ int device_dealloc(int fd, const void *addr, __u64 length)
 }
 
 /**
- * device_range() - CHUNK_IOC_COMMIT or CHUNK_IOC_DECOMMIT
+ * device_range() - call CHUNK_IOC_COMMIT or CHUNK_IOC_DECOMMIT
  * @fd:      the device
  * @command: which of them
  * @flags:   CHUNK_COMMIT_* or CHUNK_DECOMMIT_*
@@ -141,7 +141,7 @@ int device_range(int fd, unsigned long command, unsigned int flags,
 }
 
 /**
- * device_commit() - CHUNK_IOC_COMMIT
+ * device_commit() - call CHUNK_IOC_COMMIT
  * @fd:     the device
  * @addr:   first byte
  * @length: bytes
@@ -154,7 +154,7 @@ int device_commit(int fd, const void *addr, __u64 length)
 }
 
 /**
- * device_decommit() - CHUNK_IOC_DECOMMIT
+ * device_decommit() - call CHUNK_IOC_DECOMMIT
  * @fd:     the device
  * @addr:   first byte
  * @length: bytes
@@ -167,7 +167,7 @@ int device_decommit(int fd, const void *addr, __u64 length)
 }
 
 /**
- * device_limit() - CHUNK_IOC_LIMIT
+ * device_limit() - call CHUNK_IOC_LIMIT
  * @fd:    the device
  * @limit: bytes
  *
@@ -182,7 +182,7 @@ __u64 device_limit(int fd, __u64 limit)
 }
 
 /**
- * device_stats() - CHUNK_IOC_STATS
+ * device_stats() - call CHUNK_IOC_STATS
  * @fd: the device
  */
 struct chunk_ioc_stats device_stats(int fd)
@@ -198,7 +198,7 @@ struct chunk_ioc_stats device_stats(int fd)
 }
 
 /**
- * device_lookup() - CHUNK_IOC_LOOKUP
+ * device_lookup() - call CHUNK_IOC_LOOKUP
  * @fd:   the device
  * @addr: the address
  */
@@ -217,7 +217,7 @@ struct chunk_ioc_lookup device_lookup(int fd, const void *addr)
 }
 
 /**
- * device_state() - state of an address by CHUNK_IOC_LOOKUP
+ * device_state() - get the state of an address by CHUNK_IOC_LOOKUP
  * @fd:   the device
  * @addr: the address
  */
@@ -227,7 +227,7 @@ __u32 device_state(int fd, const void *addr)
 }
 
 /**
- * has_zap() - does the device itself free the memory of a range?
+ * has_zap() - tell whether the device itself frees the memory of a range
  * @fd: the device
  */
 bool has_zap(int fd)
@@ -239,7 +239,7 @@ bool has_zap(int fd)
 }
 
 /**
- * device_mmap() - mmap(2) on the device, which must succeed
+ * device_mmap() - call mmap(2) on the device, which must succeed
  * @fd:     the device
  * @length: bytes
  * @log2:   of the alignment; 0 for the default
@@ -256,7 +256,7 @@ char *device_mmap(int fd, size_t length, unsigned int log2)
 }
 
 /**
- * same_stats() - are the counters the same, but for traps?
+ * same_stats() - tell whether two sets of counters are equal, but for traps
  * @a: counters
  * @b: counters
  */
@@ -270,7 +270,7 @@ bool same_stats(const struct chunk_ioc_stats *a,
 }
 
 /**
- * expect_consistent() - what must hold of the counters at any quiet time
+ * expect_consistent() - check that the counters agree, with no call under way
  * @fd: the device
  */
 void expect_consistent(int fd)
@@ -286,7 +286,7 @@ void expect_consistent(int fd)
 }
 
 /**
- * anonymous() - a private anonymous mapping
+ * anonymous() - make a private anonymous mapping
  * @size:       bytes
  * @protection: PROT_*
  */
@@ -300,7 +300,7 @@ void *anonymous(size_t size, int protection)
 }
 
 /**
- * page_before_hole() - a page behind which nothing is mapped
+ * page_before_hole() - map a page behind which nothing is mapped
  *
  * Return: its end, which is where the hole begins.
  */

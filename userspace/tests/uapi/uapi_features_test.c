@@ -241,7 +241,7 @@ static struct outcome {
 } *outcome;
 
 /**
- * untested() - end this try: it cannot be told here how it would go
+ * untested() - end this try: its result says nothing on this machine
  * @format: why, as for printf()
  */
 noreturn void untested(const char *format, ...)

@@ -181,14 +181,14 @@ static void free_space_replaced(void)
 	}
 }
 
-static void reserve_replaced(void)
+static void premapped_replaced(void)
 {
 	int fd = device_open();
 	char *extent = device_alloc(fd, MIB, MIB);
 	struct chunk_ioc_stats s = device_stats(fd);
 
 	if (!s.reserved_bytes)
-		tap_skip("nothing is mapped ahead");
+		tap_skip("nothing is premapped");
 	/* Beside the extent, on whichever side it is. */
 	for (char *p = extent - 4 * MIB; p <= extent + 4 * MIB; p += MIB) {
 		char name[64];
@@ -502,7 +502,7 @@ static const struct tap_case cases[] = {
 	{ "an extent by ALLOC replaced in part", alloc_replaced_in_part },
 	{ "an extent by mmap replaced in part", mmap_replaced_in_part },
 	{ "recycled address space replaced", free_space_replaced },
-	{ "address space mapped ahead replaced", reserve_replaced },
+	{ "premapped address space replaced", premapped_replaced },
 	{ "unmapped in part and whole", unmapped },
 	{ "everything unmapped", all_unmapped },
 	{ "replaced by the device's own mappings", replaced_by_device },
