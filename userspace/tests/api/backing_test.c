@@ -206,15 +206,17 @@ static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "huge pages, to be seen in smaps", huge_pages },
 	{ "huge pages are asked for", huge_pages_asked_for },
-	{ "and not if they are not wanted", not_asked_for },
-	{ "reuse frees all and starts with zeroes", huge_after_reuse },
+	{ "huge pages are not asked for without the huge backing",
+	  not_asked_for },
+	{ "huge pages are freed for reuse, and read as zero then",
+	  huge_after_reuse },
 	{ "zero when recycled", zero_when_recycled },
 	{ "zero when recommitted", zero_when_recommitted },
 	{ "decommit frees memory", memory_is_freed },
 	{ "decommitted pages trap, or a line says that they do not",
 	  traps_or_says },
-	{ "the last word counts", last_word_counts },
-	{ "a child, of what it inherited", inherited },
+	{ "the last chunk_configure() counts", last_word_counts },
+	{ "a child uses inherited memory of the huge backing", inherited },
 };
 
 const struct tap_suite tap_suite = {

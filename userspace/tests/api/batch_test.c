@@ -238,14 +238,15 @@ static void twice_in_one(void)
 
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
-	{ "a batch of none does nothing", none_is_nothing },
+	{ "an empty batch does nothing", none_is_nothing },
 	{ "chunks are zero, apart from each other, and counted", many_chunks },
-	{ "what a batch gave back another gets", many_recycled },
-	{ "each has its own size and alignment", sizes_and_alignments },
-	{ "each fails for itself, and says so", some_are_too_much },
-	{ "pages trap, and no others, until they are committed", pages_of_many },
+	{ "a batch gets what another gave back", many_recycled },
+	{ "each element has its own size and alignment", sizes_and_alignments },
+	{ "each element fails by itself, with its own error",
+	  some_are_too_much },
+	{ "exactly the decommitted pages trap", pages_of_many },
 	{ "ranges across chunks and mappings", mixed_ranges },
-	{ "a child's batches of what it inherited", inherited },
+	{ "a child's batches of inherited chunks", inherited },
 	{ "a chunk twice in one batch ends the process", twice_in_one },
 };
 

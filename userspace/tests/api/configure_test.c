@@ -72,9 +72,9 @@ static void misuse(void)
 
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
-	{ "after the first chunk it is too late", too_late },
+	{ "a call after the first chunk is too late", too_late },
 	{ "the device maps as much at a time as it is told", growth },
-	{ "huge pages, had or not, and then the default", huge },
+	{ "the huge backing, available or not, then the default", huge },
 	{ "misuse ends the process", misuse },
 };
 

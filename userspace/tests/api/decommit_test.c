@@ -373,15 +373,15 @@ static void all_and_parts(void)
 
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
-	{ "all of an extent, and parts of it", all_and_parts },
-	{ "much that was never touched", large_untouched },
+	{ "all of an extent is decommitted, and parts of it", all_and_parts },
+	{ "a large range that was never touched", large_untouched },
 	{ "decommitted ranges trap, their surroundings are kept",
 	  ranges_trap },
 	{ "a whole chunk between live ones", whole_chunk },
 	{ "untouched memory traps as well", untouched },
 	{ "committing keeps the contents of committed pages",
 	  commit_keeps_contents },
-	{ "decommitting what is decommitted", decommit_repeats },
+	{ "decommitting decommitted pages", decommit_repeats },
 	{ "ranges at the ends of extents that adjoin", next_to_extents },
 	{ "a deallocated chunk traps when it was recycled",
 	  traps_when_recycled },

@@ -257,14 +257,15 @@ static void one_page_of_many(void)
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "a live chunk, and runs of its pages", live },
-	{ "what it says an access finds", as_accesses_find },
+	{ "accesses agree with it", as_accesses_find },
 	{ "a chunk that was given back", given_back },
-	{ "what is nothing of libchunk's", nothing_of_ours },
+	{ "foreign addresses", nothing_of_ours },
 	{ "the whole address space, from run to run", everything },
 	{ "shorter and longer structures", other_versions },
 	{ "a chunk decommitted from the start", born_decommitted },
-	{ "what comes and goes in one that is", sparse_and_dense },
-	{ "a page of much that is decommitted", one_page_of_many },
+	{ "ranges committed in such a chunk, and decommitted",
+	  sparse_and_dense },
+	{ "one committed page of a large decommitted chunk", one_page_of_many },
 };
 
 const struct tap_suite tap_suite = {

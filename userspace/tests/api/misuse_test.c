@@ -171,7 +171,7 @@ MISUSED(dealloc_twice_released, "chunk_dealloc",
 	chunk_set_recycle_limit(0);
 	dealloc_mib(chunk, 4); dealloc_mib(chunk, 4))
 MISUSED(dealloc_foreign, "chunk_dealloc", dealloc_mapped())
-MISUSED(dealloc_two, "chunk_dealloc",
+MISUSED(dealloc_two_as_one, "chunk_dealloc",
 	dealloc_mib(chunk, 4);
 	dealloc_mib(adjoining_chunks(2), 2))
 
@@ -286,15 +286,15 @@ MISUSED(unmap_live, "pages_unmap", pages_unmap(chunk, 4 * MIB))
 MISUSED(unmap_live_part, "pages_unmap", pages_unmap(chunk + MIB, MIB))
 
 /* Ranges beyond the end of their chunk, into unmapped, recycled or live memory */
-MISUSED(commit_leaves, "pages_commit",
+MISUSED(commit_beyond_end, "pages_commit",
 	(void)!pages_commit(chunk + 3 * MIB, MIB + page_size()))
-MISUSED(populate_leaves, "pages_populate",
+MISUSED(populate_beyond_end, "pages_populate",
 	(void)!pages_populate(chunk + 3 * MIB, MIB + page_size()))
-MISUSED(decommit_leaves, "pages_decommit",
+MISUSED(decommit_beyond_end, "pages_decommit",
 	pages_decommit(chunk, 4 * MIB + page_size()))
-MISUSED(purge_leaves, "pages_purge",
+MISUSED(purge_beyond_end, "pages_purge",
 	pages_purge(chunk + 4 * MIB - page_size(), 2 * page_size(), true))
-MISUSED(unmap_leaves, "pages_unmap", pages_unmap(chunk, 5 * MIB))
+MISUSED(unmap_beyond_end, "pages_unmap", pages_unmap(chunk, 5 * MIB))
 MISUSED(decommit_neighbour, "pages_decommit",
 	pages_decommit(adjoining_chunks(2) + MIB / 2, MIB))
 MISUSED(commit_neighbour, "pages_commit",
@@ -309,11 +309,11 @@ static char *half_dead(void)
 	return row + MIB / 2;
 }
 
-MISUSED(commit_runs_into, "pages_commit",
+MISUSED(commit_dead_to_live, "pages_commit",
 	(void)!pages_commit(half_dead(), MIB))
-MISUSED(decommit_runs_into, "pages_decommit", pages_decommit(half_dead(), MIB))
-MISUSED(purge_runs_into, "pages_purge", pages_purge(half_dead(), MIB, false))
-MISUSED(unmap_runs_into, "pages_unmap", pages_unmap(half_dead(), MIB))
+MISUSED(decommit_dead_to_live, "pages_decommit", pages_decommit(half_dead(), MIB))
+MISUSED(purge_dead_to_live, "pages_purge", pages_purge(half_dead(), MIB, false))
+MISUSED(unmap_dead_to_live, "pages_unmap", pages_unmap(half_dead(), MIB))
 
 /* The purge is valid without check:on, which alone tells foreign memory apart. */
 static void use_foreign(void *arg)
@@ -374,7 +374,7 @@ static void use_everything(void *arg)
 }
 
 /* Correct calls must pass with all checks on. */
-static void checks_hold_their_peace(void)
+static void checks_accept_correct_use(void)
 {
 	expect_peace(use_everything);
 	expect_peace(use_foreign);
@@ -510,7 +510,7 @@ static void commit_unheard(void *arg)
 }
 
 /* Misuse is fatal also without a standard error to write to. */
-static void no_stderr(void)
+static void fatal_without_stderr(void)
 {
 	static const struct misuse misuse = {
 		"chunk_alloc", false, alloc_three_aligned_commit,
@@ -535,7 +535,7 @@ static const struct tap_case cases[] = {
 	CASE(dealloc_page), CASE(dealloc_unaligned), CASE(dealloc_wraps),
 	CASE(dealloc_odd_type), CASE(dealloc_twice),
 	CASE(dealloc_twice_released), CASE(dealloc_foreign),
-	CASE(dealloc_two),
+	CASE(dealloc_two_as_one),
 	CASE(map_nothing), CASE(map_odd_size), CASE(map_odd_addr),
 	CASE(map_wraps),
 	CASE(unmap_nothing), CASE(unmap_odd_size), CASE(unmap_odd_addr),
@@ -550,15 +550,15 @@ static const struct tap_case cases[] = {
 	CASE(decommit_dead), CASE(decommit_released), CASE(decommit_dead_tail),
 	CASE(purge_dead), CASE(purge_released), CASE(unmap_dead),
 	CASE(unmap_live), CASE(unmap_live_part),
-	CASE(commit_leaves), CASE(populate_leaves), CASE(decommit_leaves),
-	CASE(purge_leaves), CASE(unmap_leaves), CASE(decommit_neighbour),
+	CASE(commit_beyond_end), CASE(populate_beyond_end), CASE(decommit_beyond_end),
+	CASE(purge_beyond_end), CASE(unmap_beyond_end), CASE(decommit_neighbour),
 	CASE(commit_neighbour),
-	CASE(commit_runs_into), CASE(decommit_runs_into),
-	CASE(purge_runs_into), CASE(unmap_runs_into),
+	CASE(commit_dead_to_live), CASE(decommit_dead_to_live),
+	CASE(purge_dead_to_live), CASE(unmap_dead_to_live),
 	CASE(commit_foreign), CASE(decommit_foreign), CASE(purge_foreign),
 	CASE(unmap_foreign), CASE(purge_decommitted), CASE(dealloc_not_zero),
-	CASE(checks_hold_their_peace),
-	CASE(no_stderr),
+	CASE(checks_accept_correct_use),
+	CASE(fatal_without_stderr),
 	CASE(message_shows_values), CASE(message_names_the_element),
 	CASE(configure_shows_values), CASE(impossible_is_no_misuse),
 };

@@ -431,7 +431,7 @@ static const struct tap_case cases[] = {
 	  all_files_closed },
 	{ "every descriptor replaced behind the library's back",
 	  all_files_replaced },
-	{ "no descriptor to be had", no_files_left },
+	{ "no descriptor is left", no_files_left },
 	{ "libc's functions replaced: none is called", under_interposition },
 	{ "libc's functions replaced, used from a constructor",
 	  interposed_and_early },
@@ -439,7 +439,7 @@ static const struct tap_case cases[] = {
 	  allocator_under_interposition },
 	{ "thousands of chunks", with_many },
 	{ "as a user without privileges", another_user },
-	{ "the first thread to use it is gone", first_user_is_gone },
+	{ "the first thread to use libchunk has ended", first_user_is_gone },
 	{ "mappings are named", named_mapping },
 	{ "loaded and unloaded again and again", loaded_again },
 };

@@ -419,7 +419,7 @@ static void one_for_ever(void)
 
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
-	{ "addresses and bookkeeping are bounded, for ever",
+	{ "address space and bookkeeping stay bounded",
 	  bounded_for_ever },
 	{ "one extent at a time stays where it is", one_for_ever },
 	{ "the limit is 128 MiB and can be set", default_limit },
@@ -437,7 +437,7 @@ static const struct tap_case cases[] = {
 	{ "an extent that fits exactly and is aligned is found",
 	  exact_aligned_fit },
 	{ "neighbours coalesce in whatever order", coalescing },
-	{ "what is live separates", live_is_not_coalesced },
+	{ "live chunks separate free ones", live_is_not_coalesced },
 };
 
 const struct tap_suite tap_suite = {

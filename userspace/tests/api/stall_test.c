@@ -140,11 +140,11 @@ static void errno_is_kept(void)
 
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
-	{ "10 times 50 ms, or not at all", at_the_start },
-	{ "it can be set, within bounds", settable },
+	{ "the default is 10 attempts of 50 ms, or none", at_the_start },
+	{ "settings are read back, within bounds", settable },
 	{ "a child waits half as often", half_in_children },
-	{ "a child by CHUNK_OPTIONS", half_by_option },
-	{ "as CHUNK_OPTIONS sets it", by_option },
+	{ "a process is a child by CHUNK_OPTIONS", half_by_option },
+	{ "CHUNK_OPTIONS sets it", by_option },
 	{ "bad options are reported once and ignored", bad_options },
 	{ "errno is kept", errno_is_kept },
 };

@@ -290,7 +290,7 @@ static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "the first calls ever, all at once", first_calls_at_once },
 	{ "random operations, ownership checked", random_operations },
-	{ "the same with a small recycle limit", with_a_small_limit },
+	{ "random operations with a small recycle limit", with_a_small_limit },
 	{ "the limit when threads set it at once", limits_at_once },
 	{ "threads share a chunk, each its pages", pages_of_one_chunk },
 	{ "chunks are returned by other threads", returned_by_others },

@@ -243,8 +243,9 @@ static const struct tap_case cases[] = {
 	{ "regions are counted", counted_regions },
 	{ "what a child inherits is counted, as the child's",
 	  counted_snapshots },
-	{ "nothing is counted of what is gone", counted_off },
-	{ "who takes all memory is killed, and nobody else", offender_killed },
+	{ "freed memory is no longer counted", counted_off },
+	{ "a process that takes all memory is killed, and no other",
+	  offender_killed },
 };
 
 const struct tap_suite tap_suite = {

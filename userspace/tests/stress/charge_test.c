@@ -221,10 +221,10 @@ static const struct tap_case cases[] = {
 	{ "open files", files },
 	{ "extents", extents },
 	{ "the registry, of extents far from each other", far_extents },
-	{ "what is known about pages", maps },
-	{ "what a child inherits of that", snapshots },
+	{ "page bitmaps", maps },
+	{ "page bitmaps that a child inherits", snapshots },
 	{ "large regions", regions },
-	{ "address spaces that are no more, but for their memory",
+	{ "address spaces that have ended",
 	  address_spaces },
 };
 

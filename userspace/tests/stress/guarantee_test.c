@@ -250,10 +250,10 @@ static const struct tap_case cases[] = {
 	{ "paged out and in: contents and guards", out_and_in },
 	{ "forked while paged out, then changed on both sides",
 	  fork_while_out },
-	{ "in smaps, as anonymous memory", in_smaps },
-	{ "in the memory of the control group", in_group },
-	{ "in RLIMIT_AS", under_limit },
-	{ "in RLIMIT_DATA", under_data_limit },
+	{ "counted in smaps, as anonymous memory", in_smaps },
+	{ "counted in the memory of the control group", in_group },
+	{ "counted in RLIMIT_AS", under_limit },
+	{ "counted in RLIMIT_DATA", under_data_limit },
 	{ "more than 2^20 faults by reading", read_faults },
 };
 

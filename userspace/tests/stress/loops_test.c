@@ -516,11 +516,12 @@ static void mapping_in_huge(void)
 
 static const struct tap_case cases[] = {
 	{ "the CPU, during calls about many page bitmaps", page_bitmaps },
-	{ "the CPU, when such an extent is used again", clean_bitmaps },
+	{ "the CPU, when an extent with page bitmaps is used again",
+	  clean_bitmaps },
 	{ "the CPU, during calls about the longest extents", longest },
-	{ "the CPU, during batches about long ones", long_ones },
-	{ "the CPU, while all of it is unmapped", unmapped },
-	{ "the CPU, while a process exits that has all of it", exited },
+	{ "the CPU, during batches about long extents", long_ones },
+	{ "the CPU, while all long extents are unmapped", unmapped },
+	{ "the CPU, while a process with long extents exits", exited },
 	{ "SIGKILL during COMMIT of many extents", killed_in_commit },
 	{ "SIGKILL during DECOMMIT of many extents", killed_in_decommit },
 	{ "SIGKILL during COMMIT of many page bitmaps", killed_in_bitmaps },

@@ -932,15 +932,17 @@ static const struct tap_case cases[] = {
 	  first_against_configure },
 	{ "everything at once", everything_at_once },
 	{ "fork, exit and kill against everything", fork_against_everything },
-	{ "reads against page tables that go", reads_against_page_tables },
-	{ "killed while what is given back is unmapped",
+	{ "reads against page tables that are freed",
+	  reads_against_page_tables },
+	{ "killed while DEALLOC unmaps",
 	  killed_while_unmapping },
-	{ "mapped anew while it is unmapped, at the limit of mappings",
+	{ "mapped anew while DEALLOC unmaps, at the limit of mappings",
 	  unmap_fails_against_mmap },
-	{ "the same below the limit", unmap_works_against_mmap },
+	{ "mapped anew while DEALLOC unmaps, below the limit",
+	  unmap_works_against_mmap },
 	{ "reclaim against everything", reclaim_against_everything },
 	{ "swapped out and in by a control group", swapped },
-	{ "killed for want of memory", out_of_memory },
+	{ "killed by the OOM killer", out_of_memory },
 };
 
 const struct tap_suite tap_suite = {

@@ -225,18 +225,20 @@ static void huge_commit_ends(void)
 }
 
 static const struct tap_case cases[] = {
-	{ "what is released spares others' pages", release_spares_others },
-	{ "what is given back spares others' pages", dealloc_spares_others },
-	{ "huge regions that were replaced are forgotten",
+	{ "releasing recycled space spares others' pages",
+	  release_spares_others },
+	{ "DEALLOC that releases spares others' pages", dealloc_spares_others },
+	{ "replaced regions of the huge backing are dropped",
 	  huge_regions_are_forgotten },
 	{ "the beginning of a region mapped anew is a new extent",
 	  guarded_over_beginning },
 	{ "the same of the huge backing", huge_over_beginning },
 	{ "there is no extent at address 0", nothing_at_zero },
-	{ "what has no access is not handed out", populate_protected },
-	{ "extents behind many of others' are forgotten with their region",
+	{ "extents without access are not handed out", populate_protected },
+	{ "extents behind many foreign ones are dropped with their region",
 	  guarded_behind_others },
-	{ "the same of the huge backing, later", huge_behind_others },
+	{ "extents behind many foreign ones, of the huge backing",
+	  huge_behind_others },
 	{ "a commit of the longest extent of the huge backing ends", huge_commit_ends },
 };
 

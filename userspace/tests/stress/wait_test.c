@@ -247,7 +247,7 @@ static void beside_throttled(void)
 }
 
 static const struct tap_case cases[] = {
-	{ "no fault waits for tasks that only idle processors run",
+	{ "no fault waits for tasks of the idle policy",
 	  faults_beside_idle },
 	{ "no fault waits for tasks whose control group has used up its time",
 	  beside_throttled },

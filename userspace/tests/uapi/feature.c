@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Common parts of the tries of features: see feature.h. */
+/* Common parts of all tries of features: see feature.h. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,14 +16,14 @@
  * site_target() - get the page to use for a single access
  * @site: the site
  *
- * Return: the decommitted page, or without one a page with contents.
+ * Return: the decommitted page, or, without one, a page with contents.
  */
 char *site_target(const struct site *site)
 {
 	return site->hole ? site->hole : site->addr + 5 * site->page;
 }
 
-/* All pages are filled, or all are zero; where nothing traps, so is the hole. */
+/* All pages are filled, or all are zero. Where nothing traps, the hole is, too. */
 static bool site_has(const struct site *site, bool zero)
 {
 	for (size_t at = 0; at < site->length; at += site->page) {
@@ -64,7 +64,7 @@ bool site_zero(const struct site *site)
  * site_small() - put the same contents into small pages, whatever the backing
  * @site: the site
  *
- * Of a huge page the kernel moves and merges all or nothing.
+ * The kernel moves and merges huge pages only as a whole.
  */
 void site_small(const struct site *site)
 {
@@ -78,7 +78,7 @@ void site_small(const struct site *site)
 /**
  * vm_flag() - tell whether the mapping of an address has a flag
  * @addr: the address
- * @name: two letters, as in /proc/self/smaps
+ * @name: name of the flag: two letters, as in /proc/self/smaps
  */
 bool vm_flag(const void *addr, const char *name)
 {
@@ -103,7 +103,7 @@ bool vm_flag(const void *addr, const char *name)
 /**
  * put_text() - write text to a file of the kernel
  * @path: the file
- * @text: what
+ * @text: the text
  *
  * Return: whether it was accepted.
  */

@@ -41,8 +41,8 @@ int call(int fd, unsigned long command, void *arg)
 }
 
 /**
- * device_open_huge() - a new context of the huge backing; the case is skipped
- *                      where the kernel has none
+ * device_open_huge() - open a new context of the huge backing, or skip the case
+ *                      if the kernel has none
  */
 int device_open_huge(void)
 {
@@ -242,7 +242,9 @@ bool has_zap(int fd)
  * device_mmap() - call mmap(2) on the device, which must succeed
  * @fd:     the device
  * @length: bytes
- * @log2:   of the alignment; 0 for the default
+ * @log2:   logarithm of the alignment; 0: the default alignment
+ *
+ * Return: the address.
  */
 char *device_mmap(int fd, size_t length, unsigned int log2)
 {
@@ -270,8 +272,10 @@ bool same_stats(const struct chunk_ioc_stats *a,
 }
 
 /**
- * expect_consistent() - check that the counters agree, with no call under way
+ * expect_consistent() - check that the counters agree
  * @fd: the device
+ *
+ * Context: no call is under way.
  */
 void expect_consistent(int fd)
 {
@@ -302,7 +306,7 @@ void *anonymous(size_t size, int protection)
 /**
  * page_before_hole() - map a page behind which nothing is mapped
  *
- * Return: its end, which is where the hole begins.
+ * Return: the end of the page, where the hole begins.
  */
 char *page_before_hole(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /dev/chunk itself, without libchunk. Calls return 0 or an errno, and not -1,
- * so that a test can say which one it expects.
+ * /dev/chunk itself, without libchunk. Functions return 0 or an errno, not -1,
+ * so that a test can name the error that it expects.
  */
 #ifndef UAPI_H
 #define UAPI_H
@@ -38,7 +38,7 @@ void expect_consistent(int fd);
 void *anonymous(size_t size, int protection);
 char *page_before_hole(void);
 
-/* The call fails with this errno and changes nothing that is counted. */
+/* The call must fail with this errno and change no counter. */
 #define expect_refusal(fd, error, expression)				\
 do {									\
 	int refusal_fd = (fd);						\
