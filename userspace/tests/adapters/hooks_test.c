@@ -135,7 +135,7 @@ static void rest_of_a_chunk(void)
 	expect(q < p || q >= p + 3 * MIB);
 }
 
-static void best_piece(void)
+static void best_fit(void)
 {
 	char *large = alloc(MIB + PAGE), *small = alloc(2 * MIB - 4 * PAGE);
 
@@ -572,7 +572,7 @@ static const struct tap_case cases[] = {
 	{ "whole chunks: zero, committed, given back", whole_chunks },
 	{ "alignments from a page to 64 MiB", alignments },
 	{ "the rest of a chunk traps, and is used next", rest_of_a_chunk },
-	{ "the best fit of partial chunks is taken", best_piece },
+	{ "the best fit of partial chunks is taken", best_fit },
 	{ "a demanded place is taken if it is free, or the call fails",
 	  given_place },
 	{ "giving back parts is refused", parts_are_refused },

@@ -135,14 +135,14 @@ static void alignment_when_recycled(void)
 	}
 }
 
-struct piece {
+struct extent {
 	char *at;
 	size_t size;
 };
 
 static int by_address(const void *a, const void *b)
 {
-	const struct piece *left = a, *right = b;
+	const struct extent *left = a, *right = b;
 
 	return (left->at > right->at) - (left->at < right->at);
 }
@@ -150,13 +150,13 @@ static int by_address(const void *a, const void *b)
 /* Live chunks must not overlap after any carving, merging and mapping. */
 static void nothing_overlaps(void)
 {
-	static struct piece pieces[256];
+	static struct extent extents[256];
 	/* On 32 bits fewer chunks have room. Unused entries sort first. */
-	size_t count = TAP_COUNT(pieces) / (sizeof(void *) < 8 ? 4 : 1);
+	size_t count = TAP_COUNT(extents) / (sizeof(void *) < 8 ? 4 : 1);
 	uint64_t random = random_seed();
 
-	for (size_t i = 0; i < 4 * TAP_COUNT(pieces); i++) {
-		struct piece *p = &pieces[random_below(&random, count)];
+	for (size_t i = 0; i < 4 * TAP_COUNT(extents); i++) {
+		struct extent *p = &extents[random_below(&random, count)];
 		size_t alignment = MIB << random_below(&random, 5);
 
 		if (p->size)
@@ -166,10 +166,10 @@ static void nothing_overlaps(void)
 		expect(p->at);
 		check_aligned(p->at, p->size, alignment);
 	}
-	qsort(pieces, TAP_COUNT(pieces), sizeof(*pieces), by_address);
-	for (size_t i = 1; i < TAP_COUNT(pieces); i++)
-		expect(!pieces[i - 1].size || pieces[i - 1].at +
-		       pieces[i - 1].size <= pieces[i].at);
+	qsort(extents, TAP_COUNT(extents), sizeof(*extents), by_address);
+	for (size_t i = 1; i < TAP_COUNT(extents); i++)
+		expect(!extents[i - 1].size || extents[i - 1].at +
+		       extents[i - 1].size <= extents[i].at);
 	expect_stats_consistent();
 }
 

@@ -130,22 +130,22 @@ static void child_frees_inherited(void)
 /* Memory that the parent had given back is not live in the child, either. */
 static void dead_is_not_inherited(void)
 {
-	char *kept = alloc_mib(1), *gone = alloc_mib(4);
+	char *kept = alloc_mib(1), *freed = alloc_mib(4);
 	pid_t child;
 
 	fill(kept, MIB, 1);
-	dealloc_mib(gone, 4);
+	dealloc_mib(freed, 4);
 	child = tap_fork();
 	if (child == 0) {
-		expect(!chunk_is_live(gone));
-		expect(!pages_commit(gone, MIB));
-		expect(!pages_commit(gone + 3 * MIB, page_size()));
-		expect_trap(gone);
+		expect(!chunk_is_live(freed));
+		expect(!pages_commit(freed, MIB));
+		expect(!pages_commit(freed + 3 * MIB, page_size()));
+		expect_trap(freed);
 		/* The same holds once the child has a context of its own. */
 		fill(alloc_mib(1), MIB, 2);
-		if (!chunk_is_live(gone + MIB)) {
-			expect(!pages_commit(gone + MIB, MIB));
-			expect_trap(gone + MIB);
+		if (!chunk_is_live(freed + MIB)) {
+			expect(!pages_commit(freed + MIB, MIB));
+			expect_trap(freed + MIB);
 		}
 		expect(pages_commit(kept, MIB));
 		expect(is_filled(kept, MIB, 1));

@@ -172,23 +172,23 @@ static void interposed(void)
 	use();
 }
 
-#define PIECES	200
+#define BLOCKS	200
 
 static void *take_and_free(void *seed)
 {
 	uint64_t random = (uintptr_t)seed;
-	char *pieces[PIECES] = { NULL };
+	char *blocks[BLOCKS] = { NULL };
 
-	for (int i = 0; i < 20 * PIECES; i++) {
-		char **piece = &pieces[random_below(&random, PIECES)];
+	for (int i = 0; i < 20 * BLOCKS; i++) {
+		char **block = &blocks[random_below(&random, BLOCKS)];
 		size_t size = 1 + random_below(&random, i % 16 ? 500 : 3 * MIB);
 
-		if (*piece)
-			expect(**piece == (char)(uintptr_t)seed);
-		free(*piece);
-		*piece = malloc(size);
-		expect(*piece);
-		**piece = (char)(uintptr_t)seed;
+		if (*block)
+			expect(**block == (char)(uintptr_t)seed);
+		free(*block);
+		*block = malloc(size);
+		expect(*block);
+		**block = (char)(uintptr_t)seed;
 	}
 	return NULL;
 }

@@ -187,7 +187,7 @@ static void page_by_page(void)
 	char *chunk = chunk_for_holes(&size);
 
 	if (plain_posix())
-		tap_skip("libchunk does not know how many mappings there may be");
+		tap_skip("libchunk does not know the limit of mappings here");
 	pages_decommit(chunk, size);
 	for (size_t i = 0; i < HOLES; i++) {
 		expect(pages_commit(chunk + 2 * i * page, page));

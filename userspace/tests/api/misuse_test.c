@@ -230,12 +230,12 @@ static void commit_dead(void)
 	chunk = alloc_mib(4);
 	fill(chunk, 4 * MIB, 1);
 	for (size_t i = 0; i < TAP_COUNT(limits); i++) {
-		char *gone = dead(limits[i]);
+		char *freed = dead(limits[i]);
 
-		expect_not_committed(gone, 4 * MIB);
-		expect_not_committed(gone, page);
-		expect_not_committed(gone + 3 * MIB + page, MIB - page);
-		expect_equal((uintptr_t)chunk_is_live(gone), false);
+		expect_not_committed(freed, 4 * MIB);
+		expect_not_committed(freed, page);
+		expect_not_committed(freed + 3 * MIB + page, MIB - page);
+		expect_equal((uintptr_t)chunk_is_live(freed), false);
 	}
 	expect(is_filled(chunk, 4 * MIB, 1));
 	expect_stats_consistent();
@@ -243,10 +243,10 @@ static void commit_dead(void)
 
 static void commit_dead_in_batch(void)
 {
-	char *gone = dead(128 * MIB);
+	char *freed = dead(128 * MIB);
 	struct chunk_op some[3] = {
 		{ .addr = alloc_mib(1), .size = MIB },
-		{ .addr = gone + MIB, .size = MIB },
+		{ .addr = freed + MIB, .size = MIB },
 		{ .addr = alloc_mib(1), .size = MIB },
 	};
 
@@ -311,7 +311,8 @@ static char *half_dead(void)
 
 MISUSED(commit_dead_to_live, "pages_commit",
 	(void)!pages_commit(half_dead(), MIB))
-MISUSED(decommit_dead_to_live, "pages_decommit", pages_decommit(half_dead(), MIB))
+MISUSED(decommit_dead_to_live, "pages_decommit",
+	pages_decommit(half_dead(), MIB))
 MISUSED(purge_dead_to_live, "pages_purge", pages_purge(half_dead(), MIB, false))
 MISUSED(unmap_dead_to_live, "pages_unmap", pages_unmap(half_dead(), MIB))
 
@@ -550,8 +551,9 @@ static const struct tap_case cases[] = {
 	CASE(decommit_dead), CASE(decommit_released), CASE(decommit_dead_tail),
 	CASE(purge_dead), CASE(purge_released), CASE(unmap_dead),
 	CASE(unmap_live), CASE(unmap_live_part),
-	CASE(commit_beyond_end), CASE(populate_beyond_end), CASE(decommit_beyond_end),
-	CASE(purge_beyond_end), CASE(unmap_beyond_end), CASE(decommit_neighbour),
+	CASE(commit_beyond_end), CASE(populate_beyond_end),
+	CASE(decommit_beyond_end), CASE(purge_beyond_end),
+	CASE(unmap_beyond_end), CASE(decommit_neighbour),
 	CASE(commit_neighbour),
 	CASE(commit_dead_to_live), CASE(decommit_dead_to_live),
 	CASE(purge_dead_to_live), CASE(unmap_dead_to_live),

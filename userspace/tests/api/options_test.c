@@ -143,7 +143,7 @@ static void long_is_survived(void)
 static void missing_device(void)
 {
 	if (!access("/dev/chunk", F_OK))
-		tap_skip("/dev/chunk is there");
+		tap_skip("/dev/chunk exists");
 	run_with("backend:device");
 	expect(tap_aborted(&outcome));
 	expect_equal(outcome.lines, 1);

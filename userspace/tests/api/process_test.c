@@ -133,9 +133,9 @@ static void with_rights(void)
 	if (geteuid())
 		tap_skip("needs to be root");
 	if (plain_posix())
-		tap_skip("POSIX knows no such rights");
+		tap_skip("POSIX has no such rights");
 	if (getenv("TAP_UNDER"))
-		tap_skip("they would be the emulator's");
+		tap_skip("the emulator would get the rights, not the program");
 	expect(!statvfs("/tmp", &system));
 	if (system.f_flag & (ST_NOSUID | ST_NOEXEC))
 		tap_skip("/tmp is mounted nosuid or noexec");

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* What the engine should do, by trying everything: see engine_model.h. */
+/* A model of the engine that tries every place: see engine_model.h. */
 #include "engine_model.h"
 
 /**
  * model_addr() - get the address of a chunk
  * @model: the chunks
- * @at:    which
+ * @at:    index of the chunk
  */
 uintptr_t model_addr(const struct model *model, size_t at)
 {
@@ -43,7 +43,9 @@ bool model_is_live(const struct model *model, size_t at, size_t count)
 /**
  * model_end() - find the end of the free extent that a chunk is in
  * @model: the chunks
- * @at:    one of them; what is not free is in none and ends there
+ * @at:    index of the chunk
+ *
+ * Return: index of the chunk after the extent's last; @at if that is not free.
  */
 size_t model_end(const struct model *model, size_t at)
 {
@@ -58,7 +60,7 @@ size_t model_end(const struct model *model, size_t at)
 /**
  * model_start() - find the start of the free extent that a chunk is in
  * @model: the chunks
- * @at:    one of them, free
+ * @at:    index of a free chunk
  */
 size_t model_start(const struct model *model, size_t at)
 {
@@ -70,8 +72,8 @@ size_t model_start(const struct model *model, size_t at)
 /**
  * model_run() - find the next free extent
  * @model: the chunks
- * @at:    where to look from; set to its first chunk
- * @end:   set to the chunk after its last
+ * @at:    index to start from; set to the extent's first chunk
+ * @end:   set to the chunk after the extent's last
  *
  * Return: whether there is one.
  */
@@ -89,9 +91,9 @@ bool model_run(const struct model *model, size_t *at, size_t *end)
  * model_put() - make chunks free, and one extent with their free neighbours
  * @model: the chunks
  * @at:    the first
- * @count: how many
- * @owner: whose, from 1
- * @type:  what they are
+ * @count: number of chunks
+ * @owner: owner, from 1
+ * @type:  type of the chunks
  */
 void model_put(struct model *model, size_t at, size_t count, uint8_t owner,
 	       uint8_t type)
@@ -116,7 +118,7 @@ void model_put(struct model *model, size_t at, size_t count, uint8_t owner,
  * model_clear() - make chunks no longer free
  * @model: the chunks
  * @at:    the first
- * @count: how many
+ * @count: number of chunks
  */
 void model_clear(struct model *model, size_t at, size_t count)
 {
@@ -139,7 +141,7 @@ size_t model_largest(const struct model *model)
 	return most;
 }
 
-/* Is it one of those that chunk_tree_take() chooses from? */
+/* Tell whether an extent is one of those that chunk_tree_take() chooses from. */
 static bool is_candidate(const struct model *model, size_t at, size_t end,
 			 size_t count, size_t alignment)
 {
@@ -154,9 +156,9 @@ static bool is_candidate(const struct model *model, size_t at, size_t end,
 /**
  * model_fit() - find the place that chunk_tree_take() must choose
  * @model:     the chunks
- * @count:     how many are wanted
- * @alignment: of their number
- * @nodes:     set to how many nodes it takes
+ * @count:     number of chunks that are wanted
+ * @alignment: alignment, in chunks
+ * @nodes:     set to the number of nodes that chunk_tree_take() needs
  *
  * Return: the first chunk, or SPACE if nothing fits.
  */

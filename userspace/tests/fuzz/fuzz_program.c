@@ -85,7 +85,7 @@ static int64_t edge(uint64_t *random)
 	return edges[random_below(random, TAP_COUNT(edges))];
 }
 
-/* Rather one of the first, since a program begins without any */
+/* Prefer the first slots, since a program begins without extents. */
 static uint8_t choose_slot(uint64_t *random)
 {
 	size_t a = random_below(random, FUZZ_EXTENTS);
@@ -104,7 +104,7 @@ static struct fuzz_value relative(uint64_t *random, enum fuzz_base base,
 	};
 }
 
-/* Mostly an extent, or pages in it */
+/* Choose mostly an extent, or pages in it. */
 static struct fuzz_value address(uint64_t *random)
 {
 	switch (random_below(random, 16)) {
@@ -164,8 +164,9 @@ static struct fuzz_value alignment(uint64_t *random)
 }
 
 /*
- * 0: accessible; the others see fuzz_device.c. Of extents only the inside: what
- * is beyond one may be what no program is to change.
+ * Choose a place for the structure: 0 is accessible, for others see
+ * fuzz_device.c. An offset must be within its extent: programs may not change
+ * all memory beyond it.
  */
 static struct fuzz_value structure(uint64_t *random)
 {
@@ -192,7 +193,7 @@ static struct fuzz_value structure_size(uint64_t *random)
 	return number(edge(random));
 }
 
-/* Mostly small, mostly without the flags that take long */
+/* Choose mostly a small number, mostly without the flags that take long. */
 static struct fuzz_value small(uint64_t *random, size_t usual, size_t most)
 {
 	if (one_in(random, 24))
@@ -202,7 +203,7 @@ static struct fuzz_value small(uint64_t *random, size_t usual, size_t most)
 	return number(random_below(random, usual + 1));
 }
 
-/* Also guards; but nothing that makes memory fail, for the whole machine. */
+/* Advice with guards is included; advice that poisons memory of the machine is not. */
 static struct fuzz_value advice(uint64_t *random)
 {
 	if (one_in(random, 16))
@@ -226,7 +227,7 @@ static struct fuzz_value map_flags(uint64_t *random)
 		flags |= MAP_LOCKED;
 	if (one_in(random, 16))
 		flags |= 1 << (5 + random_below(random, 24));
-	/* That is done by a call of its own, which stays within extents. */
+	/* MAP_FIXED has a call of its own, which stays within extents. */
 	return number(flags & ~MAP_FIXED);
 }
 
@@ -310,7 +311,7 @@ static void new_call(struct fuzz_call *call, uint64_t *random)
 	kind = kinds[call->kind];
 	for (unsigned int i = 0; i < kind->nr; i++)
 		call->args[i] = choose(kind->types[i], random);
-	/* What is freed, and how much, belong together. */
+	/* The address and the length of an extent that is freed belong together. */
 	for (unsigned int i = 1; i < kind->nr; i++) {
 		if ((kind->types[i - 1] == FUZZ_ADDRESS ||
 		     kind->types[i - 1] == FUZZ_BEGIN) &&
@@ -376,7 +377,7 @@ static void change_argument(struct fuzz_program *program, uint64_t *random)
 		call->args[i] = choose(kind->types[i], random);
 }
 
-/* The beginning of one, the end of the other */
+/* Join the beginning of one program and the end of the other. */
 static void splice(struct fuzz_program *program,
 		   const struct fuzz_program *other, uint64_t *random)
 {
@@ -428,7 +429,7 @@ static const char letters[FUZZ_BASES + 1] = "nselh";
 /**
  * fuzz_program_print() - print a program, a line for each call
  * @program: the program
- * @to:      where; fuzz_program_read() reads it
+ * @to:      output, which fuzz_program_read() reads
  *
  * A value is a letter, a slot and a number: n number, s start, e end and l length
  * of the extent in the slot, h hole.
@@ -494,7 +495,7 @@ static bool read_call(char *line, struct fuzz_call *call)
  * @program: filled
  * @from:    the file; lines may begin with "# "
  *
- * Return: false if it is none.
+ * Return: false if the file has no valid program.
  */
 bool fuzz_program_read(struct fuzz_program *program, FILE *from)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A control group with a memory limit, and other files of the kernel's. */
+/* A control group with a memory limit, and other files of the kernel */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,8 +17,8 @@
 
 /**
  * write_to() - write a setting to a file of the kernel
- * @path: the file; nothing happens where there is none
- * @text: what to write
+ * @path: the file; nothing happens if it does not exist
+ * @text: text to write
  */
 void write_to(const char *path, const char *text)
 {
@@ -31,7 +31,7 @@ void write_to(const char *path, const char *text)
 	close(file);
 }
 
-/* Its beginning, as text */
+/* Read the beginning of a file, as text. */
 static void read_from(const char *path, char *text, size_t size)
 {
 	int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -55,10 +55,10 @@ void need_swap(void)
 
 /**
  * group_make() - make a control group with memory limits, or skip the case
- * @memory: its limit, as memory.max has it
- * @swap:   its swap, as memory.swap.max has it
+ * @memory: limit of its memory, as text for memory.max
+ * @swap:   limit of its swap, as text for memory.swap.max
  *
- * One at a time: what an earlier case left is replaced.
+ * There is one group at a time: one that an earlier case has left is replaced.
  */
 void group_make(const char *memory, const char *swap)
 {
@@ -90,10 +90,10 @@ void group_remove(void)
 
 /**
  * group_number() - read a number from a file of the group
- * @file: such as "memory.stat"
- * @key:  what stands before the number, or "" where there is nothing else
+ * @file: name of the file, such as "memory.stat"
+ * @key:  text before the number, or "" if there is none
  *
- * Return: the number; 0 if it is not there.
+ * Return: the number; 0 if there is none.
  */
 uint64_t group_number(const char *file, const char *key)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What holds under the memory manager: pages that were swapped out, shared by
- * fork, counted in every place that counts memory, and read without end.
+ * Guarantees under the memory manager: pages are swapped out, shared by fork,
+ * counted in every place that counts memory, and read without end.
  *
  * Core dumps and forks without swap are in uapi_memory_test.c.
  */
@@ -25,7 +25,7 @@
 
 #define SIZE	(8 * MIB)
 
-/* Every eighth page traps; the others say where they are. */
+/* Every eighth page traps; the others hold their index. */
 static char *with_holes(int fd)
 {
 	char *extent = device_alloc(fd, SIZE, MIB);
@@ -51,7 +51,7 @@ static void expect_holes(char *extent, uint64_t seed)
 static void page_out(char *addr, size_t size)
 {
 	expect(madvise(addr, size, MADV_PAGEOUT) == 0);
-	/* Some may have been in use at the moment. */
+	/* Some pages may have been in use at the moment. */
 	tap_note("%zu bytes are out", mapping_figure(addr, "Swap"));
 	expect(mapping_figure(addr, "Swap") >= size / 2);
 }
@@ -65,7 +65,7 @@ static void out_and_in(void)
 	extent = with_holes(fd);
 	page_out(extent, SIZE);
 	expect_holes(extent, 1);
-	/* What is decommitted while it is out does not come back. */
+	/* A page that is decommitted while in swap does not come back. */
 	page_out(extent, SIZE);
 	expect_equal(device_decommit(fd, extent, SIZE / 2), 0);
 	expect(read_traps(extent + page_size()));
@@ -78,7 +78,7 @@ static void out_and_in(void)
 	expect_consistent(fd);
 }
 
-/* Parent and child have the same pages on swap, and change them both. */
+/* Parent and child have the same pages in swap, and change them both. */
 static void fork_while_out(void)
 {
 	int fd = device_open();
@@ -122,7 +122,7 @@ static size_t status_kib(const char *key)
 	return kib;
 }
 
-/* As anonymous memory: what was written counts, what was read does not. */
+/* Pages count as anonymous memory when they are written, not when they are read. */
 static void in_smaps(void)
 {
 	int fd = device_open();
@@ -149,7 +149,10 @@ static void in_smaps(void)
 		expect_equal(mapping_figure(extent, "Rss"), 0);
 }
 
-/* Pages belong to the group of whoever wrote them first, and go when they go. */
+/*
+ * A page is charged to the group of the process that wrote it first, until it
+ * is freed.
+ */
 static void in_group(void)
 {
 	uint64_t before, with, without;
@@ -171,7 +174,7 @@ static void in_group(void)
 	tap_note("KiB: %llu, %llu, %llu", (unsigned long long)before >> 10,
 		 (unsigned long long)with >> 10,
 		 (unsigned long long)without >> 10);
-	/* The kernel charges up to 64 pages ahead for each processor. */
+	/* The kernel charges up to 64 pages in advance for each processor. */
 	expect(with >= before + 4 * SIZE - MIB);
 	expect(without + 4 * SIZE - MIB <= with);
 }
@@ -197,7 +200,7 @@ static void under_limit(void)
 		    MAP_NORESERVE, fd, 0) == MAP_FAILED);
 	expect_equal(errno, ENOMEM);
 	expect_equal(try_alloc(fd, 4 * GIB, MIB, &other), ENOMEM);
-	/* What there is can be had again. */
+	/* After an allocation that failed, space that was given back can be allocated. */
 	expect_equal(device_dealloc(fd, extent, SIZE), 0);
 	expect_equal(try_alloc(fd, SIZE, MIB, &other), 0);
 	expect_equal(device_stats(fd).allocs_recycled, 1);
@@ -211,7 +214,7 @@ static void under_data_limit(void)
 	size_t before = status_kib("VmData");
 	char *extent = device_mmap(fd, SIZE, 0);
 
-	/* Private and writable, like an allocator's other memory */
+	/* The mapping is private and writable, like other memory of an allocator. */
 	expect_equal(status_kib("VmData"), before + SIZE / 1024);
 	expect(setrlimit(RLIMIT_DATA, &limit) == 0);
 	expect(mmap(NULL, GIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
@@ -223,7 +226,7 @@ static void under_data_limit(void)
 
 #define READS	((size_t)(1 << 20) + 4096)
 
-/* Each page of so many maps what is nothing: no count of it can overflow. */
+/* Each page that is read maps the zero page: no count of it may overflow. */
 static void read_faults(void)
 {
 	size_t page = page_size(), size = (READS * page + MIB - 1) & -MIB;
@@ -236,7 +239,7 @@ static void read_faults(void)
 			expect_equal(extent[at], 0);
 	}
 	tap_note("VmRSS: %zu KiB, then %zu", rss, status_kib("VmRSS"));
-	/* Not one of a thousand of them */
+	/* Not one in a thousand of the pages is counted. */
 	expect(status_kib("VmRSS") <= rss + READS * page / 1024 / 1000);
 	expect_equal(mapping_figure(extent, "Rss"), 0);
 	expect_equal(device_dealloc(fd, extent, size), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A model of the device: what each page of each extent must be, whatever was
- * done to it. See model.c.
+ * A model of the device: the state that each page of each extent must have,
+ * whatever was done to it. See model.c.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -20,28 +20,28 @@
 
 /**
  * struct page - a page of an extent
- * @value:  what was written into it, or 0: it is zero
+ * @value:  value that was written into it, or 0: the page is zero
  * @prot:   PROT_*
- * @dec:    the device has it as decommitted
- * @gone:   somebody else's memory lies there
- * @locked: by mlock
+ * @dec:    the device has the page as decommitted
+ * @replaced: foreign memory has replaced the page
+ * @locked: the page is locked by mlock
  */
 struct page {
 	uint32_t value;
 	unsigned char prot;
 	bool dec;
-	bool gone;
+	bool replaced;
 	bool locked;
 };
 
 /**
  * struct extent - a live extent
  * @addr:   its first byte, or NULL: no extent
- * @pages:  how many
+ * @pages:  number of pages
  * @owner:  index of its context
  * @mapped: made by mmap, so that its region is its own
- * @nofork: children do not inherit it
- * @page:   what they are
+ * @nofork: children do not inherit the extent
+ * @page:   state of each page
  */
 struct extent {
 	char *addr;
@@ -53,12 +53,12 @@ struct extent {
 };
 
 /**
- * struct context - an open file, and what its counters must be
+ * struct context - an open file, and the counters that it must have
  * @fd:        the device
  * @allocs:    extents handed out
- * @deallocs:  taken back
- * @commits:   calls that succeeded
- * @decommits: calls that succeeded
+ * @deallocs:  extents given back
+ * @commits:   successful commits
+ * @decommits: successful decommits
  */
 struct context {
 	int fd;
@@ -69,16 +69,16 @@ struct context {
 };
 
 /**
- * struct squatter - somebody else's page in free address space of the device
+ * struct squatter - foreign page in free address space of the device
  * @addr:  the page, or NULL
- * @value: what it holds
+ * @value: value that it holds
  */
 struct squatter {
 	char *addr;
 	uint32_t value;
 };
 
-/* What was seen to happen, of what happens only if all is as it must be for it */
+/* Events that were seen, of those that happen only under certain conditions */
 enum seen {
 	SEEN_SWAPPED,		/* pages that paging out took to swap */
 	SEEN_RECLAIMED,		/* times that the memory cgroup was under pressure */
@@ -94,18 +94,18 @@ enum seen {
 };
 
 /**
- * struct model - all of it
- * @random:    where the sequence is
+ * struct model - the whole model
+ * @random:    state of the random sequence
  * @context:   the contexts
  * @extent:    the extents
  * @squatter:  pages that must stay as they are
- * @next:      which squatter goes next
- * @hot:       where other threads fault meanwhile
+ * @next:      index of the squatter to be replaced next
+ * @hot:       address at which other threads fault meanwhile
  * @pagemap:   /proc/self/pagemap
  * @file:      a file with known contents
  * @disk:      a block device open for O_DIRECT, or -1
- * @reclaim:   memory.reclaim of the cgroup that the process is in, or -1
- * @nodes:     of memory, that the machine has
+ * @reclaim:   memory.reclaim of the process's cgroup, or -1
+ * @nodes:     number of the machine's memory nodes
  * @seen:      counters, which outlive the process
  */
 struct model {
@@ -131,10 +131,10 @@ struct run {
 };
 
 /**
- * struct operation - one kind of step
- * @name:   what it is
- * @weight: how often, in relation to the others
- * @run:    does it
+ * struct operation - a kind of operation
+ * @name:   name of the operation
+ * @weight: frequency, in relation to others
+ * @run:    function that does it
  */
 struct operation {
 	const char *name;
@@ -148,7 +148,7 @@ extern struct model model;
 size_t below(struct model *m, size_t bound);
 bool any_run(struct model *m, size_t most, struct run *run);
 char *run_addr(const struct run *run);
-bool run_has_gone(const struct run *run);
+bool run_is_replaced(const struct run *run);
 bool run_has_locked(const struct run *run);
 void run_clear(const struct run *run);
 struct extent *add_extent(struct model *m, char *addr, size_t pages,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Is the device as the model says? See model.h. */
+/* Checks that the device is as the model says: see model.h. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -18,7 +18,7 @@ static uint64_t word_of(uint32_t value, size_t i)
 /**
  * put_value() - write the value that check_value() compares with
  * @page:  a page that can be written
- * @value: not 0
+ * @value: value, not 0
  */
 void put_value(char *page, uint32_t value)
 {
@@ -30,8 +30,8 @@ void put_value(char *page, uint32_t value)
 
 /**
  * check_value() - check that a page, or a copy of one, holds a value
- * @page:  the page
- * @value: what, or 0: it is zero
+ * @page:  the page, or the copy
+ * @value: the value, or 0: the page is zero
  */
 void check_value(const void *page, uint32_t value)
 {
@@ -39,7 +39,7 @@ void check_value(const void *page, uint32_t value)
 
 	expect_equal(words[0], word_of(value, 0));
 	expect_equal(words[WORDS - 1], word_of(value, WORDS - 1));
-	/* Never written */
+	/* The middle word is never written. */
 	expect_equal(words[WORDS / 2], 0);
 }
 
@@ -50,7 +50,7 @@ void check_value(const void *page, uint32_t value)
  */
 bool page_hidden(const struct extent *extent, size_t i)
 {
-	return extent->page[i].dec && !extent->page[i].gone &&
+	return extent->page[i].dec && !extent->page[i].replaced &&
 	       extent->owner != HUGE_CONTEXT;
 }
 
@@ -73,9 +73,9 @@ bool page_writable(const struct extent *extent, size_t i)
 {
 	const struct page *page = &extent->page[i];
 
-	/* Of the huge backing it would be lost, sooner or later. */
+	/* In the huge backing a write to a decommitted page would be lost some day. */
 	return page->prot == (PROT_READ | PROT_WRITE) &&
-	       (page->gone || !page->dec);
+	       (page->replaced || !page->dec);
 }
 
 static void expect_no_read(struct model *m, char *addr)
@@ -84,7 +84,7 @@ static void expect_no_read(struct model *m, char *addr)
 	struct iovec local = { &word, sizeof(word) };
 	struct iovec remote = { addr, sizeof(word) };
 
-	/* By the processor, and on behalf of a system call */
+	/* Write by the processor, or by a system call. */
 	if (below(m, 4) == 0) {
 		expect(read_traps(addr));
 		return;
@@ -132,7 +132,7 @@ void check_run(struct model *m, const struct run *run)
 /**
  * check_some() - check a few pages of every extent
  * @m:     the model
- * @pages: how many of each
+ * @pages: number of pages of each extent
  */
 void check_some(struct model *m, size_t pages)
 {
@@ -179,7 +179,7 @@ void check_stats(struct model *m, unsigned int owner)
 /**
  * check_not_resident() - check that no page has survived a decommit
  * @m:   the model
- * @run: what was decommitted, of a guarded context
+ * @run: the decommitted run, of a guarded context
  */
 void check_not_resident(struct model *m, const struct run *run)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the model knows: see model.h. */
+/* State of the model: see model.h. */
 #include <string.h>
 
 #include <sys/mman.h>
@@ -9,7 +9,7 @@
 /**
  * below() - get a random number below a bound
  * @m:     the model
- * @bound: at least 1; the number is less
+ * @bound: bound, at least 1
  */
 size_t below(struct model *m, size_t bound)
 {
@@ -19,8 +19,8 @@ size_t below(struct model *m, size_t bound)
 /**
  * any_run() - choose random pages of a random extent
  * @m:    the model
- * @most: how many pages at most
- * @run:  receives them
+ * @most: the most pages
+ * @run:  receives the pages
  *
  * Return: false if the place chosen holds no extent.
  */
@@ -32,7 +32,7 @@ bool any_run(struct model *m, size_t most, struct run *run)
 		return false;
 	run->extent = extent;
 	run->first = below(m, extent->pages);
-	/* Whole chunks, often: they are another case. */
+	/* Whole chunks are chosen often: they are another case. */
 	if (below(m, 4) == 0)
 		run->first -= run->first % (MIB / PAGE);
 	if (most > extent->pages - run->first)
@@ -53,13 +53,13 @@ char *run_addr(const struct run *run)
 }
 
 /**
- * run_has_gone() - tell whether some of a run was replaced by other memory
+ * run_is_replaced() - tell whether some of a run was replaced by other memory
  * @run: the run
  */
-bool run_has_gone(const struct run *run)
+bool run_is_replaced(const struct run *run)
 {
 	for (size_t i = 0; i < run->count; i++)
-		if (run->extent->page[run->first + i].gone)
+		if (run->extent->page[run->first + i].replaced)
 			return true;
 	return false;
 }
@@ -86,7 +86,7 @@ void run_clear(const struct run *run)
 		run->extent->page[run->first + i].value = 0;
 }
 
-/* Nobody was given this before and has it still. */
+/* Check that no live extent overlaps a new one. */
 static void expect_unused(struct model *m, char *addr, size_t size)
 {
 	for (size_t i = 0; i < EXTENTS; i++) {
@@ -105,9 +105,9 @@ static void expect_unused(struct model *m, char *addr, size_t size)
  * add_extent() - update the model: an extent was handed out
  * @m:      the model, with a place for it
  * @addr:   its first byte
- * @pages:  how many
+ * @pages:  number of pages
  * @owner:  index of its context
- * @mapped: by mmap
+ * @mapped: the extent is of mmap
  */
 struct extent *add_extent(struct model *m, char *addr, size_t pages,
 			  unsigned int owner, bool mapped)
@@ -146,7 +146,7 @@ void drop_extent(struct model *m, struct extent *extent)
 /**
  * open_context() - open a new context in place of an old one
  * @m:     the model
- * @index: which
+ * @index: index of the context
  */
 void open_context(struct model *m, unsigned int index)
 {
@@ -154,7 +154,7 @@ void open_context(struct model *m, unsigned int index)
 		.size = sizeof(args),
 		.backing = index == HUGE_CONTEXT ? CHUNK_BACKING_HUGE :
 						   CHUNK_BACKING_GUARDED,
-		/* Little at a time, so that there is more growing. */
+		/* Grow by little at a time, so that it happens more often. */
 		.grow = (index + 1) * 8 * MIB,
 	};
 

@@ -266,7 +266,7 @@ static void decommit_frees(void)
 	char *extent = prepared(fd);
 
 	if (!has_zap(fd))
-		tap_skip("this kernel exports no way to");
+		tap_skip("this kernel exports no zap, so the caller frees the memory");
 	expect_equal(resident_bytes(extent, MIB), MIB);
 	expect_equal(resident_bytes(extent + MIB, MIB), 0);
 	expect_equal(resident_bytes(extent + 2 * MIB, 2 * MIB), 2 * MIB);

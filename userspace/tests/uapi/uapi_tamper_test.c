@@ -203,7 +203,7 @@ static void premapped_replaced(void)
 		expect_usable(fd);
 		return;
 	}
-	expect(!"a reserve beside the extent");
+	expect(!"premapped space beside the extent");
 }
 
 /* The unmapped part stays a hole: the device maps nothing there. */
