@@ -119,17 +119,18 @@ static void name(void)							\
 #define CHECKED(name, function, statement)				\
 	DEADLY(name, function, true, statement)
 
-#define MISUSED_RANGE(name, function, first, bytes, statement)		\
-	MISUSED(name, function, char *at = first; size_t size = bytes;	\
-		statement)
-
 /* The ranges that no function of pages takes; @statement has @at and @size. */
 #define MISUSED_RANGES(name, function, statement)			\
-	MISUSED_RANGE(name##_nothing, function, chunk, 0, statement)	\
-	MISUSED_RANGE(name##_odd_size, function, chunk, 100, statement)	\
-	MISUSED_RANGE(name##_odd_addr, function, chunk + 8, MIB, statement) \
-	MISUSED_RANGE(name##_null, function, NULL, MIB, statement)	\
-	MISUSED_RANGE(name##_wraps, function, chunk, WRAP, statement)
+static void name##_range(char *at, size_t size)				\
+{									\
+	statement;							\
+}									\
+									\
+MISUSED(name##_nothing, function, name##_range(chunk, 0))		\
+MISUSED(name##_odd_size, function, name##_range(chunk, 100))		\
+MISUSED(name##_odd_addr, function, name##_range(chunk + 8, MIB))	\
+MISUSED(name##_null, function, name##_range(NULL, MIB))			\
+MISUSED(name##_wraps, function, name##_range(chunk, WRAP))
 
 MISUSED(alloc_nothing, "chunk_alloc", chunk_alloc(0, MIB, false))
 MISUSED(alloc_odd_size, "chunk_alloc", chunk_alloc(MIB + 4096, MIB, false))

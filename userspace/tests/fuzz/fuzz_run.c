@@ -195,7 +195,7 @@ static bool same_counts(const struct chunk_ioc_stats *a,
  * the last extent of a region its replaced extents are dropped.
  */
 static bool only_dropped(const struct chunk_ioc_stats *before,
-			const struct chunk_ioc_stats *after)
+			 const struct chunk_ioc_stats *after)
 {
 	return after->live_bytes <= before->live_bytes &&
 	       after->live_extents < before->live_extents &&

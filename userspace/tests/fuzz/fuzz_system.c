@@ -32,7 +32,7 @@ struct part {
 };
 
 static bool find_part(const struct fuzz_run *run, uint64_t addr,
-		       uint64_t length, struct part *part)
+		      uint64_t length, struct part *part)
 {
 	for (unsigned int i = 0; i < FUZZ_EXTENTS; i++) {
 		const struct fuzz_extent *extent = &run->extents[i];

@@ -27,7 +27,7 @@ unsigned int tap_timeout(void);
  * @passed: seconds of the wall clock
  * @own:    seconds in which the case had processors, or could have had them
  * @last:   wall clock when the fields were last updated
- * @had:    seconds that the virtual machine had had by then
+ * @had:    seconds of the virtual machine at @last
  */
 struct tap_clock {
 	double passed;
