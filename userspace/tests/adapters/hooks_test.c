@@ -19,6 +19,7 @@
 #include <chunk_jemalloc.h>
 
 #include "common.h"
+#include "kernel_file.h"
 
 #define HOOKS	(&chunk_jemalloc_hooks)
 #define PAGE	page_size()
@@ -216,11 +217,9 @@ static void several_at_once(void)
 /* Decommitting pays if pages are charged before they are touched. */
 static bool decommit_pays(void)
 {
-	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
-	int mode = 0;
+	int mode = overcommit_mode();
 
-	expect(file && fscanf(file, "%d", &mode) == 1);
-	fclose(file);
+	expect(mode >= 0);
 	return mode == 2 && strcmp(chunk_jemalloc_backend(), "device");
 }
 

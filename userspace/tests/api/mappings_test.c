@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "common.h"
+#include "kernel_file.h"
 
 #define HOLES	65536
 
@@ -37,11 +38,9 @@ static char *chunk_for_holes(size_t *size)
 
 static size_t most_mappings(void)
 {
-	FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
-	size_t most = 0;
+	long most = get_number("/proc/sys/vm/max_map_count");
 
-	expect(file && fscanf(file, "%zu", &most) == 1);
-	fclose(file);
+	expect(most > 0);
 	return most;
 }
 

@@ -13,33 +13,20 @@
 #include <sys/resource.h>
 
 #include "common.h"
+#include "kernel_file.h"
 
 #define MOST	4096
 
 static char *chunks[MOST];
 
-static size_t status_bytes(const char *field)
-{
-	char line[256];
-	size_t kib = 0;
-	FILE *status = fopen("/proc/self/status", "r");
-
-	expect(status);
-	while (fgets(line, sizeof(line), status))
-		if (!strncmp(line, field, strlen(field)))
-			kib = strtoul(line + strlen(field) + 1, NULL, 10);
-	fclose(status);
-	expect(kib);
-	return kib << 10;
-}
-
 /* Lower a limit to the use of now and @more bytes. */
 static void limit_to(int resource, size_t more)
 {
-	size_t now = status_bytes(resource == RLIMIT_AS ? "VmSize:" :
-							  "VmData:");
+	size_t now = status_bytes(resource == RLIMIT_AS ? "VmSize" :
+							  "VmData");
 	struct rlimit limit;
 
+	expect(now);
 	expect(getrlimit(resource, &limit) == 0);
 	limit.rlim_cur = now + more;
 	expect(setrlimit(resource, &limit) == 0);
@@ -170,14 +157,13 @@ static void recycling_fails(void)
 	expect_equal(stats_now().mapped_bytes, before.mapped_bytes);
 }
 
-static int overcommit_mode(void)
+static void need_strict_overcommit(void)
 {
-	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
-	int mode = -1;
+	int mode = overcommit_mode();
 
-	expect(file && fscanf(file, "%d", &mode) == 1);
-	fclose(file);
-	return mode;
+	expect(mode >= 0);
+	if (mode != 2)
+		tap_skip("the overcommit mode is %d", mode);
 }
 
 /*
@@ -188,8 +174,7 @@ static void overcommit_strict(void)
 {
 	size_t count = 0;
 
-	if (overcommit_mode() != 2)
-		tap_skip("the overcommit mode is %d", overcommit_mode());
+	need_strict_overcommit();
 	while (count < MOST && (chunks[count] = chunk_alloc(MIB, MIB, false)))
 		count++;
 	expect(count < MOST);
@@ -249,8 +234,7 @@ static void charge_is_given_back(void)
 	char *chunk, *cage;
 	size_t before;
 
-	if (overcommit_mode() != 2)
-		tap_skip("the overcommit mode is %d", overcommit_mode());
+	need_strict_overcommit();
 	if (on_device()) {
 		tap_child(&outcome, use_up_with_holes, NULL);
 		tap_note("%s", outcome.text);

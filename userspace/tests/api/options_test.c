@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "kernel_file.h"
 
 static struct tap_outcome outcome;
 
@@ -153,14 +154,7 @@ static void missing_device(void)
 /* In overcommit mode 2 the device cannot give back charged memory. */
 static bool is_charged(void)
 {
-	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
-	int mode = 0;
-
-	if (!file)
-		return false;
-	expect(fscanf(file, "%d", &mode) == 1);
-	fclose(file);
-	return mode == 2;
+	return overcommit_mode() == 2;
 }
 
 static void automatic(void)

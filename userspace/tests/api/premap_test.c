@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "common.h"
+#include "kernel_file.h"
 
 #define PREMAP_MAX	(16 * MIB)
 #define CHUNKS		64
@@ -30,18 +31,11 @@ static size_t premapped(void)
 
 static void need_premap(void)
 {
-	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
-	int mode = 0;
-
 	if (on_device())
 		tap_skip("the module premaps by itself");
 	if (plain_posix())
 		tap_skip("POSIX cannot tell whether that costs memory");
-	if (file) {
-		expect(fscanf(file, "%d", &mode) == 1);
-		fclose(file);
-	}
-	if (mode == 2)
+	if (overcommit_mode() == 2)
 		tap_skip("nothing is premapped in overcommit mode 2");
 }
 
@@ -55,28 +49,13 @@ static size_t get_premapped(void)
 	return premapped();
 }
 
-/* Get the size of this process, in bytes, as the kernel counts it. */
-static size_t address_space(void)
-{
-	char line[256];
-	size_t kib = 0;
-	FILE *status = fopen("/proc/self/status", "r");
-
-	expect(status);
-	while (fgets(line, sizeof(line), status))
-		if (!strncmp(line, "VmSize:", 7))
-			kib = strtoul(line + 7, NULL, 10);
-	fclose(status);
-	return kib << 10;
-}
-
 /* Limit address space to the use of now and @more bytes. */
 static void limit_to(size_t more)
 {
 	struct rlimit limit;
 
 	expect(getrlimit(RLIMIT_AS, &limit) == 0);
-	limit.rlim_cur = address_space() + more;
+	limit.rlim_cur = status_bytes("VmSize") + more;
 	expect(setrlimit(RLIMIT_AS, &limit) == 0);
 }
 
@@ -88,7 +67,7 @@ static void expect_counted(size_t space, size_t mapped)
 	if (getenv("TAP_UNDER"))
 		tap_note("not checked: the emulator has mapped more");
 	else if (!on_device())
-		expect(address_space() - space <= more + MIB / 2);
+		expect(status_bytes("VmSize") - space <= more + MIB / 2);
 }
 
 static void bounded(void)
@@ -148,7 +127,7 @@ static void not_of_locked_memory(void)
 	size_t space, mapped;
 
 	need_premap();
-	space = address_space();
+	space = status_bytes("VmSize");
 	mapped = stats_now().mapped_bytes;
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		tap_skip("memory cannot be locked here");
@@ -189,7 +168,7 @@ static void both_sides_of_a_fork(void)
 /* Random requests never overlap, and no address space is lost. */
 static void random_requests(void)
 {
-	size_t space = address_space(), mapped = stats_now().mapped_bytes;
+	size_t space = status_bytes("VmSize"), mapped = stats_now().mapped_bytes;
 	uint64_t random = random_seed();
 	size_t sizes[CHUNKS] = { 0 };
 

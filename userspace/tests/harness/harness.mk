@@ -42,8 +42,9 @@ TAP_OBJECTS += tap_counted
 COUNTED := $(OUT)/tap_counted.o
 endif
 HARNESS_OBJECTS := $(TAP_OBJECTS) memory memory_$(SYSTEM) $(MEMORY_$(SYSTEM)) \
-		   random
-UAPI_OBJECTS := $(HARNESS_OBJECTS) uapi loop_device core_file pass_fd
+		   kernel_file random
+UAPI_OBJECTS := $(HARNESS_OBJECTS) uapi loop_device core_file pass_fd \
+		pagemap_scan
 COMMON_OBJECTS := common $(COMMON_$(SYSTEM))
 
 TAP_OBJECTS := $(TAP_OBJECTS:%=$(OUT)/%.o)

@@ -36,26 +36,37 @@ size_t mapping_figure(const void *addr, const char *name)
 }
 
 /**
- * mapping_wants_huge() - tell whether huge pages were asked for at an address
+ * vm_flag() - tell whether the mapping of an address has a flag
  * @addr: the address
+ * @name: name of the flag: two letters, as in /proc/self/smaps
  */
-bool mapping_wants_huge(const void *addr)
+bool vm_flag(const void *addr, const char *name)
 {
 	FILE *file = fopen("/proc/self/smaps", "r");
-	bool here = false, wants = false;
 	unsigned long start, end;
-	char line[512];
+	bool here = false, found = false;
+	char line[512], word[8];
 
 	expect(file);
+	snprintf(word, sizeof(word), " %s ", name);
 	while (fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
 			here = start <= (uintptr_t)addr &&
 			       (uintptr_t)addr < end;
 		else if (here && !strncmp(line, "VmFlags:", 8))
-			wants = strstr(line, " hg");
+			found = strstr(line, word);
 	}
 	fclose(file);
-	return wants;
+	return found;
+}
+
+/**
+ * mapping_wants_huge() - tell whether huge pages were asked for at an address
+ * @addr: the address
+ */
+bool mapping_wants_huge(const void *addr)
+{
+	return vm_flag(addr, "hg");
 }
 
 /**

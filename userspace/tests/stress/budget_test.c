@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "group.h"
+#include "kernel_file.h"
 #include "uapi.h"
 
 #define NOBODY		65534
@@ -30,22 +31,6 @@
 #define BYSTANDER	(64 * MIB)
 /* Memory with which the test cannot run, see need_little_memory() */
 #define TOO_MUCH_GIB	2UL
-
-/* Read a figure of this process in /proc/self/status, in bytes. */
-static uint64_t status_bytes(const char *key)
-{
-	FILE *file = fopen("/proc/self/status", "re");
-	unsigned long long kib = 0;
-	char line[256];
-
-	expect(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, key, strlen(key)))
-			sscanf(line + strlen(key), ": %llu kB", &kib);
-	}
-	fclose(file);
-	return kib * KIB;
-}
 
 static uint64_t page_tables(void)
 {

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "group.h"
+#include "kernel_file.h"
 #include "tap.h"
 
 #define TOP	"/sys/fs/cgroup"
@@ -22,13 +23,10 @@
  */
 void write_to(const char *path, const char *text)
 {
-	int file = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (file < 0)
+	if (access(path, F_OK))
 		return;
-	if (write(file, text, strlen(text)) < 0)
+	if (!put_text(path, text))
 		tap_note("%s: %s", path, strerror(errno));
-	close(file);
 }
 
 /* Read the beginning of a file, as text. */

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "group.h"
+#include "kernel_file.h"
 #include "smaps.h"
 #include "uapi.h"
 
@@ -107,27 +108,12 @@ static void fork_while_out(void)
 			 1 + SIZE - page_size()));
 }
 
-static size_t status_kib(const char *key)
-{
-	FILE *file = fopen("/proc/self/status", "re");
-	size_t length = strlen(key), kib = 0;
-	char line[256];
-
-	expect(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, key, length) && line[length] == ':')
-			kib = strtoul(line + length + 1, NULL, 10);
-	}
-	fclose(file);
-	return kib;
-}
-
 /* Pages count as anonymous memory when they are written, not when they are read. */
 static void in_smaps(void)
 {
 	int fd = device_open();
 	char *extent = device_mmap(fd, SIZE, 0);
-	size_t rss = status_kib("RssAnon");
+	size_t rss = status_bytes("RssAnon");
 
 	expect_equal(mapping_figure(extent, "Rss"), 0);
 	expect(is_zero(extent, SIZE));
@@ -139,7 +125,7 @@ static void in_smaps(void)
 	expect_equal(mapping_figure(extent, "Anonymous"), SIZE / 2);
 	expect_equal(mapping_figure(extent, "Shared_Clean"), 0);
 	/* Up to 64 pages of a task are not counted there yet. */
-	expect(status_kib("RssAnon") - rss >= SIZE / 4 / 1024);
+	expect(status_bytes("RssAnon") - rss >= SIZE / 4);
 	expect_equal(device_decommit(fd, extent, SIZE / 4), 0);
 	if (!has_zap(fd))
 		madvise(extent, SIZE / 4, MADV_DONTNEED);
@@ -188,12 +174,12 @@ static void under_limit(void)
 	size_t before;
 
 	extent = device_mmap(fd, SIZE, 0);
-	before = status_kib("VmSize");
+	before = status_bytes("VmSize");
 	other = device_mmap(fd, SIZE, 0);
-	expect_equal(status_kib("VmSize"), before + SIZE / 1024);
+	expect_equal(status_bytes("VmSize"), before + SIZE);
 	expect_equal(device_decommit(fd, other, SIZE), 0);
-	expect_equal(status_kib("VmSize"), before + SIZE / 1024);
-	limit.rlim_cur = (before + SIZE / 1024) * 1024 + MIB;
+	expect_equal(status_bytes("VmSize"), before + SIZE);
+	limit.rlim_cur = (before + SIZE) * 1024 + MIB;
 	limit.rlim_max = limit.rlim_cur;
 	expect(setrlimit(RLIMIT_AS, &limit) == 0);
 	expect(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
@@ -211,11 +197,11 @@ static void under_data_limit(void)
 {
 	struct rlimit limit = { 64 * MIB, 64 * MIB };
 	int fd = device_open();
-	size_t before = status_kib("VmData");
+	size_t before = status_bytes("VmData");
 	char *extent = device_mmap(fd, SIZE, 0);
 
 	/* The mapping is private and writable, like other memory of an allocator. */
-	expect_equal(status_kib("VmData"), before + SIZE / 1024);
+	expect_equal(status_bytes("VmData"), before + SIZE);
 	expect(setrlimit(RLIMIT_DATA, &limit) == 0);
 	expect(mmap(NULL, GIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
 		    MAP_NORESERVE, fd, 0) == MAP_FAILED);
@@ -232,15 +218,16 @@ static void read_faults(void)
 	size_t page = page_size(), size = (READS * page + MIB - 1) & -MIB;
 	int fd = device_open();
 	char *extent = device_alloc(fd, size, MIB), *other;
-	size_t rss = status_kib("VmRSS");
+	size_t rss = status_bytes("VmRSS");
 
 	for (size_t at = 0; at < READS * page; at += page) {
 		if (*(volatile char *)(extent + at))
 			expect_equal(extent[at], 0);
 	}
-	tap_note("VmRSS: %zu KiB, then %zu", rss, status_kib("VmRSS"));
+	tap_note("VmRSS: %zu KiB, then %zu", rss >> 10,
+		 status_bytes("VmRSS") >> 10);
 	/* Not one in a thousand of the pages is counted. */
-	expect(status_kib("VmRSS") <= rss + READS * page / 1024 / 1000);
+	expect(status_bytes("VmRSS") <= rss + READS * page / 1000);
 	expect_equal(mapping_figure(extent, "Rss"), 0);
 	expect_equal(device_dealloc(fd, extent, size), 0);
 	other = device_alloc(fd, MIB, MIB);

@@ -179,7 +179,6 @@ void committed(const struct run *run);
 /* model_kernel.c */
 void prepare_kernel(struct model *m);
 void op_numa(struct model *m);
-bool put_text(const char *path, const char *text);
 
 /* model_process.c */
 int inherited_main(int argc, char **argv);

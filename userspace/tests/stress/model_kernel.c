@@ -19,31 +19,13 @@
 
 #include <linux/mempolicy.h>
 
+#include "kernel_file.h"
 #include "loop_device.h"
 #include "model.h"
 #include "model_ring.h"
 
 #define CGROUPS	"/sys/fs/cgroup"
 #define KSM	"/sys/kernel/mm/ksm/"
-
-/**
- * put_text() - write text to a file of the kernel
- * @path: the setting's file
- * @text: the setting
- *
- * Return: false if the setting cannot be written.
- */
-bool put_text(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY | O_CLOEXEC);
-	bool good;
-
-	if (file < 0)
-		return false;
-	good = write(file, text, strlen(text)) == (ssize_t)strlen(text);
-	close(file);
-	return good;
-}
 
 /* Make a memory cgroup for this process alone, which can be told to reclaim. */
 static int open_reclaim(void)

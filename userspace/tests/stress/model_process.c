@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 
 #include "core_file.h"
+#include "kernel_file.h"
 #include "model.h"
 #include "pass_fd.h"
 

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "feature.h"
+#include "kernel_file.h"
 #include "uapi.h"
 
 /**
@@ -73,69 +74,6 @@ void site_small(const struct site *site)
 	for (size_t at = 0; at < site->length; at += site->page)
 		if (site->addr + at != site->hole)
 			fill(site->addr + at, site->page, 1 + at);
-}
-
-/**
- * vm_flag() - tell whether the mapping of an address has a flag
- * @addr: the address
- * @name: name of the flag: two letters, as in /proc/self/smaps
- */
-bool vm_flag(const void *addr, const char *name)
-{
-	FILE *file = fopen("/proc/self/smaps", "r");
-	unsigned long start, end;
-	bool here = false, found = false;
-	char line[512], word[8];
-
-	expect(file);
-	snprintf(word, sizeof(word), " %s ", name);
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			here = start <= (uintptr_t)addr &&
-			       (uintptr_t)addr < end;
-		else if (here && !strncmp(line, "VmFlags:", 8))
-			found = strstr(line, word);
-	}
-	fclose(file);
-	return found;
-}
-
-/**
- * put_text() - write text to a file of the kernel
- * @path: the file
- * @text: the text
- *
- * Return: whether it was accepted.
- */
-bool put_text(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY | O_CLOEXEC);
-	bool done;
-
-	if (file < 0)
-		return false;
-	done = write(file, text, strlen(text)) == (ssize_t)strlen(text);
-	close(file);
-	return done;
-}
-
-/**
- * get_number() - read a number from a file of the kernel
- * @path: the file
- *
- * Return: the number, or -1 if there is no such file.
- */
-long get_number(const char *path)
-{
-	FILE *file = fopen(path, "r");
-	long number = -1;
-
-	if (!file)
-		return -1;
-	if (fscanf(file, "%ld", &number) != 1)
-		number = -1;
-	fclose(file);
-	return number;
 }
 
 /**

@@ -57,9 +57,6 @@ void site_small(const struct site *site);
 #define expect_kept(site)	expect(site_kept(site))
 #define expect_zero(site)	expect(site_zero(site))
 
-bool vm_flag(const void *addr, const char *name);
-bool put_text(const char *path, const char *text);
-long get_number(const char *path);
 void swap_on(void);
 void swap_off(void);
 

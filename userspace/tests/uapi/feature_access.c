@@ -19,6 +19,7 @@
 
 #include "core_file.h"
 #include "feature.h"
+#include "kernel_file.h"
 #include "loop_device.h"
 #include "uapi.h"
 

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #include "feature.h"
+#include "kernel_file.h"
 #include "smaps.h"
 #include "uapi.h"
 

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "feature.h"
+#include "smaps.h"
 #include "uapi.h"
 
 #ifndef SYS_set_mempolicy_home_node

@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 
 #include "feature.h"
+#include "kernel_file.h"
+#include "pagemap_scan.h"
 #include "smaps.h"
 #include "uapi.h"
 
@@ -131,57 +133,12 @@ int try_uffd_wp(const struct site *site)
 	return WORKS;
 }
 
-/* The structures of PAGEMAP_SCAN, under names that no header has taken */
-struct scan_region {
-	__u64 start;
-	__u64 end;
-	__u64 categories;
-};
-
-struct scan_request {
-	__u64 size;
-	__u64 flags;
-	__u64 start;
-	__u64 end;
-	__u64 walk_end;
-	__u64 vec;
-	__u64 vec_len;
-	__u64 max_pages;
-	__u64 category_inverted;
-	__u64 category_mask;
-	__u64 category_anyof_mask;
-	__u64 return_mask;
-};
-
-#define IOCTL_SCAN	_IOWR('f', 16, struct scan_request)
-#define SCAN_WRITTEN	(1 << 1)
-#define SCAN_PRESENT	(1 << 3)
-
 /* Count the pages of the range that are of a category; negative: an errno. */
 static int scan(const struct site *site, __u64 category)
 {
-	struct scan_region regions[64];
-	struct scan_request request = {
-		.size = sizeof(request),
-		.start = (uintptr_t)site->addr,
-		.end = (uintptr_t)site->addr + site->length,
-		.vec = (uintptr_t)regions,
-		.vec_len = TAP_COUNT(regions),
-		.category_mask = category,
-		.return_mask = category,
-	};
-	int file = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), count;
-	size_t pages = 0;
+	long bytes = pagemap_scan(site->addr, site->length, category);
 
-	expect(file >= 0);
-	count = ioctl(file, IOCTL_SCAN, &request);
-	if (count < 0)
-		return -errno;
-	close(file);
-	expect(request.walk_end == request.end);
-	for (int i = 0; i < count; i++)
-		pages += (regions[i].end - regions[i].start) / site->page;
-	return pages;
+	return bytes < 0 ? bytes : bytes / (long)site->page;
 }
 
 static int pages_present(const struct site *site)

@@ -17,6 +17,7 @@
 
 #include <linux/userfaultfd.h>
 
+#include "pagemap_scan.h"
 #include "uapi.h"
 
 #ifndef UFFD_USER_MODE_ONLY
@@ -31,31 +32,6 @@
 #define FEATURE_WP_ASYNC	(1 << 15)
 
 #define SIZE	(4 * MIB)
-
-/* The structure of include/uapi/linux/fs.h of 6.7 */
-struct scan_range {
-	uint64_t start;
-	uint64_t end;
-	uint64_t categories;
-};
-
-struct scan {
-	uint64_t size;
-	uint64_t flags;
-	uint64_t start;
-	uint64_t end;
-	uint64_t walk_end;
-	uint64_t vec;
-	uint64_t vec_len;
-	uint64_t max_pages;
-	uint64_t category_inverted;
-	uint64_t category_mask;
-	uint64_t category_anyof_mask;
-	uint64_t return_mask;
-};
-
-#define PAGEMAP_SCAN_CALL	_IOWR('f', 16, struct scan)
-#define WRITTEN			(1 << 1)
 
 static int uffd_open(__u64 features)
 {
@@ -103,24 +79,9 @@ static char *tracked(int fd, int *uffd)
 /* Count the bytes of a range that were written, as the kernel has recorded. */
 static size_t written(char *addr, size_t size)
 {
-	struct scan_range ranges[64];
-	struct scan scan = {
-		.size = sizeof(scan),
-		.start = (uintptr_t)addr,
-		.end = (uintptr_t)addr + size,
-		.vec = (uintptr_t)ranges,
-		.vec_len = TAP_COUNT(ranges),
-		.category_mask = WRITTEN,
-		.return_mask = WRITTEN,
-	};
-	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	int count = ioctl(pagemap, PAGEMAP_SCAN_CALL, &scan);
-	size_t bytes = 0;
+	long bytes = pagemap_scan(addr, size, SCAN_WRITTEN);
 
-	expect(count >= 0);
-	close(pagemap);
-	for (int i = 0; i < count; i++)
-		bytes += ranges[i].end - ranges[i].start;
+	expect(bytes >= 0);
 	return bytes;
 }
 
