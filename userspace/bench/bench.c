@@ -45,7 +45,12 @@ static const char usage[] =
 	"  -p, --profile DIR    run one ROW in one WAY for a tracer: see run --help\n"
 	"  -h, --help           this text\n";
 
-/* The task of a child, which is in its arguments */
+/**
+ * struct task - task of a child, which is in its arguments
+ * @scenario: scenario to run
+ * @way:      way to run it in
+ * @events:   count the figures that need tracepoints
+ */
 struct task {
 	const struct scenario *scenario;
 	const struct way *way;
@@ -308,6 +313,14 @@ static void set_options(const struct way *way, char **argv)
 		exec_self(way, argv);
 }
 
+/**
+ * struct request - arguments of the program
+ * @way:     the only way to measure, or NULL for all
+ * @profile: directory shared with a tracer, or NULL
+ * @list:    list rows and ways
+ * @threads: measure two threads instead
+ * @events:  count the figures that need tracepoints, too
+ */
 struct request {
 	const struct way *way;
 	const char *profile;

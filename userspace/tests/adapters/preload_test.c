@@ -183,7 +183,12 @@ static long number_in(const char *text, const char *word)
 	return number;
 }
 
-/* The cost of a job: page faults and KiB */
+/**
+ * struct cost - cost of a job
+ * @faults:       page faults of the program
+ * @child_faults: page faults of its forked child
+ * @resident:     KiB in memory
+ */
 struct cost {
 	long faults;
 	long child_faults;

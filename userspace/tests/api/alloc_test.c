@@ -135,6 +135,11 @@ static void alignment_when_recycled(void)
 	}
 }
 
+/**
+ * struct extent - a live extent
+ * @at:   first byte, or NULL
+ * @size: bytes; 0: none
+ */
 struct extent {
 	char *at;
 	size_t size;

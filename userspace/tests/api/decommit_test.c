@@ -221,7 +221,11 @@ static void purge_one_page(void)
 
 #define PAGES	64
 
-/* For each page: whether it is committed, and its fill() seed or 0 */
+/**
+ * struct model - state of each page
+ * @committed: the page is committed
+ * @seed:      seed of its pattern, or 0: it is zero
+ */
 struct model {
 	bool committed[PAGES];
 	uint64_t seed[PAGES];

@@ -15,7 +15,10 @@
 
 #include "common.h"
 
-/* A pipe by which one process waits for another; both ends stay open in both */
+/**
+ * struct gate - a pipe by which one process waits for another
+ * @ends: both ends, which stay open in both processes
+ */
 struct gate {
 	int ends[2];
 };

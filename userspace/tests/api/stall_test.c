@@ -66,7 +66,13 @@ static void half_by_option(void)
 	expect_stall(10, 50);
 }
 
-/* Options are read once, so each test has a process of its own. */
+/**
+ * struct setting - options, read by a process of their own, and their effect
+ * @options:  CHUNK_OPTIONS
+ * @attempts: number of attempts that they set
+ * @delay_ms: milliseconds between attempts that they set
+ * @lines:    number of lines that report bad options
+ */
 struct setting {
 	const char *options;
 	unsigned int attempts;

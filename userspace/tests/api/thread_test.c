@@ -21,7 +21,13 @@ static void in_threads(size_t count, void *(*run)(void *))
 		expect(pthread_join(threads[i], NULL) == 0);
 }
 
-/* A thread's chunk, and the page of it that is decommitted */
+/**
+ * struct slot - a chunk that a thread owns
+ * @chunk: first byte, or NULL
+ * @size:  bytes
+ * @seed:  seed of the owner's pattern
+ * @hole:  index of the decommitted page, or 0
+ */
 struct slot {
 	char *chunk;
 	size_t size;

@@ -82,7 +82,13 @@ enum fuzz_type {
 	FUZZ_ADVICE, FUZZ_MAP_FLAGS, FUZZ_OFFSET,
 };
 
-/* Descriptors that a call may use; the last is another process's. */
+/**
+ * enum fuzz_fd - descriptors that a call may use
+ * @FUZZ_FD:         of the first context
+ * @FUZZ_FD_2:       of the second context
+ * @FUZZ_FD_FOREIGN: of another process's context
+ * @FUZZ_FDS:        number of descriptors
+ */
 enum fuzz_fd { FUZZ_FD, FUZZ_FD_2, FUZZ_FD_FOREIGN, FUZZ_FDS };
 
 /**

@@ -200,6 +200,13 @@ size_t count_mappings(void)
 	return count;
 }
 
+/**
+ * struct name_wanted - search for the name of a mapping
+ * @addr:  address in the mapping
+ * @name:  receives the name
+ * @size:  bytes at @name
+ * @found: the mapping was found
+ */
 struct name_wanted {
 	uintptr_t addr;
 	char *name;

@@ -8,6 +8,7 @@
 #include "pass_fd.h"
 #include "tap.h"
 
+/* Room for one descriptor, aligned as its header must be */
 union control {
 	struct cmsghdr head;
 	char space[CMSG_SPACE(sizeof(int))];

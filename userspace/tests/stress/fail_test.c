@@ -27,13 +27,18 @@
 /* No call makes so many allocations: it would never come to an end. */
 #define MOST	2000
 
-/* Results of the tries of one call; shared with the processes that try */
+/**
+ * struct tally - results of all tries of one call, shared with the processes that try
+ * @injected: a failure was injected in the last try
+ * @failures: number of failures injected
+ * @errors:   number of calls that failed
+ * @survived: number of calls that succeeded all the same
+ */
 struct tally {
 	bool injected;
 	unsigned int failures;
 	unsigned int errors;
 	unsigned int survived;
-	unsigned int left_over;
 };
 
 static struct tally *tally;

@@ -33,7 +33,11 @@
 #define GROUP_MIB	24
 #define FEW		1000
 
-/* Memory by which processes tell each other their progress */
+/**
+ * struct shared - progress of processes, in memory that they share
+ * @done: number of steps done
+ * @stop: the process is to stop
+ */
 struct shared {
 	atomic_ulong done;
 	atomic_bool stop;

@@ -41,7 +41,14 @@
 #define LONGEST		12U
 #define TIB		(1UL << 40)
 
-/* Memory by which processes tell each other their progress */
+/**
+ * struct shared - measurements, in memory that processes share
+ * @late:   the largest delay of the watcher, in ns
+ * @waited: the longest wait for mmap_lock, in ns
+ * @begun:  the call comes next
+ * @ended:  the call has ended
+ * @stop:   the thread that maps is to stop
+ */
 struct shared {
 	atomic_long late;
 	atomic_long waited;

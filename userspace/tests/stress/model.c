@@ -33,7 +33,14 @@
 #define TELL_EVERY	30	/* seconds */
 #define STALLED		240	/* seconds in one operation: it will not end */
 
-/* Progress, which the reporting process reads */
+/**
+ * struct progress - progress of the model, shared with the process that reports it
+ * @done:        number of operations done
+ * @now:         name of the operation under way
+ * @each:        number of operations of each kind
+ * @nanoseconds: time that each kind has taken
+ * @seen:        number of events seen, by enum seen
+ */
 struct progress {
 	unsigned long done;
 	const char *now;

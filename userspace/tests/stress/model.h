@@ -78,19 +78,24 @@ struct squatter {
 	uint32_t value;
 };
 
-/* Events that were seen, of those that happen only under certain conditions */
+/**
+ * enum seen - events that were seen, of those that need certain conditions
+ * @SEEN_SWAPPED:   pages that paging out took to swap
+ * @SEEN_RECLAIMED: times that the memory cgroup was under pressure
+ * @SEEN_MERGED:    pages that shared another's memory
+ * @SEEN_DIRECT:    pages read or written with O_DIRECT
+ * @SEEN_RING:      pages read or written by io_uring
+ * @SEEN_PINNED:    buffers registered with io_uring, then decommitted
+ * @SEEN_UNPINNED:  buffers that the kernel refused to register
+ * @SEEN_MOVED:     pages that came from one node to another
+ * @SEEN_DUMPED:    pages found in core dumps
+ * @SEEN_PEEKED:    pages looked at by a debugger
+ * @SEEN_COUNT:     number of kinds
+ */
 enum seen {
-	SEEN_SWAPPED,		/* pages that paging out took to swap */
-	SEEN_RECLAIMED,		/* times that the memory cgroup was under pressure */
-	SEEN_MERGED,		/* pages that shared another's memory */
-	SEEN_DIRECT,		/* pages read or written with O_DIRECT */
-	SEEN_RING,		/* pages read or written by io_uring */
-	SEEN_PINNED,		/* buffers registered with io_uring, then decommitted */
-	SEEN_UNPINNED,		/* buffers that the kernel refused to register */
-	SEEN_MOVED,		/* pages that came from one node to another */
-	SEEN_DUMPED,		/* pages found in core dumps */
-	SEEN_PEEKED,		/* pages looked at by a debugger */
-	SEEN_COUNT
+	SEEN_SWAPPED, SEEN_RECLAIMED, SEEN_MERGED, SEEN_DIRECT, SEEN_RING,
+	SEEN_PINNED, SEEN_UNPINNED, SEEN_MOVED, SEEN_DUMPED, SEEN_PEEKED,
+	SEEN_COUNT,
 };
 
 /**
@@ -123,7 +128,12 @@ struct model {
 	unsigned long *seen;
 };
 
-/* A run of pages of an extent */
+/**
+ * struct run - a run of pages of an extent
+ * @extent: the extent
+ * @first:  index of the first page
+ * @count:  number of pages
+ */
 struct run {
 	struct extent *extent;
 	size_t first;

@@ -77,10 +77,17 @@ int inherited_main(int argc, char **argv)
 
 #define KEPT_SIZE	16
 
-/* Arguments of the program, and the descriptors that it is to inherit */
+#define MOST_KEPT	(CONTEXTS + 1)
+
+/**
+ * struct program - arguments of the program that inherits descriptors
+ * @text:  text of each argument that names a descriptor
+ * @argv:  all arguments
+ * @count: number of descriptors
+ */
 struct program {
-	char text[CONTEXTS + 1][KEPT_SIZE];
-	char *argv[CONTEXTS + 4];
+	char text[MOST_KEPT][KEPT_SIZE];
+	char *argv[MOST_KEPT + 3];
 	size_t count;
 };
 

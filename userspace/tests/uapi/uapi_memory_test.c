@@ -252,7 +252,11 @@ static void by_direct_io(void)
 	expect_trap(extent);
 }
 
-/* A child with memory of the device, which waits; it tells the address. */
+/**
+ * struct subject - a child that has memory of the device, and waits
+ * @pid:    process ID
+ * @extent: address of its extent of 4 MiB
+ */
 struct subject {
 	pid_t pid;
 	char *extent;
