@@ -223,7 +223,7 @@ static void expect_cheap(char *job, const char *conf)
 {
 	struct cost plain, ours;
 
-	/* Programs that are started inherit this. */
+	/* The programs inherit the setting. */
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	plain = cost_of(job, conf, false);
 	ours = cost_of(job, conf, true);

@@ -22,14 +22,15 @@
 #include "uapi.h"
 
 #define CORPUS		1024
-#define SAY_EVERY	100000	/* calls */
+#define SAY_EVERY	100000	/* calls between lines of progress */
 
 static struct fuzz_program corpus[CORPUS];
 static size_t corpus_size;
 static bool outcomes_seen[64][FUZZ_ERRORS];
 static struct fuzz_shared *shared;
 static struct fuzz_run run;
-static char *own; /* memory of this process, which no program may change */
+/* Memory of this process, which no program may change */
+static char *own;
 
 static uint64_t most = 1000000;
 static uint64_t seconds;

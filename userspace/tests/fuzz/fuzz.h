@@ -18,10 +18,10 @@
 
 #include "memory.h"
 
-#define FUZZ_CALLS	128	/* in a program, at most */
-#define FUZZ_ARGS	8	/* of a call, at most */
-#define FUZZ_EXTENTS	8	/* that a program remembers */
-#define FUZZ_ERRORS	134	/* error numbers of Linux, and 0 */
+#define FUZZ_CALLS	128	/* the most calls of a program */
+#define FUZZ_ARGS	8	/* the most arguments of a call */
+#define FUZZ_EXTENTS	8	/* the most extents that a program remembers */
+#define FUZZ_ERRORS	134	/* the error numbers of Linux, and 0 */
 #define FUZZ_PAGE	4096
 
 /**

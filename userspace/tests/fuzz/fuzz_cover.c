@@ -16,8 +16,8 @@
 
 #include "fuzz.h"
 
-#define PLACES	(1UL << 18)	/* executed by a program, at most */
-#define TEXT	(1UL << 20)	/* bytes of the module, at most */
+#define PLACES	(1UL << 18)	/* the most places that a program executes */
+#define TEXT	(1UL << 20)	/* the most bytes of the module */
 
 static int kcov = -1;
 static unsigned long *places;

@@ -12,8 +12,8 @@
 #include "fuzz.h"
 #include "uapi.h"
 
-#define OPS		100	/* elements of a batch that there is room for */
-#define PRESENT		MIB	/* to be made present, at most */
+#define OPS		100	/* the most elements of a batch */
+#define PRESENT		MIB	/* the most bytes to be made present */
 
 static uint32_t size_of(const struct fuzz_kind *kind, uint64_t difference)
 {

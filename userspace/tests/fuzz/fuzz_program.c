@@ -11,7 +11,7 @@
 #include "fuzz.h"
 #include "random.h"
 
-#define MOST	64	/* kinds */
+#define MOST	64	/* the most kinds */
 
 static const struct fuzz_kind *kinds[MOST];
 static size_t count;

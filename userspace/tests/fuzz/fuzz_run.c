@@ -25,7 +25,7 @@
 
 #define CANARY_HOLE	(5 * FUZZ_PAGE)
 #define ROOM		((rlim_t)512 << 20)
-#define PATIENCE	120	/* seconds for a program */
+#define PATIENCE	120	/* seconds after which a program hangs */
 
 static struct fuzz_shared *shared;
 

@@ -15,7 +15,7 @@
 #include "fuzz.h"
 #include "uapi.h"
 
-#define PRESENT	(64 * FUZZ_PAGE)	/* to be made present, at most */
+#define PRESENT	(64 * FUZZ_PAGE)	/* the most bytes to be made present */
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL	102

@@ -28,10 +28,10 @@
 #include "arguments.h"
 #include "model.h"
 
-#define OPERATIONS	64	/* operations, until all is checked */
-#define CHECK_EVERY	512	/* operations, until all is looked at */
-#define TELL_EVERY	30	/* seconds */
-#define STALLED		240	/* seconds in one operation: it will not end */
+#define OPERATIONS	64	/* kinds, at most */
+#define CHECK_EVERY	512	/* operations between checks of everything */
+#define TELL_EVERY	30	/* seconds between lines of progress */
+#define STALLED		240	/* seconds after which an operation hangs */
 
 /**
  * struct progress - progress of the model, shared with the process that reports it

@@ -26,7 +26,7 @@
 #include "random.h"
 #include "uapi.h"
 
-#define PAGES		48	/* contested, and as many between them */
+#define PAGES		48	/* number of contested pages; as many lie between them */
 #define LEAST_ROUNDS	20
 
 static int fd;

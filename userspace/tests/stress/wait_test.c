@@ -29,7 +29,7 @@
 #include "uapi.h"
 
 #define NOBODY		65534
-#define OTHERS		48	/* more than any machine of ours has CPUs */
+#define OTHERS		48	/* more than the machine has CPUs */
 #define SIZE		MIB
 #define SECONDS		4
 #define LEAST_ROUNDS	8

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Mappings that the user changed: protected, sealed, locked, kept from children.
- * ALLOC hands out what is readable and writable; DEALLOC and DECOMMIT discard
- * nothing that mseal(2) keeps.
+ * ALLOC hands out only readable and writable extents; DEALLOC and DECOMMIT
+ * discard no memory that mseal(2) keeps.
  */
 #include <errno.h>
 #include <stdio.h>
