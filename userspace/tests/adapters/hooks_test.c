@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The extent hooks as jemalloc calls them, one at a time. */
+/* The extent hooks, called one at a time as jemalloc calls them. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,6 +19,7 @@
 #include <chunk_jemalloc.h>
 
 #include "common.h"
+#include "kernel_file.h"
 
 #define HOOKS	(&chunk_jemalloc_hooks)
 #define PAGE	page_size()
@@ -40,7 +41,7 @@ static char *try_alloc(void *addr, size_t size, size_t alignment)
 	p = HOOKS->alloc(HOOKS, addr, size, alignment, &zero, &commit, 0);
 	if (p)
 		expect_equal(errno, E2BIG);
-	/* What failed must not have touched them, says jemalloc(3). */
+	/* jemalloc(3) demands that a failed call leaves these alone. */
 	expect(zero == !!p && commit == !!p);
 	return p;
 }
@@ -74,7 +75,7 @@ static bool commit(char *addr, size_t offset, size_t length)
 	return !HOOKS->commit(HOOKS, addr, offset + length, offset, length, 0);
 }
 
-/* Nothing of libchunk's is in use, apart from its bookkeeping. */
+/* No memory of libchunk is in use, apart from its bookkeeping. */
 static void expect_nothing_left(void)
 {
 	struct chunk_jemalloc_stats hooks = hook_stats();
@@ -112,7 +113,7 @@ static void alignments(void)
 	expect_nothing_left();
 }
 
-/* The rest of the last chunk is neither lost nor accessible, and used next. */
+/* The rest of the last chunk is kept, inaccessible, and used next. */
 static void rest_of_a_chunk(void)
 {
 	char *p = alloc(2 * MIB + MIB / 2), *q, *r;
@@ -130,18 +131,18 @@ static void rest_of_a_chunk(void)
 	expect(is_zero(r, MIB / 2 - PAGE));
 	expect_equal(hook_stats().piece_bytes, 0);
 	expect(is_filled(p, 2 * MIB + MIB / 2, 1) && is_filled(q, PAGE, 2));
-	/* More than what is left takes new chunks. */
+	/* A request larger than the rest takes new chunks. */
 	q = alloc(PAGE);
 	expect(q < p || q >= p + 3 * MIB);
 }
 
-static void best_piece(void)
+static void best_fit(void)
 {
 	char *large = alloc(MIB + PAGE), *small = alloc(2 * MIB - 4 * PAGE);
 
 	expect(alloc(4 * PAGE) == small + 2 * MIB - 4 * PAGE);
 	expect(alloc(4 * PAGE) == large + MIB + PAGE);
-	/* As they come, pieces are aligned to pages only. */
+	/* Partial chunks are aligned only to pages, unless more is demanded. */
 	expect_equal((uintptr_t)try_alloc(NULL, PAGE, MIB) % MIB, 0);
 }
 
@@ -157,7 +158,7 @@ static void given_place(void)
 	expect(try_alloc(p + MIB + 2 * PAGE, PAGE, PAGE));
 }
 
-/* Only what is whole is taken back; the rest stays as it is. */
+/* Only whole extents are taken back; parts stay as they are. */
 static void parts_are_refused(void)
 {
 	char *p = alloc(2 * MIB);
@@ -174,7 +175,7 @@ static void parts_are_refused(void)
 	expect_nothing_left();
 }
 
-/* As long as the rest is in nobody's hands */
+/* An extent is whole also without its rest, as long as that is unused. */
 static void with_rest(void)
 {
 	char *p = alloc(MIB + PAGE), *q;
@@ -213,14 +214,12 @@ static void several_at_once(void)
 		expect(!chunk_jemalloc_owns(low + i * MIB));
 }
 
-/* A decommit gives back what pages are charged before they are touched. */
+/* Decommitting pays if pages are charged before they are touched. */
 static bool decommit_pays(void)
 {
-	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
-	int mode = 0;
+	int mode = overcommit_mode();
 
-	expect(file && fscanf(file, "%d", &mode) == 1);
-	fclose(file);
+	expect(mode >= 0);
 	return mode == 2 && strcmp(chunk_jemalloc_backend(), "device");
 }
 
@@ -246,7 +245,7 @@ static void decommit_and_commit(void)
 	expect(dalloc(p, 2 * MIB));
 }
 
-/* As an arena that has purged, whose memory is then used object by object */
+/* An arena has purged, and its memory is then used object by object. */
 static void reuse_after_purge(void)
 {
 	extent_hooks_t *hooks = HOOKS;
@@ -271,7 +270,7 @@ static void reuse_after_purge(void)
 		expect(!mallctl(name, NULL, NULL, NULL, 0));
 	}
 	tap_note("commits %ju", (uintmax_t)hook_stats().commits);
-	/* An allocation each would be 4,000. */
+	/* A commit for each allocation would be 4,000. */
 	expect(decommit_pays() || hook_stats().commits < 40);
 }
 
@@ -289,7 +288,7 @@ static void purges(void)
 	expect(!HOOKS->split(HOOKS, p, MIB, PAGE, MIB - PAGE, true, 0));
 }
 
-/* jemalloc's own memory, from before there were hooks */
+/* Memory that jemalloc has from before the hooks were set */
 static void foreign_memory(void)
 {
 	size_t size = 4 * MIB;
@@ -313,7 +312,7 @@ static void foreign_memory(void)
 	expect(dalloc(ours, MIB));
 }
 
-/* Where the system does not overcommit, jemalloc's first extents are so. */
+/* Where the system does not overcommit, jemalloc's first extents are reserved only. */
 static void foreign_reserved(void)
 {
 	char *p = mmap(NULL, 4 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -327,7 +326,7 @@ static void foreign_reserved(void)
 	expect_trap(p + 3 * PAGE);
 }
 
-/* An arena that has taken its memory from the heap before there were hooks */
+/* Make an arena that has memory of the heap from before the hooks were set. */
 static unsigned int arena_on_heap(char **p, size_t size)
 {
 	size_t length = sizeof(unsigned int);
@@ -343,7 +342,7 @@ static unsigned int arena_on_heap(char **p, size_t size)
 	return arena;
 }
 
-/* The heap is not to be unmapped: the kernel would not know that it has gone. */
+/* The heap must not be unmapped: the kernel would not know that it shrank. */
 static void foreign_heap(void)
 {
 	extent_hooks_t *hooks = HOOKS;
@@ -359,7 +358,7 @@ static void foreign_heap(void)
 	expect(is_zero(p, 4 * MIB));
 }
 
-/* Both at once: the part that is the heap's stays, the other goes. */
+/* Of an extent across the end of the heap, the heap's part stays mapped. */
 static void foreign_across_heap_end(void)
 {
 	char *end = (char *)(((uintptr_t)sbrk(0) + PAGE - 1) & -PAGE);
@@ -380,7 +379,7 @@ static void foreign_across_heap_end(void)
 
 static const size_t merges = 1000;
 
-/* Nothing but write() and the like may be called, or the process is killed. */
+/* seccomp kills the process for any call but write() and the like. */
 static void merge_under_watch(char *p, size_t size)
 {
 	bool refused = false;
@@ -433,7 +432,7 @@ static void destroy_in_parts(void)
 			if (!committed)
 				pages_decommit(parts[i], part);
 			destroy(parts[i], part, committed);
-			/* All but the last is kept, and traps. */
+			/* All parts but the last are kept, and trap. */
 			expect_trap(parts[i]);
 		}
 		expect(!chunk_jemalloc_owns(p));
@@ -441,7 +440,7 @@ static void destroy_in_parts(void)
 	}
 }
 
-/* What is left of a destroyed arena is used by others, and reads as zero. */
+/* Other arenas use the rest of a destroyed one, which reads as zero. */
 static void parts_are_reused(void)
 {
 	char *p = alloc(4 * MIB), *q;
@@ -458,7 +457,7 @@ static void parts_are_reused(void)
 	expect_nothing_left();
 }
 
-/* More parts than there is room for at the start */
+/* More partial chunks than there is room for at the start */
 static void many_parts(void)
 {
 	enum { COUNT = 6000 };
@@ -512,7 +511,7 @@ static void *churn(void *unused)
 	return NULL;
 }
 
-/* A child forked in the middle of all this can go on. */
+/* A child forked in the midst of calls can go on. */
 static void forks(void)
 {
 	pthread_t threads[2];
@@ -543,7 +542,7 @@ static void forks(void)
 	expect_nothing_left();
 }
 
-/* What the header shows */
+/* Use the hooks as the header chunk_jemalloc.h shows. */
 static void arena_of_a_program(void)
 {
 	extent_hooks_t *hooks = HOOKS;
@@ -571,22 +570,26 @@ static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "whole chunks: zero, committed, given back", whole_chunks },
 	{ "alignments from a page to 64 MiB", alignments },
-	{ "the rest of a chunk traps and serves the next", rest_of_a_chunk },
-	{ "the smallest piece that suffices is taken", best_piece },
-	{ "a given place is had if it is free, or not at all", given_place },
+	{ "the rest of a chunk traps, and is used next", rest_of_a_chunk },
+	{ "the best fit of partial chunks is taken", best_fit },
+	{ "a demanded place is taken if it is free, or the call fails",
+	  given_place },
 	{ "giving back parts is refused", parts_are_refused },
-	{ "given back without its unused rest it is whole", with_rest },
+	{ "an extent given back without its unused rest is a whole chunk",
+	  with_rest },
 	{ "extents that adjoin are handled as one", several_at_once },
-	{ "decommitted where that pays, and only there", decommit_and_commit },
-	{ "what was purged is used again without commits", reuse_after_purge },
-	{ "purged is zero and accessible", purges },
-	{ "memory of others is purged, not taken over", foreign_memory },
-	{ "the heap is purged, and stays", foreign_heap },
-	{ "what is merged with the heap goes without it", foreign_across_heap_end },
+	{ "memory is decommitted where that pays, and only there",
+	  decommit_and_commit },
+	{ "purged memory is used again without commits", reuse_after_purge },
+	{ "purged memory is zero and accessible", purges },
+	{ "foreign memory is purged, not taken over", foreign_memory },
+	{ "the heap is purged, and stays mapped", foreign_heap },
+	{ "an extent merged with the heap is freed without it",
+	  foreign_across_heap_end },
 	{ "a merge makes no system call", merges_without_calls },
-	{ "memory of others is committed by protection", foreign_reserved },
+	{ "foreign memory is committed by mprotect", foreign_reserved },
 	{ "parts destroyed in any order become whole", destroy_in_parts },
-	{ "destroyed parts are used again, zero", parts_are_reused },
+	{ "destroyed parts are used again, and are zero", parts_are_reused },
 	{ "thousands of parts are remembered", many_parts },
 	{ "out of memory loses nothing", out_of_memory },
 	{ "a child forked in the middle can go on", forks },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* mmap() and munmap() as jemalloc calls them, one at a time. */
+/* mmap() and munmap(), called one at a time as jemalloc calls them. */
 #include <errno.h>
 #include <sys/mman.h>
 
@@ -47,7 +47,10 @@ static void expect_nothing_left(void)
 static void sizes(void)
 {
 	maps_start();
-	/* Single pages, to see what the system can do, are the system's. */
+	/*
+	 * Single pages, which jemalloc maps to probe the system, are left to
+	 * the system.
+	 */
 	expect(!maps_get(NULL, page_size(), RW, MEMORY));
 	for (size_t size = MIB; size < 9 * MIB; size += MIB / 2) {
 		char *p = get(size);
@@ -101,13 +104,13 @@ static char *map_at(char *p, size_t size)
 	return got;
 }
 
-/* jemalloc merges whatever adjoins, and unmaps it in one go. */
+/* jemalloc merges adjoining extents, and unmaps them with one call. */
 static void between_others(void)
 {
 	char *p = adjoining_chunks(3);
 
 	maps_start();
-	/* The outer ones become somebody else's. */
+	/* The outer extents get another owner. */
 	chunk_set_recycle_limit(0);
 	chunk_dealloc(p, MIB, ARENA_CHUNK);
 	chunk_dealloc(p + 2 * MIB, MIB, ARENA_CHUNK);
@@ -157,10 +160,10 @@ static void in_place(void)
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "any size of at least a chunk", sizes },
-	{ "small ones, once there was a large one", small_ones },
+	{ "small sizes, once a large one was mapped", small_ones },
 	{ "unmapped in parts", in_parts },
-	{ "unmapped with what lies around it", between_others },
-	{ "what is not ours is left alone", of_others },
+	{ "unmapped together with its neighbours", between_others },
+	{ "foreign mappings are left alone", of_others },
 	{ "committed and decommitted in place", in_place },
 };
 

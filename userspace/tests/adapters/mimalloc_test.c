@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* mimalloc in regions of libchunk's. */
+/* mimalloc in regions of libchunk */
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -47,7 +47,7 @@ static void becomes_an_arena(void)
 	expect(chunk_is_live(region) && chunk_is_live(region + REGION - 1));
 }
 
-/* Blocks of all sizes: in the region, their own, zero where asked for. */
+/* Blocks of all sizes lie in the region, do not overlap, and are zero if asked for. */
 static void blocks(mi_heap_t *heap)
 {
 	static unsigned char *block[BLOCKS];
@@ -78,7 +78,7 @@ static void heap_in_region(void)
 	blocks(new_heap());
 }
 
-/* What mimalloc purges and decommits comes back zero. */
+/* Memory that mimalloc purges and decommits comes back zero. */
 static void collected(void)
 {
 	mi_heap_t *heap = new_heap();
@@ -91,7 +91,7 @@ static void collected(void)
 	}
 }
 
-/* After a burst there is no more memory than before it, each time. */
+/* After each burst as much memory is in use as before it. */
 static void gives_back(void)
 {
 	enum { COUNT = 8000, SIZE = 8000 };
@@ -119,7 +119,7 @@ static void gives_back(void)
 	}
 }
 
-/* An exclusive arena that is full is full, and usable again afterwards. */
+/* An exclusive arena that is full fails, and is usable again afterwards. */
 static void full(void)
 {
 	mi_heap_t *heap = new_heap();
@@ -150,7 +150,7 @@ static void *in_thread(void *arg)
 	return arg;
 }
 
-/* Everybody's, where nothing but arenas may be used */
+/* All threads use the regions, and may use nothing but arenas. */
 static void threads(void)
 {
 	pthread_t thread[8];
@@ -205,7 +205,7 @@ static void refused(void)
 	expect_equal(stats_now().live_bytes, live);
 }
 
-/* mimalloc has room for so many arenas; what it does not take goes back. */
+/* mimalloc has a limited number of arenas; a region that it refuses is freed. */
 static void too_many(void)
 {
 	uint64_t live = 0;
@@ -224,12 +224,12 @@ static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "a region becomes an arena", becomes_an_arena },
 	{ "a heap in a region", heap_in_region },
-	{ "what mimalloc decommits comes back zero", collected },
-	{ "what was freed takes up no memory", gives_back },
+	{ "memory that mimalloc decommits comes back zero", collected },
+	{ "freed blocks take up no memory", gives_back },
 	{ "a region that is full", full },
 	{ "threads in nothing but regions", threads },
 	{ "a child after fork", child },
-	{ "sizes that cannot be", refused },
+	{ "impossible sizes are refused", refused },
 	{ "more arenas than mimalloc has room for", too_many },
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The table, used as an arena of mozjemalloc's uses it. */
+/* The function table, called as an arena of mozjemalloc calls it. */
 #include <errno.h>
 #include <sys/resource.h>
 
@@ -35,7 +35,7 @@ static void maps(void)
 	}
 }
 
-/* As an arena makes a chunk: guards, and runs that are committed as needed. */
+/* A chunk of an arena has guards, and runs that are committed as needed. */
 static void arena_chunk(void)
 {
 	size_t page = page_size();
@@ -52,7 +52,7 @@ static void arena_chunk(void)
 	table->unmap(p, MIB);
 }
 
-/* As mozjemalloc commits: more than it needs at once, a call for each run */
+/* mozjemalloc commits more than it needs at once, with one call for each run. */
 static void commits_in_runs(void)
 {
 	size_t page = page_size(), run = 32 * page, runs = 0;
@@ -75,7 +75,7 @@ static void commits_in_runs(void)
 	table->unmap(p, MIB);
 }
 
-/* A chunk that comes and goes again and again takes up what one does. */
+/* A chunk that is mapped and unmapped repeatedly takes the memory of one. */
 static void comes_and_goes(void)
 {
 	uint64_t mapped;
@@ -88,9 +88,9 @@ static void comes_and_goes(void)
 }
 
 /**
- * struct misuse - something that must end the process
- * @what: for the log
- * @run:  does it, with a live extent of 4 MiB
+ * struct misuse - a misuse that must end the process
+ * @what: name for the log
+ * @run:  function that commits it, on a live extent of 4 MiB
  */
 struct misuse {
 	const char *what;
@@ -185,9 +185,9 @@ static const struct tap_case cases[] = {
 	{ "map: aligned and zero; unmap: traps", maps },
 	{ "a chunk of an arena: guards, commit, decommit", arena_chunk },
 	{ "a run of pages is one commit", commits_in_runs },
-	{ "what comes and goes takes up no more", comes_and_goes },
+	{ "chunks that come and go take up no more memory", comes_and_goes },
 	{ "misuse ends the process with one line", misuse_ends },
-	{ "what was unmapped is reused", reuse },
+	{ "unmapped chunks are reused", reuse },
 	{ "out of memory", out_of_memory },
 };
 

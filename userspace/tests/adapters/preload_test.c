@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The preloaded library in ordinary programs: in one on jemalloc, under many
- * settings of jemalloc's, and in one that has no jemalloc.
+ * The preloaded library in ordinary programs: in one on jemalloc, with many
+ * settings of jemalloc, and in one without jemalloc.
  */
 #include <libgen.h>
 #include <limits.h>
@@ -60,7 +60,7 @@ static void run(struct tap_outcome *outcome, const char *malloc_conf,
 	tap_exec(outcome, argv, environment);
 }
 
-/* Without it all: the program and its jemalloc */
+/* Run the program and its jemalloc without the preloaded library. */
 static void run_plainly(struct tap_outcome *outcome, const char *malloc_conf,
 			char *const argv[])
 {
@@ -71,10 +71,10 @@ static void run_plainly(struct tap_outcome *outcome, const char *malloc_conf,
 	tap_exec(outcome, argv, environment);
 }
 
-/* Runs one job, which has to succeed and to tell of the backend asked for. */
+/* Run a job, which must succeed and report the backend that was asked for. */
 static void job(const char *name, const char *malloc_conf)
 {
-	/* Processors are emulated where there is a device. */
+	/* With a device, processors are emulated, so there are fewer rounds. */
 	char *rounds = on_device() ? "300" : "3000";
 	char *const argv[] = { worker, (char *)name, rounds, NULL };
 	struct tap_outcome outcome;
@@ -84,11 +84,14 @@ static void job(const char *name, const char *malloc_conf)
 	run(&outcome, malloc_conf, NULL, argv);
 	tap_note("%s", outcome.text);
 	expect_equal(outcome.status, 0);
-	/* Huge pages cost traps on such a kernel, which libchunk says. */
+	/*
+	 * Huge pages cost traps on such a kernel, and libchunk prints a line
+	 * about that.
+	 */
 	if (strstr(malloc_conf, "thp:always") &&
 	    strstr(outcome.text, "has no MADV_GUARD_INSTALL"))
 		lines++;
-	/* That line and no other: nothing was complained about. */
+	/* That line is the only one: nothing was reported. */
 	expect_equal(outcome.lines, lines);
 	expect(strstr(outcome.text, on_device() ? "backend device" :
 						  "backend mmap"));
@@ -130,7 +133,7 @@ JOB(stress_no_large, "stress", "oversize_threshold:0")
 JOB(stress_no_tcache, "stress", "tcache:false")
 JOB(stress_junk, "stress", "junk:true")
 JOB(stress_dss, "stress", "dss:primary")
-/* More than that, jemalloc 5.3.0 with hpa:true hangs now and then, without us, too. */
+/* With more rounds jemalloc 5.3.0 hangs now and then with hpa:true, also without us. */
 JOB(heap_hpa, "heap", "hpa:true")
 JOB(stress_thp, "stress", "thp:always,metadata_thp:always")
 
@@ -141,7 +144,7 @@ static void in_the_device(void)
 	job("mappings", "");
 }
 
-/* It does not even look at its options, which would end it. */
+/* The library does not read its options here: they would end the program. */
 static void without_jemalloc(void)
 {
 	char *const argv[] = { "/bin/cat", "/proc/self/maps", NULL };
@@ -160,14 +163,14 @@ static void without_device(void)
 	struct tap_outcome outcome;
 
 	if (!access("/dev/chunk", F_OK))
-		tap_skip("here is a device");
+		tap_skip("/dev/chunk exists");
 	find_files();
 	run(&outcome, "", "backend:device", argv);
 	expect(WIFSIGNALED(outcome.status));
 	expect(strstr(outcome.text, "backend:device"));
 }
 
-/* The number behind a word, of which there must be one */
+/* Read the number behind a word, which must be there. */
 static long number_in(const char *text, const char *word)
 {
 	const char *at = strstr(text, word);
@@ -180,7 +183,12 @@ static long number_in(const char *text, const char *word)
 	return number;
 }
 
-/* The cost of a job: page faults and kibibytes */
+/**
+ * struct cost - cost of a job
+ * @faults:       page faults of the program
+ * @child_faults: page faults of its forked child
+ * @resident:     KiB in memory
+ */
 struct cost {
 	long faults;
 	long child_faults;
@@ -208,14 +216,14 @@ static struct cost cost_of(char *job, const char *conf, bool preloaded)
 }
 
 /*
- * A few for the library itself, once, and no more than that. Without huge pages,
- * which plain memory may get and the device's guarded memory does not.
+ * The library itself may cost a few page faults, once. Huge pages are turned
+ * off: plain memory may get them, and guarded memory of the device does not.
  */
 static void expect_cheap(char *job, const char *conf)
 {
 	struct cost plain, ours;
 
-	/* Programs that are started inherit this. */
+	/* The programs inherit the setting. */
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	plain = cost_of(job, conf, false);
 	ours = cost_of(job, conf, true);
@@ -241,7 +249,7 @@ static void calloc_is_cheap(void)
 	expect_cheap("callocs", "");
 }
 
-/* Objects of all sizes, threads, forks: what plain jemalloc does not touch */
+/* The job has objects of all sizes, threads, and forks. */
 static void work_is_cheap(void)
 {
 	expect_cheap("work", "");
@@ -257,7 +265,7 @@ static void expect_figures(const char *text)
 	expect(number_in(text, "from elsewhere ") < ours);
 }
 
-/* Whichever library is named first, in a program that has no jemalloc */
+/* Either library may be named first, in a program without jemalloc. */
 static void either_order(void)
 {
 	char *const argv[] = { "/bin/true", NULL };
@@ -287,7 +295,7 @@ static void says_that_there_is_none(void)
 	expect(strstr(outcome.text, "nothing to do"));
 }
 
-/* jemalloc as a part of the program: by hooks, if it can be reached */
+/* jemalloc is part of the program: it gets hooks if it can be reached. */
 static void linked_in(void)
 {
 	char *const argv[] = { probe, "work", NULL };
@@ -311,7 +319,7 @@ static void linked_in(void)
 	expect(strstr(outcome.text, "nothing to do"));
 }
 
-/* A library that has gone would take the program with it. */
+/* A library that was unmapped would take the program with it. */
 static void loaded_and_unloaded(void)
 {
 	char *const argv[] = { probe, "dlopen", library, NULL };
@@ -343,7 +351,7 @@ static void heap_elsewhere(void)
 	run(&outcome, "dss:primary", NULL, argv);
 	tap_note("%s", outcome.text);
 	expect_equal(outcome.status, 0);
-	/* Its objects lie there, its own notes do not. */
+	/* Its objects lie in other memory, jemalloc's own bookkeeping does not. */
 	expect(number_in(outcome.text, "from elsewhere ") >
 	       number_in(outcome.text, "KiB from libchunk "));
 }
@@ -365,7 +373,7 @@ static const struct tap_case cases[] = {
 	{ "a start costs no more than without, at any narenas", start_is_cheap },
 	{ "a fork costs no more than without", fork_is_cheap },
 	{ "a calloc costs nothing until its memory is used", calloc_is_cheap },
-	{ "neither do objects of all sizes", work_is_cheap },
+	{ "objects of all sizes cost no more than without", work_is_cheap },
 	{ "either order of preloading", either_order },
 	{ "no jemalloc: said in the report", says_that_there_is_none },
 	{ "jemalloc linked into the program", linked_in },
@@ -374,11 +382,12 @@ static const struct tap_case cases[] = {
 	{ "memory from elsewhere: true figures", heap_elsewhere },
 	{ "thp:always: huge pages", huge_pages },
 	{ "every arena lies in chunks", every_arena },
-	{ "and with narenas:3", every_arena_narenas },
-	{ "and with percpu_arena", every_arena_percpu },
-	{ "and without one for large requests", every_arena_no_large },
+	{ "every arena lies in chunks, narenas:3", every_arena_narenas },
+	{ "every arena lies in chunks, percpu_arena", every_arena_percpu },
+	{ "every arena lies in chunks, oversize_threshold:0",
+	  every_arena_no_large },
 	{ "the arena for large requests purges at once", large_arena },
-	{ "and with percpu_arena, too", large_arena_percpu },
+	{ "the arena for large requests, percpu_arena", large_arena_percpu },
 	{ "the heap lies in chunks", heap },
 	{ "the heap lies in chunks, retain:false", heap_unretained },
 	{ "the heap lies in chunks, narenas:1", heap_one_arena },
@@ -406,7 +415,7 @@ static const struct tap_case cases[] = {
 	{ "the heap lies in chunks, hpa:true", heap_hpa },
 	{ "stress, thp:always", stress_thp },
 	{ "a program without jemalloc is left alone", without_jemalloc },
-	{ "no device, but asked for: says so", without_device },
+	{ "a missing device that was asked for is reported", without_device },
 };
 
 const struct tap_suite tap_suite = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * An ordinary program on jemalloc that needs no library preloaded, and says what a
- * job cost it: page faults, those of a forked child, and memory in KiB.
+ * An ordinary program on jemalloc that needs no library preloaded. It prints
+ * the cost of a job: page faults, those of a forked child, and memory in KiB.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -85,7 +85,7 @@ static long mappings(void)
 	return count;
 }
 
-/* Loads and unloads a library again and again, and goes on after that. */
+/* Load and unload a library repeatedly, and go on after that. */
 static int load(const char *path)
 {
 	long before = 0, after;
@@ -120,9 +120,9 @@ static long resident(void)
 }
 
 /**
- * struct job - something that costs
- * @name: what it is called on the command line
- * @run:  does it
+ * struct job - job whose cost is printed
+ * @name: name on the command line
+ * @run:  function that does it
  */
 struct job {
 	const char *name;

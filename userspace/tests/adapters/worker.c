@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * An ordinary program on jemalloc, for the library to be preloaded into. Ends
- * with 0 if all is as it should be, else says what is not.
+ * An ordinary program on jemalloc, for the library to be preloaded into. It
+ * exits with 0 if all checks hold, or else prints the failed one.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -18,7 +18,7 @@
 
 #define MIB	((size_t)1 << 20)
 
-/* There if the library was preloaded, which is the only way it gets here. */
+/* The symbol is there only if the library was preloaded. */
 #pragma weak chunk_jemalloc_owns
 #pragma weak chunk_jemalloc_get_stats
 #pragma weak chunk_jemalloc_hooks
@@ -32,7 +32,7 @@ do {									\
 static void fail(int line, const char *what)
 {
 	fprintf(stderr, "line %d: expected %s\n", line, what);
-	/* No handlers: other threads are at work. */
+	/* Exit without handlers: other threads are at work. */
 	_exit(1);
 }
 
@@ -50,7 +50,7 @@ static uint64_t tag_of(const unsigned char *p, size_t size)
 	return ((uintptr_t)p * 0x9e3779b97f4a7c15u) ^ size;
 }
 
-/* Marks each page and the last byte. */
+/* Mark each page and the last byte. */
 static void mark(unsigned char *p, size_t size)
 {
 	uint64_t tag = tag_of(p, size);
@@ -89,8 +89,8 @@ static size_t random_size(uint64_t *state)
 }
 
 /**
- * struct block - something allocated
- * @p:    where
+ * struct block - an allocated block
+ * @p:    first byte
  * @size: bytes
  */
 struct block {
@@ -157,7 +157,7 @@ static void one_round(struct block *block, uint64_t *state)
 
 #define BLOCKS	64
 
-/* Passed on to whichever thread comes next, so that others free it. */
+/* A block that the next thread takes over, so that another one frees it */
 static atomic_uintptr_t passed_on;
 
 static void *hammer(void *seed)
@@ -264,7 +264,7 @@ static ssize_t read_signed(const char *name)
 	return (ssize_t)read_size(name);
 }
 
-/* As without us: what is freed there is purged at once. */
+/* As without the library, memory freed there is purged at once. */
 static void large_arena(void)
 {
 	unsigned int arena = read_number("opt.narenas");
@@ -353,7 +353,7 @@ static void arenas(void)
 	check(hooks_of(make_arena(&own)) == &own);
 	check(hooks_of(make_ext(&own)) == &own);
 	for (unsigned int round = 0; round < 6; round++) {
-		/* The first makes jemalloc's own notes grow. */
+		/* In the first rounds jemalloc's own bookkeeping grows. */
 		if (round < 2)
 			before = hook_stats().extent_bytes;
 		arena[0] = make_arena(NULL);
@@ -370,9 +370,9 @@ static void arenas(void)
 		}
 	}
 	/*
-	 * Everything came back but for jemalloc's own notes on arenas without our
-	 * hooks, of which it never gives the address space back: two arenas in
-	 * each of five rounds.
+	 * Everything was given back but jemalloc's own bookkeeping on arenas
+	 * without our hooks, whose address space it never gives back: of two
+	 * arenas in each of five rounds.
 	 */
 	check(hook_stats().extent_bytes <= before + 5 * 2 * 2 * MIB);
 	check(hook_stats().piece_bytes < MIB);
@@ -390,7 +390,7 @@ static bool system_is_strict(void)
 	return mode == 2;
 }
 
-/* All of it lies in chunks. */
+/* All memory of the heap lies in chunks. */
 static void heap(void)
 {
 	enum { COUNT = 4000 };
@@ -412,7 +412,7 @@ static void heap(void)
 	set("arena.4096.purge");
 	check(!mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch)));
 	check(read_size("stats.resident") < 16 * MIB);
-	/* And again from there */
+	/* Free and allocate again from there. */
 	for (size_t i = 0; i < COUNT; i++) {
 		p[i] = calloc(1, size);
 		check(p[i] && is_zero(p[i], size));
@@ -422,7 +422,7 @@ static void heap(void)
 	check(hook_stats().commits == 0 || system_is_strict());
 }
 
-/* Memory that jemalloc, or its hooks, forget: what is reported stays true. */
+/* Hooks that forget memory: the reported figures must stay true. */
 static bool keep(extent_hooks_t *hooks, void *addr, size_t size,
 		 bool committed, unsigned int arena)
 {
@@ -450,7 +450,7 @@ static void own_hooks(void)
 	control(arena, "destroy");
 }
 
-/* Does the kernel's account of @p's mapping say @what, which may be a flag? */
+/* Tell whether smaps has @what, which may be a flag, for the mapping of @p. */
 static bool smaps_say(const void *p, const char *what)
 {
 	FILE *smaps = fopen("/proc/self/smaps", "r");
@@ -478,7 +478,7 @@ static bool huge_pages_are_always_on(void)
 	return strstr(line, "[always]");
 }
 
-/* thp:always: memory that huge pages are possible in, and asked for */
+/* thp:always: huge pages are possible in the memory, and asked for. */
 static void huge_pages(void)
 {
 	unsigned char *p = malloc(16 * MIB);
@@ -496,7 +496,7 @@ static void child(void)
 	uint64_t state = getpid();
 	struct block blocks[BLOCKS] = { 0 };
 
-	/* Decommitting, too, of what the parent had */
+	/* Inherited memory is decommitted, too. */
 	for (size_t round = 0; round < 100; round++) {
 		one_round(&blocks[next_random(&state) % BLOCKS], &state);
 		if (round % 25 == 0)
@@ -527,7 +527,7 @@ static void forks(void)
 	run_threads(hammer);
 }
 
-/* All of it: what the kernel says lies in the device's mappings */
+/* All memory lies in the device's mappings, as /proc/self/smaps has it. */
 static void mappings(void)
 {
 	size_t size = 64 * MIB, there = 0;
@@ -556,9 +556,9 @@ static void mappings(void)
 }
 
 /**
- * struct job - something to be done
- * @name: what it is called on the command line
- * @run:  does it
+ * struct job - job that the worker can do
+ * @name: name on the command line
+ * @run:  function that does it
  */
 struct job {
 	const char *name;

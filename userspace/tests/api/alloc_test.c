@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* chunk_alloc: what comes back is zero, aligned, usable, and nobody else's. */
+/* chunk_alloc(): chunks are zero, aligned, usable, and owned by nobody else. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "common.h"
 
-/* Enough to find an address space that is not aligned by chance. */
+/* Enough chunks not to be aligned by chance */
 #define SOME	64
 
 static const enum chunk_type dirty_types[] = {
@@ -58,7 +58,7 @@ static void merged_is_zero(void)
 
 	need_cutting();
 	chunk = alloc_mib(4);
-	/* A dirty and a zeroed extent become one. */
+	/* A dirty extent and a zeroed one become one extent. */
 	dealloc_mib(chunk, 4);
 	chunk = alloc_mib(2);
 	fill(alloc_mib(2), 2 * MIB, 1);
@@ -93,7 +93,7 @@ static void check_aligned(char *chunk, size_t size, size_t alignment)
 	fill(chunk + size - page_size(), page_size(), alignment);
 }
 
-/* Sizes below, at and above the alignment, multiples of it and not. */
+/* The sizes are below, at and above the alignment, multiples of it and others. */
 static void every_alignment(void)
 {
 	static const size_t extra[] = { 1, 2, 3, 5, 7 };
@@ -109,7 +109,7 @@ static void every_alignment(void)
 			chunk = chunk_alloc(size, alignment, false);
 			expect(chunk);
 			check_aligned(chunk, size, alignment);
-			/* Half of them stay, so that the next is fresh. */
+			/* Half of the chunks stay live, so that the next is fresh. */
 			if (i % 2)
 				dealloc_mib(chunk, size / MIB);
 		}
@@ -135,28 +135,33 @@ static void alignment_when_recycled(void)
 	}
 }
 
-struct piece {
+/**
+ * struct extent - a live extent
+ * @at:   first byte, or NULL
+ * @size: bytes; 0: none
+ */
+struct extent {
 	char *at;
 	size_t size;
 };
 
 static int by_address(const void *a, const void *b)
 {
-	const struct piece *left = a, *right = b;
+	const struct extent *left = a, *right = b;
 
 	return (left->at > right->at) - (left->at < right->at);
 }
 
-/* Live chunks never overlap, whatever was carved, merged and mapped. */
+/* Live chunks must not overlap after any carving, merging and mapping. */
 static void nothing_overlaps(void)
 {
-	static struct piece pieces[256];
-	/* 32 bits have room for so many; those in no use sort first. */
-	size_t count = TAP_COUNT(pieces) / (sizeof(void *) < 8 ? 4 : 1);
+	static struct extent extents[256];
+	/* On 32 bits fewer chunks have room. Unused entries sort first. */
+	size_t count = TAP_COUNT(extents) / (sizeof(void *) < 8 ? 4 : 1);
 	uint64_t random = random_seed();
 
-	for (size_t i = 0; i < 4 * TAP_COUNT(pieces); i++) {
-		struct piece *p = &pieces[random_below(&random, count)];
+	for (size_t i = 0; i < 4 * TAP_COUNT(extents); i++) {
+		struct extent *p = &extents[random_below(&random, count)];
 		size_t alignment = MIB << random_below(&random, 5);
 
 		if (p->size)
@@ -166,10 +171,10 @@ static void nothing_overlaps(void)
 		expect(p->at);
 		check_aligned(p->at, p->size, alignment);
 	}
-	qsort(pieces, TAP_COUNT(pieces), sizeof(*pieces), by_address);
-	for (size_t i = 1; i < TAP_COUNT(pieces); i++)
-		expect(!pieces[i - 1].size || pieces[i - 1].at +
-		       pieces[i - 1].size <= pieces[i].at);
+	qsort(extents, TAP_COUNT(extents), sizeof(*extents), by_address);
+	for (size_t i = 1; i < TAP_COUNT(extents); i++)
+		expect(!extents[i - 1].size || extents[i - 1].at +
+		       extents[i - 1].size <= extents[i].at);
 	expect_stats_consistent();
 }
 
@@ -188,7 +193,7 @@ static void base_chunks(void)
 	fill(base, 2 * MIB, 3);
 	for (size_t at = 0; at < 2 * MIB; at += MIB / 2)
 		expect(!chunk_is_live(base + at));
-	/* Neither taken from the recycled, nor is what is recycled touched. */
+	/* A base chunk is not taken from recycled memory, which stays untouched. */
 	expect(base + 2 * MIB <= recycled || recycled + mib * MIB <= base);
 	expect_equal(chunk_recycled_bytes(), before.recycled_bytes);
 	expect_equal(stats_now().allocs_recycled, before.allocs_recycled);
@@ -208,7 +213,7 @@ static void base_chunks_decommit(void)
 	expect(is_filled(base + 3 * MIB / 2, MIB / 2, 3 + 3 * MIB / 2));
 }
 
-/* A caller may rely on errno over a call that works: free() must keep it. */
+/* A caller may rely on errno across a call that succeeds: free() must keep it. */
 static void errno_is_kept(void)
 {
 	char *chunk, *mapped;
@@ -251,7 +256,7 @@ static void init_repeats(void)
 	expect_equal(stats_now().live_bytes - stats_now().base_bytes, MIB);
 }
 
-/* It traps until it is committed, and counts so. */
+/* The chunk traps until it is committed, and is counted as decommitted. */
 static void born_decommitted(void)
 {
 	size_t page = page_size();
@@ -288,7 +293,7 @@ static void born_decommitted(void)
 	expect_stats_consistent();
 }
 
-/* A cage: far more than there is memory */
+/* A cage: address space far larger than memory */
 static void born_decommitted_huge(void)
 {
 	size_t size = (size_t)256 << (sizeof(size_t) > 4 ? 30 : 20);
@@ -300,7 +305,7 @@ static void born_decommitted_huge(void)
 		tap_skip("the emulator has no such address space");
 	expect(cage);
 	expect_equal((uintptr_t)cage % (32 * MIB), 0);
-	/* What is not used costs nothing. */
+	/* Address space that is not used takes next to no bookkeeping. */
 	expect_equal(stats_now().base_bytes - base <= 2 * MIB, true);
 	expect(pages_commit(cage + size / 2, MIB));
 	fill(cage + size / 2, MIB, 1);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A library to preload: the smallest malloc on libchunk that there can be. It
- * calls libchunk with its lock held, as allocators do, and says so if it is
- * called again by the thread that holds it.
+ * A library to preload: a minimal malloc on libchunk. It calls libchunk with
+ * its lock held, as allocators do, and reports when the thread that holds the
+ * lock calls it again.
  */
 #include <chunk.h>
 #include <errno.h>
@@ -23,14 +23,14 @@ EXPORT atomic_uint allocator_chunks;
 
 static atomic_uint holder;
 
-/* The chunk that small pieces are cut from, which are never used again */
+/* The chunk that small blocks are cut from; no block is used again. */
 static char *current;
 static size_t left;
 
 /**
- * struct head - in front of each piece
+ * struct head - header in front of each block
  * @size:   bytes that were asked for
- * @extent: of a large piece, which has an extent of its own, the size of that
+ * @extent: bytes of a large block's own extent, or 0
  */
 struct head {
 	_Alignas(16) size_t size;
@@ -65,7 +65,7 @@ static char *take_extent(size_t size)
 	return extent;
 }
 
-/* Context: enter() done. */
+/* Context: the lock of enter() is held. */
 static char *cut(size_t size)
 {
 	if (left < size) {
@@ -115,7 +115,7 @@ EXPORT void *aligned_alloc(size_t alignment, size_t size)
 	return allocate(size, alignment);
 }
 
-/* Nothing is used twice but extents, which come zeroed. */
+/* Only extents are used again, and they come zeroed. */
 EXPORT void *calloc(size_t count, size_t size)
 {
 	if (size && count > SIZE_MAX / size)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Huge pages, and what holds with them. */
+/* Huge pages, and the guarantees that hold with them */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 
 #define HUGE_PAGE	(2 * MIB)
 
-/* The status with which a child says that there is none */
+/* Status of a child without the huge backing */
 #define NO_BACKING	77
 #define TRAPPED		78
 
@@ -23,7 +23,7 @@ static void configure_huge(void)
 	tap_skip("the device has no huge backing on this kernel");
 }
 
-static void huge_pages(void)
+static char *written_huge_pages(void)
 {
 	char *chunk;
 
@@ -32,11 +32,18 @@ static void huge_pages(void)
 	configure_huge();
 	chunk = chunk_alloc(8 * HUGE_PAGE, HUGE_PAGE, false);
 	fill(chunk, 8 * HUGE_PAGE, 1);
+	return chunk;
+}
+
+static void huge_pages(void)
+{
+	char *chunk = written_huge_pages();
+
 	expect(mapping_figure(chunk, "AnonHugePages") >= 8 * HUGE_PAGE);
 	expect(is_filled(chunk, 8 * HUGE_PAGE, 1));
 }
 
-/* Without the device they are asked for, again where a mapping was replaced. */
+/* Without the device libchunk asks for huge pages, also where it maps anew. */
 static void huge_pages_asked_for(void)
 {
 	char *chunk;
@@ -62,13 +69,8 @@ static void not_asked_for(void)
 
 static void huge_after_reuse(void)
 {
-	char *chunk;
+	char *chunk = written_huge_pages();
 
-	if (!huge_pages_always())
-		tap_skip("transparent huge pages are not set to always");
-	configure_huge();
-	chunk = chunk_alloc(8 * HUGE_PAGE, HUGE_PAGE, false);
-	fill(chunk, 8 * HUGE_PAGE, 1);
 	dealloc_mib(chunk, 16);
 	expect_equal(resident_bytes(chunk, 8 * HUGE_PAGE), 0);
 	expect_equal((uintptr_t)chunk_alloc(8 * HUGE_PAGE, HUGE_PAGE, false),
@@ -138,8 +140,8 @@ static void configure_and_touch(void *arg)
 }
 
 /*
- * Decommitted pages trap unless the device alone backs them, and then a line has
- * said so. The case's notes tell which it was.
+ * Decommitted pages trap unless the device alone backs them, and then a line of
+ * libchunk has said that they do not. The notes tell which was the case.
  */
 static void traps_or_says(void)
 {
@@ -204,15 +206,17 @@ static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "huge pages, to be seen in smaps", huge_pages },
 	{ "huge pages are asked for", huge_pages_asked_for },
-	{ "and not if they are not wanted", not_asked_for },
-	{ "reuse frees all and starts with zeroes", huge_after_reuse },
+	{ "huge pages are not asked for without the huge backing",
+	  not_asked_for },
+	{ "huge pages are freed for reuse, and read as zero then",
+	  huge_after_reuse },
 	{ "zero when recycled", zero_when_recycled },
 	{ "zero when recommitted", zero_when_recommitted },
 	{ "decommit frees memory", memory_is_freed },
 	{ "decommitted pages trap, or a line says that they do not",
 	  traps_or_says },
-	{ "the last word counts", last_word_counts },
-	{ "a child, of what it inherited", inherited },
+	{ "the last chunk_configure() counts", last_word_counts },
+	{ "a child uses inherited memory of the huge backing", inherited },
 };
 
 const struct tap_suite tap_suite = {

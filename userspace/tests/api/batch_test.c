@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Batches: many operations in one call, each with a result of its own. That each
- * does what the single call does, the other suites say, compiled by_batch.h.
+ * Batches: many operations in one call, each with a result of its own. Other
+ * suites, compiled with by_batch.h, check that each operation does the same as
+ * a single call.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "common.h"
 
-/* More than libchunk hands over at a time */
+/* More elements than libchunk passes on at a time */
 #define MANY	200
 
 static struct chunk_op ops[MANY];
@@ -157,7 +158,7 @@ static void pages_of_many(void)
 	expect_equal(stats_now().decommitted_bytes, 0);
 }
 
-/* From several sources, or from none of ours: each as by itself. */
+/* The ranges are of several sources, some foreign: each is treated by itself. */
 static void mixed_ranges(void)
 {
 	size_t page = page_size();
@@ -237,14 +238,15 @@ static void twice_in_one(void)
 
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
-	{ "a batch of none does nothing", none_is_nothing },
+	{ "an empty batch does nothing", none_is_nothing },
 	{ "chunks are zero, apart from each other, and counted", many_chunks },
-	{ "what a batch gave back another gets", many_recycled },
-	{ "each has its own size and alignment", sizes_and_alignments },
-	{ "each fails for itself, and says so", some_are_too_much },
-	{ "pages trap, and no others, until they are committed", pages_of_many },
+	{ "a batch gets what another gave back", many_recycled },
+	{ "each element has its own size and alignment", sizes_and_alignments },
+	{ "each element fails by itself, with its own error",
+	  some_are_too_much },
+	{ "exactly the decommitted pages trap", pages_of_many },
 	{ "ranges across chunks and mappings", mixed_ranges },
-	{ "a child's batches of what it inherited", inherited },
+	{ "a child's batches of inherited chunks", inherited },
 	{ "a chunk twice in one batch ends the process", twice_in_one },
 };
 

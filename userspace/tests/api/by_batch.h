@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compiled in front of a suite, it makes every single call a batch of one, which
- * must do the same.
+ * Compiled in front of a suite, this makes every single call a batch of one,
+ * which must do the same.
  */
 #ifndef BY_BATCH_H
 #define BY_BATCH_H

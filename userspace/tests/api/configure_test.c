@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* chunk_configure(): when it can be called, and with what. */
+/* chunk_configure(): when it can be called, and with which arguments */
 #include <errno.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ static void too_late(void)
 	dealloc_mib(chunk, 1);
 	expect(!chunk_configure(GUARDED_BACKING, 64 * MIB));
 	expect_equal(errno, EBUSY);
-	/* Nothing has changed. */
+	/* The refused call has changed nothing. */
 	chunk = alloc_mib(1);
 	pages_decommit(chunk, page_size());
 	expect_trap(chunk);
@@ -31,7 +31,7 @@ static void growth(void)
 		expect_equal(stats.mapped_bytes - stats.base_bytes, 16 * MIB);
 }
 
-/* Refused or not, chunks are as good as ever. */
+/* Chunks must work whether the huge backing was refused or not. */
 static void huge(void)
 {
 	char *chunk;
@@ -72,9 +72,9 @@ static void misuse(void)
 
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
-	{ "after the first chunk it is too late", too_late },
+	{ "a call after the first chunk is too late", too_late },
 	{ "the device maps as much at a time as it is told", growth },
-	{ "huge pages, had or not, and then the default", huge },
+	{ "the huge backing, available or not, then the default", huge },
 	{ "misuse ends the process", misuse },
 };
 

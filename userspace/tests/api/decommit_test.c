@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * pages_decommit, pages_commit, pages_purge, and what dealloc leaves: what
- * traps, what does not, what is kept, and that memory is really freed.
+ * pages_decommit(), pages_commit(), pages_purge() and chunk_dealloc(): which
+ * memory traps afterwards, which keeps its contents, and that the rest is
+ * freed.
  */
 #include <pthread.h>
 
@@ -9,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common.h"
+#include "kernel_file.h"
 
-/* Chunks of this many MiB; ranges that begin and end everywhere in them. */
+/* Chunks have this many MiB; ranges begin and end everywhere in them. */
 #define MIBS	3
 
 static void trap_and_keep(size_t from, size_t size)
@@ -85,7 +87,7 @@ static void commit_keeps_contents(void)
 	expect(pages_commit(chunk, MIBS * MIB));
 	expect(is_filled(chunk, MIBS * MIB, 5));
 
-	/* Committed and decommitted pages in one range. */
+	/* One range has committed and decommitted pages. */
 	pages_decommit(chunk + MIB, 4 * page);
 	pages_decommit(chunk + MIB + 8 * page, page);
 	expect(pages_commit(chunk + MIB - page, 12 * page));
@@ -107,14 +109,14 @@ static void decommit_repeats(void)
 		pages_decommit(chunk + (2 + i) * page, 4 * page);
 	pages_decommit(chunk + 2 * page, 13 * page);
 	expect_trap_only(chunk + 2 * page, 13 * page);
-	/* The middle of it. */
+	/* Only the middle of the range is committed. */
 	expect(pages_commit(chunk + 6 * page, 2 * page));
 	expect(is_zero(chunk + 6 * page, 2 * page));
 	expect_trap_only(chunk + 2 * page, 4 * page);
 	expect_trap_only(chunk + 8 * page, 7 * page);
 }
 
-/* Up to its end, and from the next one's beginning: each by itself */
+/* Ranges up to an extent's end, and from the next one's beginning, are separate. */
 static void next_to_extents(void)
 {
 	char *chunks = adjoining_chunks(4);
@@ -187,7 +189,10 @@ static void purge_frees(void)
 		fill(chunk, MIBS * MIB, 6);
 		zero = pages_purge(chunk + MIB, MIB, force);
 		expect(zero || !force);
-		/* Else it may have been written in order to be zero. */
+		/*
+		 * Memory that reads as zero was freed, unless it was written to
+		 * be zero.
+		 */
 		frees |= zero && !force;
 		if (frees)
 			expect_equal(resident_bytes(chunk + MIB, MIB), 0);
@@ -195,7 +200,7 @@ static void purge_frees(void)
 			expect(is_zero(chunk + MIB, MIB));
 		expect(is_filled(chunk, MIB, 6));
 		expect(is_filled(chunk + 2 * MIB, MIB, 6 + 2 * MIB));
-		/* It stayed committed. */
+		/* The memory has stayed committed. */
 		expect_equal(stats_now().decommitted_bytes, 0);
 		fill(chunk + MIB, MIB, 7);
 		expect(is_filled(chunk + MIB, MIB, 7));
@@ -216,7 +221,11 @@ static void purge_one_page(void)
 
 #define PAGES	64
 
-/* Each page: whether it is committed, and the seed it was filled with, or 0 */
+/**
+ * struct model - state of each page
+ * @committed: the page is committed
+ * @seed:      seed of its pattern, or 0: it is zero
+ */
 struct model {
 	bool committed[PAGES];
 	uint64_t seed[PAGES];
@@ -299,23 +308,7 @@ static void traps_in_threads(void)
 	expect(result == chunk);
 }
 
-/* A figure of this process in KiB, 0 if the system does not say */
-static size_t status_kib(const char *name)
-{
-	FILE *file = fopen("/proc/self/status", "r");
-	char line[256];
-	size_t kib = 0;
-
-	while (file && fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, name, strlen(name)))
-			kib = strtoull(line + strlen(name), NULL, 10);
-	}
-	if (file)
-		fclose(file);
-	return kib;
-}
-
-/* What was never touched costs nothing, however much it is. */
+/* Decommitting memory that was never touched costs nothing, however much it is. */
 static void large_untouched(void)
 {
 	size_t size = sizeof(void *) == 8 ? GIB : 256 * MIB, before;
@@ -323,20 +316,20 @@ static void large_untouched(void)
 
 	expect(chunk);
 	chunk[0] = 1;
-	before = status_kib("VmPTE:");
+	before = status_bytes("VmPTE");
 	if (!before)
 		tap_skip("this system does not say how large page tables are");
 	pages_decommit(chunk, size);
-	expect(status_kib("VmPTE:") <= before + 64);
+	expect(status_bytes("VmPTE") <= before + (64 << 10));
 	expect_trap(chunk);
 	expect_trap(chunk + size / 2);
 	expect_trap(chunk + size - 1);
 	expect(pages_commit(chunk, size));
-	expect(status_kib("VmPTE:") <= before + 64);
+	expect(status_bytes("VmPTE") <= before + (64 << 10));
 	expect(chunk[0] == 0 && chunk[size - 1] == 0);
 }
 
-/* All of an extent at once, and parts of it then, in either order. */
+/* Decommit all of an extent at once and then parts of it, or the other way round. */
 static void all_and_parts(void)
 {
 	size_t page = page_size();
@@ -369,15 +362,15 @@ static void all_and_parts(void)
 
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
-	{ "all of an extent, and parts of it", all_and_parts },
-	{ "much that was never touched", large_untouched },
+	{ "all of an extent is decommitted, and parts of it", all_and_parts },
+	{ "a large range that was never touched", large_untouched },
 	{ "decommitted ranges trap, their surroundings are kept",
 	  ranges_trap },
 	{ "a whole chunk between live ones", whole_chunk },
 	{ "untouched memory traps as well", untouched },
 	{ "committing keeps the contents of committed pages",
 	  commit_keeps_contents },
-	{ "decommitting what is decommitted", decommit_repeats },
+	{ "decommitting decommitted pages", decommit_repeats },
 	{ "ranges at the ends of extents that adjoin", next_to_extents },
 	{ "a deallocated chunk traps when it was recycled",
 	  traps_when_recycled },

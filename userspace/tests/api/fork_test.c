@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * After fork parent and child each own everything there was, independently;
- * and the child may use the library whatever other threads were doing in it.
+ * After fork, parent and child own everything independently, and the child may
+ * use the library whatever other threads were doing in it.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -15,7 +15,10 @@
 
 #include "common.h"
 
-/* Lets one process wait for another; both ends stay open in both. */
+/**
+ * struct gate - a pipe by which one process waits for another
+ * @ends: both ends, which stay open in both processes
+ */
 struct gate {
 	int ends[2];
 };
@@ -71,7 +74,7 @@ static void child_allocates(void)
 	expect_stats_consistent();
 }
 
-/* Decommits, commits and frees what it inherited; the parent sees nothing. */
+/* The child decommits, commits and frees inherited chunks; the parent sees nothing. */
 static void child_frees_inherited(void)
 {
 	char *chunks = adjoining_chunks(4);
@@ -85,7 +88,7 @@ static void child_frees_inherited(void)
 		size_t page = page_size();
 
 		expect_trap_only(chunks + 3 * MIB, MIB / 2);
-		/* Of what it inherited, before anything else */
+		/* Inherited chunks are looked up before anything else is done. */
 		expect(chunk_lookup(chunks, &info) && info.committed);
 		expect((char *)info.end > chunks);
 		expect(chunk_lookup(chunks + 3 * MIB, &info));
@@ -127,25 +130,25 @@ static void child_frees_inherited(void)
 	expect_equal(chunk_recycled_bytes(), 4 * MIB);
 }
 
-/* What the parent had given back is the child's neither. */
+/* Memory that the parent had given back is not live in the child, either. */
 static void dead_is_not_inherited(void)
 {
-	char *kept = alloc_mib(1), *gone = alloc_mib(4);
+	char *kept = alloc_mib(1), *freed = alloc_mib(4);
 	pid_t child;
 
 	fill(kept, MIB, 1);
-	dealloc_mib(gone, 4);
+	dealloc_mib(freed, 4);
 	child = tap_fork();
 	if (child == 0) {
-		expect(!chunk_is_live(gone));
-		expect(!pages_commit(gone, MIB));
-		expect(!pages_commit(gone + 3 * MIB, page_size()));
-		expect_trap(gone);
-		/* With a context of its own, too */
+		expect(!chunk_is_live(freed));
+		expect(!pages_commit(freed, MIB));
+		expect(!pages_commit(freed + 3 * MIB, page_size()));
+		expect_trap(freed);
+		/* The same holds once the child has a context of its own. */
 		fill(alloc_mib(1), MIB, 2);
-		if (!chunk_is_live(gone + MIB)) {
-			expect(!pages_commit(gone + MIB, MIB));
-			expect_trap(gone + MIB);
+		if (!chunk_is_live(freed + MIB)) {
+			expect(!pages_commit(freed + MIB, MIB));
+			expect_trap(freed + MIB);
 		}
 		expect(pages_commit(kept, MIB));
 		expect(is_filled(kept, MIB, 1));
@@ -154,7 +157,7 @@ static void dead_is_not_inherited(void)
 	tap_join(child);
 }
 
-/* The other way: what the parent does after fork is nothing to the child. */
+/* Calls of the parent after fork do not change the child. */
 static void parent_frees(void)
 {
 	char *chunks = adjoining_chunks(4);
@@ -273,7 +276,7 @@ static void grandchildren(void)
 	generation(chunk, 0);
 }
 
-/* fork() past the C library; its arguments are in no order of their own. */
+/* fork() past the C library. The order of clone()'s arguments depends on the machine. */
 static pid_t clone_raw(void)
 {
 #if defined(__sparc__)
@@ -285,7 +288,7 @@ static pid_t clone_raw(void)
 #endif
 }
 
-/* No atfork handler runs. */
+/* No handler of pthread_atfork() runs. */
 static void raw_fork(void)
 {
 	char *chunk = alloc_mib(2), *fresh;
@@ -354,7 +357,7 @@ static void parent_exits_first(void)
 		_exit(0);
 	}
 	expect(waitpid(child, &status, 0) == child && status == 0);
-	/* If the orphan fails there is no writer left, and nothing to read. */
+	/* If the orphan fails no writer is left, and the read ends. */
 	close(to_parent.ends[1]);
 	gate_wait(&to_parent);
 }
@@ -406,7 +409,7 @@ static void need_fork_with_threads(void)
 		tap_skip("the emulator's own locks may hang after such a fork");
 }
 
-/* Whatever lock was held or half-done change made, the child is not stuck. */
+/* Whichever lock was held and whatever change was half-done, the child must not hang. */
 static pid_t raw_or_not(bool raw)
 {
 	pid_t child = raw ? clone_raw() : fork();
@@ -461,7 +464,7 @@ static void *first_call(void *arg)
 	return arg;
 }
 
-/* Steps of nothing, to fork a little later each time */
+/* Steps without effect, so that each fork comes a little later */
 static void delay(unsigned int steps)
 {
 	while (steps--)
@@ -487,7 +490,7 @@ static void fork_in_first_call(unsigned int steps)
 	expect(pthread_join(thread, NULL) == 0);
 }
 
-/* Setting up may be what was cut short. */
+/* The fork may come in the midst of libchunk's initialisation. */
 static void fork_in_first_calls(void)
 {
 	need_fork_with_threads();
@@ -534,7 +537,7 @@ static void threads_fork(void)
 	expect_stats_consistent();
 }
 
-/* vfork shares the memory: the child may do nothing but exec. */
+/* vfork shares the memory, so the child does nothing but exec. */
 static void vfork_and_exec(void)
 {
 	static char *const argv[] = { "/bin/true", NULL };
@@ -585,7 +588,8 @@ static const struct tap_case cases[] = {
 	{ "the child frees what it inherited, the parent is unaffected",
 	  child_frees_inherited },
 	{ "the parent frees, the child is unaffected", parent_frees },
-	{ "what was free at the fork is refused", dead_is_not_inherited },
+	{ "chunks that were free at the fork are refused",
+	  dead_is_not_inherited },
 	{ "copy on write both ways", copy_on_write },
 	{ "both reuse what was recycled", recycled_after_fork },
 	{ "five generations", grandchildren },

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the suites run in a fresh process: libchunk used from a constructor,
- * with another environment, under another library, without standard files.
+ * Program that the suites run as a fresh process: libchunk used from a
+ * constructor, with another environment, under another library, without
+ * standard files.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -18,7 +19,7 @@
 
 #include "common.h"
 
-/* Priorities up to 100 are the system's; libchunk must not need any before. */
+/* Priorities up to 100 are the system's; libchunk must not need any earlier. */
 static char *early;
 static pid_t early_process;
 
@@ -35,8 +36,8 @@ static void __attribute__((constructor(101))) before_main(void)
 }
 
 /*
- * Before any constructor, the C library's included: getenv() finds nothing yet,
- * so that CHUNK_OPTIONS has no say either.
+ * Runs before any constructor, the C library's included. getenv() finds nothing
+ * yet, so CHUNK_OPTIONS has no effect.
  */
 static char *first;
 
@@ -45,7 +46,7 @@ static void before_constructors(int argc, char **argv, char **environment)
 	(void)argv;
 	if (argc != 2)
 		return;
-	/* Emulators turn the order round. */
+	/* Emulators run these functions in reverse order. */
 	while (*environment && strncmp(*environment, "HELPER_FIRST=", 13))
 		environment++;
 	if (!*environment)
@@ -66,7 +67,7 @@ static void __attribute__((destructor(101))) after_main(void)
 		chunk_dealloc(early, 4 * MIB, UNKNOWN_CHUNK);
 }
 
-/* A bit of everything */
+/* Call a bit of everything. */
 static void use(void)
 {
 	char *chunk = chunk_alloc(2 * MIB, 4 * MIB, false);
@@ -110,7 +111,7 @@ static void check_first(void)
 	use();
 }
 
-/* No descriptor below 3 may come to exist, nor a message go anywhere. */
+/* No descriptor below 3 may come into being, and no message go anywhere. */
 static void without_files(void)
 {
 	for (int fd = 0; fd < 3; fd++)
@@ -121,7 +122,7 @@ static void without_files(void)
 			_exit(4 + fd);
 }
 
-/* After exec: nothing of the device's is open here that was not opened here. */
+/* After exec, only descriptors of the device that this program has opened are open. */
 static void no_device_open(void)
 {
 	DIR *fds = opendir("/proc/self/fd");
@@ -140,7 +141,7 @@ static void no_device_open(void)
 	use();
 }
 
-/* Under interpose.so: nothing that it replaces was called. */
+/* Under interpose.so: libchunk has called no function that it replaces. */
 static void interposed(void)
 {
 	atomic_uint *calls = dlsym(RTLD_DEFAULT, "interposed_calls");
@@ -148,7 +149,7 @@ static void interposed(void)
 	char *chunk;
 
 	expect(calls && last);
-	/* Proof that calls do go there. */
+	/* Check that calls do go to interpose.so. */
 	*calls = 0;
 	free(malloc(1));
 	expect_equal(*calls, 2);
@@ -171,28 +172,28 @@ static void interposed(void)
 	use();
 }
 
-#define PIECES	200
+#define BLOCKS	200
 
 static void *take_and_free(void *seed)
 {
 	uint64_t random = (uintptr_t)seed;
-	char *pieces[PIECES] = { NULL };
+	char *blocks[BLOCKS] = { NULL };
 
-	for (int i = 0; i < 20 * PIECES; i++) {
-		char **piece = &pieces[random_below(&random, PIECES)];
+	for (int i = 0; i < 20 * BLOCKS; i++) {
+		char **block = &blocks[random_below(&random, BLOCKS)];
 		size_t size = 1 + random_below(&random, i % 16 ? 500 : 3 * MIB);
 
-		if (*piece)
-			expect(**piece == (char)(uintptr_t)seed);
-		free(*piece);
-		*piece = malloc(size);
-		expect(*piece);
-		**piece = (char)(uintptr_t)seed;
+		if (*block)
+			expect(**block == (char)(uintptr_t)seed);
+		free(*block);
+		*block = malloc(size);
+		expect(*block);
+		**block = (char)(uintptr_t)seed;
 	}
 	return NULL;
 }
 
-/* malloc is libchunk's user, and mmap calls malloc: see allocator.c. */
+/* malloc uses libchunk, and mmap calls malloc: see allocator.c. */
 static void allocator(void)
 {
 	atomic_uint *chunks = dlsym(RTLD_DEFAULT, "allocator_chunks");
@@ -214,7 +215,7 @@ static void allocator(void)
 	use();
 }
 
-/* Many small pieces, so that libchunk needs memory for itself again and again */
+/* With many small extents libchunk needs memory for itself again and again. */
 static void many(void)
 {
 	static void *chunks[3000];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes that make it hard: everything is locked, few files can be opened,
- * the device's descriptor is somebody else's.
+ * Processes in adverse conditions: all memory is locked, few files can be
+ * opened, or the device's descriptor was replaced by another.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 #include "common.h"
 
-/* A bit of everything, on a chunk of 4 MiB filled with seed 1 */
+/* Call a bit of everything, on a chunk of 4 MiB filled with seed 1. */
 static void use(char *chunk)
 {
 	char *fresh = alloc_mib(3);
@@ -87,11 +87,11 @@ static void become_nobody(void)
 	if (geteuid())
 		return;
 	expect(setgid(65534) == 0 && setuid(65534) == 0);
-	/* Else the tests could not look into /proc/self. */
+	/* The tests look into /proc/self, which only a dumpable process may do. */
 	expect(prctl(PR_SET_DUMPABLE, 1) == 0);
 }
 
-/* What must be locked and cannot be is not to be had; that is all. */
+/* Memory that must be locked and cannot be is refused; nothing else happens. */
 static void no_more_to_be_locked(void)
 {
 	struct rlimit limit;
@@ -124,7 +124,7 @@ static void no_more_to_be_locked(void)
 	use(filled_chunk());
 }
 
-/* The descriptor on the device, or -1 */
+/* Find the descriptor of the device. Return -1 if there is none. */
 static int device_descriptor(void)
 {
 	DIR *fds = opendir("/proc/self/fd");
@@ -145,7 +145,7 @@ static int device_descriptor(void)
 	return found;
 }
 
-/* It is opened as high as the limit on files allows; at worst not as stderr. */
+/* The descriptor is as high as the limit on files allows; at worst not stderr. */
 static void descriptor_is_high(void)
 {
 	static const struct { unsigned int limit; int least; } cases[] = {
@@ -172,8 +172,8 @@ static void descriptor_is_high(void)
 }
 
 /*
- * A file that looks like ours but has none of our chunks: what came from the old
- * one stays as it is, and the stranger's extent as well.
+ * The file looks like the device's but has none of our chunks. Memory from the
+ * old file stays as it is, and so does the stranger's extent.
  */
 static void descriptor_is_of_another_context(void)
 {
@@ -190,7 +190,7 @@ static void descriptor_is_of_another_context(void)
 	expect(fcntl(ours, F_GETFD) != -1);
 }
 
-/* One that is read from and written to: a pipe holds what was written to it. */
+/* A pipe can be read and written: it must still hold the bytes put into it. */
 static void descriptor_is_a_pipe(void)
 {
 	char *chunk = filled_chunk(), text[8] = "";

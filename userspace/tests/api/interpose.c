@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A library to preload that replaces what an allocator must not call. Like some
- * real ones its mmap calls dlsym, which may call malloc, and malloc itself:
- * an allocator that calls mmap with a lock held hangs.
+ * A library to preload that replaces functions which an allocator must not
+ * call. Like some real libraries, its mmap calls dlsym, which may call malloc,
+ * and malloc itself: an allocator that calls mmap with a lock held hangs.
  */
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@ static void count(const char *name)
 	interposed_last = name;
 }
 
-/* Memory is never reused: the processes this is loaded into are small. */
+/* Memory is never reused: the processes that load this are small. */
 static max_align_t arena[(8 << 20) / sizeof(max_align_t)];
 static atomic_size_t arena_used;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* chunk_lookup: what a scanner of memory may look at, and how it gets on. */
+/* chunk_lookup(): what a scanner of memory may read, and how it steps on. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +21,7 @@ static struct chunk_info look(const void *addr)
 	return info;
 }
 
-/* Bytes of a range that are said to be so, found from one end to the next */
+/* Count the bytes of a range in a state, stepping from one end to the next. */
 static size_t count(const char *from, const char *to, enum chunk_where where,
 		    bool committed)
 {
@@ -67,7 +67,7 @@ static void live(void)
 	expect_equal(count(chunk, chunk + 3 * MIB, LIVE_CHUNK, true), 0);
 }
 
-/* What it says of each page is what an access finds. */
+/* For each page, chunk_lookup() agrees with an access. */
 static void as_accesses_find(void)
 {
 	size_t page = page_size(), size = 4 * MIB;
@@ -125,7 +125,7 @@ static void nothing_of_ours(void)
 	}
 }
 
-/* All there is, in few steps, however large the address space */
+/* Step over the whole address space, which must take few steps. */
 static void everything(void)
 {
 	struct chunk_stats stats;
@@ -143,7 +143,7 @@ static void everything(void)
 	       stats.recycled_bytes);
 }
 
-/* As the structure was in a program built earlier, and will be in one built later */
+/* Use the structure of a program built earlier, and of one built later. */
 static void other_versions(void)
 {
 	struct {
@@ -181,7 +181,7 @@ static void born_decommitted(void)
 	expect(look(chunk + 200 * MIB).end == chunk + 200 * MIB + page);
 }
 
-/* A range of an extent of @size, with its ends at chunks or not, or all of it */
+/* Choose a range of an extent of @size: its ends at chunks or not, or all of it. */
 static size_t any_range(uint64_t *random, size_t size, size_t *first)
 {
 	size_t unit = random_below(random, 2) ? MIB : page_size();
@@ -193,7 +193,7 @@ static size_t any_range(uint64_t *random, size_t size, size_t *first)
 	return (1 + random_below(random, (size - *first) / unit)) * unit;
 }
 
-/* What is said of every page, or of each @step-th, is as noted here. */
+/* chunk_lookup() says of every @step-th page what @committed says. */
 static void expect_noted(const char *chunk, const bool *committed, size_t pages,
 			 size_t step)
 {
@@ -206,7 +206,7 @@ static void expect_noted(const char *chunk, const bool *committed, size_t pages,
 	expect_equal(stats_now().decommitted_bytes, decommitted * page);
 }
 
-/* Pages and chunks come and go in an extent that is decommitted by and large. */
+/* Commit and decommit pages and chunks of an extent that is mostly decommitted. */
 static void sparse_and_dense(void)
 {
 	static bool committed[MIB / 4096 * 12];
@@ -233,7 +233,7 @@ static void sparse_and_dense(void)
 	expect_equal(stats_now().decommitted_bytes, 0);
 }
 
-/* A page of much that is decommitted takes up bookkeeping for itself alone. */
+/* A committed page in a large decommitted extent takes bookkeeping for itself alone. */
 static void one_page_of_many(void)
 {
 	size_t size = (size_t)256 << (sizeof(size_t) > 4 ? 30 : 20);
@@ -257,14 +257,15 @@ static void one_page_of_many(void)
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "a live chunk, and runs of its pages", live },
-	{ "what it says an access finds", as_accesses_find },
+	{ "accesses agree with it", as_accesses_find },
 	{ "a chunk that was given back", given_back },
-	{ "what is nothing of libchunk's", nothing_of_ours },
+	{ "foreign addresses", nothing_of_ours },
 	{ "the whole address space, from run to run", everything },
 	{ "shorter and longer structures", other_versions },
 	{ "a chunk decommitted from the start", born_decommitted },
-	{ "what comes and goes in one that is", sparse_and_dense },
-	{ "a page of much that is decommitted", one_page_of_many },
+	{ "ranges committed in such a chunk, and decommitted",
+	  sparse_and_dense },
+	{ "one committed page of a large decommitted chunk", one_page_of_many },
 };
 
 const struct tap_suite tap_suite = {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mappings: what kills allocators that punch holes. 65,536 alternating pages
- * are decommitted, twice as many as the default limit allows mappings for.
+ * Mappings, of which allocators that punch holes run out. 65,536 alternating
+ * pages are decommitted, for which two mappings each would be twice the default
+ * limit.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "common.h"
+#include "kernel_file.h"
 
 #define HOLES	65536
 
@@ -36,15 +38,13 @@ static char *chunk_for_holes(size_t *size)
 
 static size_t most_mappings(void)
 {
-	FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
-	size_t most = 0;
+	long most = get_number("/proc/sys/vm/max_map_count");
 
-	expect(file && fscanf(file, "%zu", &most) == 1);
-	fclose(file);
+	expect(most > 0);
 	return most;
 }
 
-/* Returns whether they cost mappings, as they do on kernels without guard pages. */
+/* Return whether holes cost mappings, as they do on kernels without guard pages. */
 static bool make_holes(char *chunk)
 {
 	size_t page = page_size(), before = count_mappings(), added;
@@ -70,14 +70,17 @@ static void alternating_holes(void)
 	chunk[page] = 7;
 	chunk[size - 1] = 8;
 	cost = make_holes(chunk);
-	/* Some are left to the program, and it is said that pages do not trap. */
+	/*
+	 * Some mappings are left to the program, and a line says that pages do
+	 * not trap.
+	 */
 	if (cost && !plain_posix()) {
 		expect(count_mappings() < most_mappings() * 29 / 32);
 		expect(stats_now().untrapped > 0);
 	} else if (!plain_posix()) {
 		expect_equal(stats_now().untrapped, 0);
 	}
-	/* Whether or not all of them trap, no memory is behind them. */
+	/* Whether all of them trap or not, no memory is behind them. */
 	for (size_t i = 0; i < HOLES; i++)
 		if (i % 251 == 0)
 			expect_equal(resident_bytes(chunk + 2 * i * page, page),
@@ -104,7 +107,7 @@ static void all_come_back(void)
 	}
 	make_holes(chunk);
 	chunk_dealloc(chunk, size, ARENA_CHUNK);
-	/* Elsewhere it may be that no mapping is left to make it trap. */
+	/* Without the device there may be no mapping left to make the page trap. */
 	if (on_device()) {
 		expect_trap(chunk);
 		expect_trap(chunk + page);
@@ -147,7 +150,7 @@ static void *run(void *arg)
 	return arg;
 }
 
-/* Guards given back and bought again; all the while the program has its own. */
+/* Guards are given up for memory and bought back; the program keeps its own share. */
 static void room_for_the_program(void)
 {
 	size_t page = page_size(), size;
@@ -165,7 +168,7 @@ static void room_for_the_program(void)
 	expect(chunk_alloc(8 * MIB, MIB, false));
 	expect(pages_commit(chunk, size));
 	expect(count_mappings() < 1000);
-	/* It is not seen at once that there is room again, but soon. */
+	/* libchunk finds out soon, though not at once, that there is room again. */
 	for (size_t i = 0; i < most_mappings() / 16; i++)
 		pages_decommit(chunk + 2 * i * page, page);
 	untrapped = stats_now().untrapped;
@@ -176,14 +179,14 @@ static void room_for_the_program(void)
 	expect_equal(stats_now().untrapped, untrapped);
 }
 
-/* What was decommitted at once comes back page by page. */
+/* A range that was decommitted at once is committed page by page. */
 static void page_by_page(void)
 {
 	size_t page = page_size(), size;
 	char *chunk = chunk_for_holes(&size);
 
 	if (plain_posix())
-		tap_skip("libchunk does not know how many mappings there may be");
+		tap_skip("libchunk does not know the limit of mappings here");
 	pages_decommit(chunk, size);
 	for (size_t i = 0; i < HOLES; i++) {
 		expect(pages_commit(chunk + 2 * i * page, page));
@@ -191,7 +194,7 @@ static void page_by_page(void)
 	}
 	if (on_device())
 		expect_trap(chunk + page);
-	/* Whoever wrote where it did not trap has written nothing. */
+	/* A write to a page that did not trap must have no effect. */
 	store_traps(chunk + size - page, 1);
 	for (size_t i = 0; i < HOLES; i += 97)
 		expect(chunk[2 * i * page] == 1);
@@ -202,7 +205,7 @@ static void page_by_page(void)
 	expect(chunk[size - page] == 0);
 }
 
-/* Every page of a mapping that may be read is, as chunk_lookup() says. */
+/* Every readable page of a mapping is one that chunk_lookup() calls so. */
 static size_t scan(const char *from, const char *to)
 {
 	size_t page = page_size(), read = 0;
@@ -237,7 +240,7 @@ static size_t scan_readable(void)
 		char mode[8];
 
 		expect(sscanf(line, "%lx-%lx %7s", &from, &to, mode) == 3);
-		/* Pages of the kernel's may trap. */
+		/* Pages of the kernel's own mappings may trap. */
 		line[strcspn(line, "\n")] = '\0';
 		if (!strncmp(mode, "rw", 2) && !strstr(line, "[v"))
 			read += scan((char *)from, (char *)to);
@@ -247,7 +250,7 @@ static size_t scan_readable(void)
 	return read;
 }
 
-/* A collector of garbage, or who looks for leaks */
+/* Scan memory as a garbage collector or a leak checker does. */
 static void scanned(void)
 {
 	char *chunks[16];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Out of memory, of address space, of mappings: NULL or false, nothing is
- * lost, and everything works again afterwards.
+ * Without memory, address space or mappings, calls return NULL or false,
+ * nothing is lost, and everything works again afterwards.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,33 +13,20 @@
 #include <sys/resource.h>
 
 #include "common.h"
+#include "kernel_file.h"
 
 #define MOST	4096
 
 static char *chunks[MOST];
 
-static size_t status_bytes(const char *field)
-{
-	char line[256];
-	size_t kib = 0;
-	FILE *status = fopen("/proc/self/status", "r");
-
-	expect(status);
-	while (fgets(line, sizeof(line), status))
-		if (!strncmp(line, field, strlen(field)))
-			kib = strtoul(line + strlen(field) + 1, NULL, 10);
-	fclose(status);
-	expect(kib);
-	return kib << 10;
-}
-
-/* Lowers a limit to what is in use now and so much more. */
+/* Lower a limit to the use of now and @more bytes. */
 static void limit_to(int resource, size_t more)
 {
-	size_t now = status_bytes(resource == RLIMIT_AS ? "VmSize:" :
-							  "VmData:");
+	size_t now = status_bytes(resource == RLIMIT_AS ? "VmSize" :
+							  "VmData");
 	struct rlimit limit;
 
+	expect(now);
 	expect(getrlimit(resource, &limit) == 0);
 	limit.rlim_cur = now + more;
 	expect(setrlimit(resource, &limit) == 0);
@@ -68,7 +55,7 @@ static void alloc_until_null(int resource, size_t room)
 	}
 	expect(count < MOST);
 	tap_note("%zu chunks in %zu MiB", count, room / MIB);
-	/* Some of it may go into bookkeeping and alignment, not much. */
+	/* Bookkeeping and alignment may take a little of the room. */
 	expect(count * MIB >= room - 8 * MIB);
 	expect(!chunk_alloc(MIB, MIB, false));
 	expect(!chunk_alloc(MIB, 64 * MIB, false));
@@ -77,7 +64,7 @@ static void alloc_until_null(int resource, size_t room)
 	expect(!pages_map(NULL, 4 * MIB));
 	expect_stats_consistent();
 
-	/* What is there works, and what is returned can be had again. */
+	/* The chunks work, and returned ones can be allocated again. */
 	for (size_t i = 0; i < count; i++)
 		expect(is_filled(chunks[i], page_size(), i));
 	pages_decommit(chunks[0], MIB);
@@ -112,7 +99,7 @@ static void data(void)
 	alloc_until_null(RLIMIT_DATA, 200 * MIB);
 }
 
-/* Committing may need what the limit no longer grants; then it says so. */
+/* A commit may need memory that the limit no longer grants; then it fails. */
 static void commit_fails(void)
 {
 	char *chunk;
@@ -140,7 +127,7 @@ static void commit_fails(void)
 	expect_stats_consistent();
 }
 
-/* The original loses the address space when a recycled extent stays away. */
+/* The original loses address space when it cannot recommit a recycled extent. */
 static void recycling_fails(void)
 {
 	struct chunk_stats before, after;
@@ -170,26 +157,24 @@ static void recycling_fails(void)
 	expect_equal(stats_now().mapped_bytes, before.mapped_bytes);
 }
 
-static int overcommit_mode(void)
+static void need_strict_overcommit(void)
 {
-	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
-	int mode = -1;
+	int mode = overcommit_mode();
 
-	expect(file && fscanf(file, "%d", &mode) == 1);
-	fclose(file);
-	return mode;
+	expect(mode >= 0);
+	if (mode != 2)
+		tap_skip("the overcommit mode is %d", mode);
 }
 
 /*
- * Memory is charged when it is mapped, whoever touches it. What is taken here
- * others lack, so none of it is kept for long.
+ * Memory is charged when it is mapped, touched or not. As other processes lack
+ * the memory that is taken here, none is kept for long.
  */
 static void overcommit_strict(void)
 {
 	size_t count = 0;
 
-	if (overcommit_mode() != 2)
-		tap_skip("the overcommit mode is %d", overcommit_mode());
+	need_strict_overcommit();
 	while (count < MOST && (chunks[count] = chunk_alloc(MIB, MIB, false)))
 		count++;
 	expect(count < MOST);
@@ -198,7 +183,7 @@ static void overcommit_strict(void)
 	expect_stats_consistent();
 	dealloc_mib(chunks[--count], 1);
 	fill(chunks[0], MIB, 1);
-	/* What it frees somebody else may take. */
+	/* Another process may take the memory that the decommit frees. */
 	pages_decommit(chunks[1], MIB);
 	expect_trap(chunks[1]);
 	if (pages_commit(chunks[1], MIB))
@@ -213,7 +198,7 @@ static void overcommit_strict(void)
 	expect_stats_consistent();
 }
 
-/* What all processes are charged, in bytes */
+/* Get the memory charged to all processes, in bytes. */
 static size_t charged(void)
 {
 	FILE *file = fopen("/proc/meminfo", "r");
@@ -241,7 +226,7 @@ static void use_up_with_holes(void *arg)
 	expect(!chunk_alloc(16 * MIB, MIB, false));
 }
 
-/* Decommitted memory is others', or a line says that it is not. */
+/* The charge of decommitted memory is given back, or a line says that it is not. */
 static void charge_is_given_back(void)
 {
 	const size_t size = 128 * MIB;
@@ -249,8 +234,7 @@ static void charge_is_given_back(void)
 	char *chunk, *cage;
 	size_t before;
 
-	if (overcommit_mode() != 2)
-		tap_skip("the overcommit mode is %d", overcommit_mode());
+	need_strict_overcommit();
 	if (on_device()) {
 		tap_child(&outcome, use_up_with_holes, NULL);
 		tap_note("%s", outcome.text);
@@ -266,14 +250,14 @@ static void charge_is_given_back(void)
 	before = charged();
 	pages_decommit(chunk, size);
 	expect(charged() + size / 2 < before);
-	/* Nor is what was never committed charged. */
+	/* Memory that was never committed is not charged, either. */
 	before = charged();
 	cage = chunk_alloc_decommitted(64 * GIB, MIB);
 	expect(cage);
 	expect(charged() < before + size);
 }
 
-/* As many mappings as there may be, none of which merge. */
+/* Use up all mappings that this process may have; none merge. */
 static size_t use_up_mappings(char **place)
 {
 	size_t page = page_size(), count = 0, most = 70000;
@@ -303,7 +287,7 @@ static void no_mapping_left(void)
 							   false)))
 		count++;
 	tap_note("%zu chunks without a mapping to be had", count);
-	/* Frees memory in any case, and never kills. */
+	/* Decommitting frees memory in any case, and never kills. */
 	pages_decommit(kept + MIB, page);
 	pages_decommit(kept + MIB + 2 * page, page);
 	pages_decommit(kept + 2 * MIB, MIB);
@@ -329,7 +313,7 @@ static void no_mapping_left(void)
 	expect_stats_consistent();
 }
 
-/* In a process of its own: whether the kernel's guards are in use */
+/* Tell whether the kernel's guards are in use, in a process of its own. */
 static bool have_guards(void)
 {
 	const char *options = getenv("CHUNK_OPTIONS");
@@ -342,7 +326,7 @@ static bool have_guards(void)
 	       !(options && strstr(options, "guard:off"));
 }
 
-/* Some chunks are retired by a mapping, some otherwise, and then are one. */
+/* Chunks are decommitted with a mapping and without one, and then coalesce. */
 static void recycled_without_a_mapping(void)
 {
 	bool guards = have_guards();
@@ -373,8 +357,8 @@ static void recycled_without_a_mapping(void)
 }
 
 /*
- * All that a limit allows in chunks of 1 MiB; then what is free of it, every
- * @nth of those in a row apart, is asked for in one piece.
+ * Allocate in chunks of 1 MiB all that a limit allows; then free every @nth of
+ * those, in a row or apart, and ask for their sum in one piece.
  */
 static void kept_is_released(int resource, size_t nth)
 {
@@ -404,7 +388,7 @@ static void kept_is_released(int resource, size_t nth)
 		expect(chunk_is_live(chunks[i]) && *chunks[i]);
 	expect_stats_consistent();
 	dealloc_mib(large, freed - 3);
-	/* The same for what is no chunk. */
+	/* The same holds for a base chunk. */
 	expect(chunk_alloc(freed / 2 * MIB, MIB, true));
 	expect_stats_consistent();
 }
@@ -424,7 +408,7 @@ static void kept_apart(void)
 	kept_is_released(RLIMIT_AS, 8);
 }
 
-/* A limit hit at the very first call, and lifted later. */
+/* The limit is hit at the very first call, and lifted later. */
 static void at_the_first_call(void)
 {
 	need_limit(RLIMIT_AS);
@@ -435,7 +419,7 @@ static void at_the_first_call(void)
 	expect(is_zero(alloc_mib(2), 2 * MIB));
 }
 
-/* Any point at which address space may run out: one page more each time. */
+/* Address space runs out at any point: the limit grows by a page each time. */
 static void at_every_point(void)
 {
 	need_limit(RLIMIT_AS);
@@ -470,12 +454,14 @@ static const struct tap_case cases[] = {
 	{ "commit under RLIMIT_DATA", commit_fails },
 	{ "recycling under RLIMIT_DATA loses nothing", recycling_fails },
 	{ "overcommit mode 2", overcommit_strict },
-	{ "overcommit mode 2: what is decommitted", charge_is_given_back },
+	{ "overcommit mode 2: decommitted memory", charge_is_given_back },
 	{ "no mapping left", no_mapping_left },
 	{ "recycling without a mapping left", recycled_without_a_mapping },
-	{ "what is kept is released first: RLIMIT_AS", kept_by_address_space },
-	{ "what is kept is released first: RLIMIT_DATA", kept_by_data },
-	{ "what is kept is released first, from between others", kept_apart },
+	{ "recycled extents are released first: RLIMIT_AS",
+	  kept_by_address_space },
+	{ "recycled extents are released first: RLIMIT_DATA", kept_by_data },
+	{ "recycled extents are released first, from between live ones",
+	  kept_apart },
 	{ "RLIMIT_AS at the first call", at_the_first_call },
 	{ "RLIMIT_AS at every point", at_every_point },
 };

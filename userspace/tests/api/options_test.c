@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* CHUNK_OPTIONS: what is understood, and what is said about the rest. */
+/* CHUNK_OPTIONS: which options are understood, and how others are reported. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common.h"
+#include "kernel_file.h"
 
 static struct tap_outcome outcome;
 
-/* Has a fresh process say what these options lead to. */
+/* Run a fresh process that prints the result of these options. */
 static void run_with(const char *options)
 {
 	static char program[4096], variable[512];
@@ -32,7 +33,7 @@ static void run_as_now_with(const char *more)
 	run_with(options);
 }
 
-/* Its own line: "= backend limit" */
+/* The process' own line is "= backend limit". */
 static void expect_state(size_t limit)
 {
 	char line[64];
@@ -57,11 +58,11 @@ static void limits(void)
 	accepted("recycle_limit:3145728", 3 * MIB);
 	accepted("recycle_limit:2048K", 2 * MIB);
 	accepted("recycle_limit:1G", GIB);
-	/* The last one counts. */
+	/* Of options that are given twice the last one counts. */
 	accepted("recycle_limit:64M,recycle_limit:32M", 32 * MIB);
 }
 
-/* One line about each, naming it; what else is asked for still holds. */
+/* Each bad option gets one line that names it; other options still hold. */
 static void reported(const char *options, const char *named)
 {
 	run_as_now_with(options);
@@ -115,10 +116,10 @@ static void bad_backing(void)
 	accepted("backing:guarded,recycle_limit:16M", 16 * MIB);
 }
 
-/* Windows has no longer ones than twice that. */
+/* Windows allows variables of twice that length at most. */
 #define LONG	16000
 
-/* However long it is; and the message is still one line. */
+/* Options of any length are read, and the message is still one line. */
 static void very_long(void *arg)
 {
 	char *options = malloc(LONG);
@@ -139,28 +140,21 @@ static void long_is_survived(void)
 	expect_equal(outcome.lines, 1);
 }
 
-/* Asked for in vain, the device is missed with a clear message. */
+/* If the device was asked for and is missing, the message says so. */
 static void missing_device(void)
 {
 	if (!access("/dev/chunk", F_OK))
-		tap_skip("/dev/chunk is there");
+		tap_skip("/dev/chunk exists");
 	run_with("backend:device");
 	expect(tap_aborted(&outcome));
 	expect_equal(outcome.lines, 1);
 	expect(strstr(outcome.text, "/dev/chunk"));
 }
 
-/* Under overcommit mode 2 the device cannot give back what is charged. */
+/* In overcommit mode 2 the device cannot give back charged memory. */
 static bool is_charged(void)
 {
-	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
-	int mode = 0;
-
-	if (!file)
-		return false;
-	expect(fscanf(file, "%d", &mode) == 1);
-	fclose(file);
-	return mode == 2;
+	return overcommit_mode() == 2;
 }
 
 static void automatic(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* pages_map and pages_unmap: a demand is met exactly or not at all. */
+/* pages_map() and pages_unmap(): a demand is met exactly or not at all. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static void on_demand(void)
 	size_t size = 4 * page_size();
 	char *place = foreign_mapping(3 * size);
 
-	/* What it maps for itself must not land in the gap. */
+	/* Memory that libchunk maps for itself must not come to lie in the gap. */
 	chunks_init();
 	fill(place, 3 * size, 1);
 	expect(munmap(place + size, size) == 0);
@@ -44,7 +44,7 @@ static void on_demand(void)
 	expect_trap_only(place + size, size);
 }
 
-/* Whatever part of the place is taken, the answer is no and nothing changes. */
+/* If any part of the place is taken the call fails and nothing changes. */
 static void never_over_a_mapping(void)
 {
 	size_t page = page_size(), size = 8 * page;
@@ -80,7 +80,7 @@ static void never_over_ours(void)
 	expect(is_filled(chunk + MIB, MIB, 1 + MIB));
 	expect_trap(chunk);
 	expect(is_filled(mapped, MIB, 2));
-	/* Nor over what is recycled. */
+	/* Recycled memory is not mapped over, either. */
 	dealloc_mib(chunk, 2);
 	expect(!pages_map(chunk, MIB));
 	expect_equal((uintptr_t)alloc_mib(2), (uintptr_t)chunk);
@@ -91,7 +91,7 @@ static void impossible_demands(void)
 	size_t page = page_size();
 
 	expect(!pages_map((void *)-page, page));
-	/* 32-bit machines may have that one. */
+	/* A 32-bit machine may have this address. */
 	expect(!pages_map((void *)(UINTPTR_MAX / 2 + 1), page) ||
 	       sizeof(void *) < 8);
 	expect(!pages_map(NULL, SIZE_MAX / page * page));
@@ -153,7 +153,7 @@ static void unmap_what_cannot_be(void *arg)
 	(void)arg;
 	chunks_init();
 	errno = 4711;
-	/* No address space has these. */
+	/* No address space has these pages. */
 	pages_unmap((void *)-page, page);
 	expect(alloc_mib(1));
 }
@@ -175,7 +175,7 @@ static void failure_is_reported(void)
 	expect_equal(outcome.status, 0);
 	expect_equal(outcome.lines, 1);
 	expect(strstr(outcome.text, "unmap"));
-	/* In words, or at least the number. */
+	/* The message has the error in words, or at least its number. */
 	expect(strstr(outcome.text, "nvalid") ||
 	       strstr(outcome.text, "error 22"));
 }
@@ -185,10 +185,10 @@ static const struct tap_case cases[] = {
 	{ "anywhere", anywhere },
 	{ "exactly where demanded", on_demand },
 	{ "never over an existing mapping", never_over_a_mapping },
-	{ "never over a chunk or what was mapped before", never_over_ours },
+	{ "never over a chunk or an earlier mapping", never_over_ours },
 	{ "impossible demands", impossible_demands },
-	{ "what is mapped is not registered", not_registered },
-	{ "decommit, commit and purge what was mapped", decommit_and_commit },
+	{ "mapped memory is not registered as a chunk", not_registered },
+	{ "decommit, commit and purge mapped memory", decommit_and_commit },
 	{ "unmapping a part", unmap_a_part },
 	{ "a failure to unmap is reported and not fatal",
 	  failure_is_reported },

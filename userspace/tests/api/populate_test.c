@@ -5,7 +5,7 @@
 
 #include "common.h"
 
-/* Writing to each page must find it there. */
+/* Writing to each page must cause no fault. */
 static void expect_no_faults(char *addr, size_t size)
 {
 	unsigned long before = page_faults();
@@ -133,11 +133,11 @@ static const struct tap_case cases[] = {
 	{ "a chunk is present, and no page faults", alloc_is_present },
 	{ "a chunk is zero, recycled too", alloc_is_zero },
 	{ "pages are present, and those beside them trap", pages_are_present },
-	{ "what was committed keeps its contents", contents_are_kept },
+	{ "committed pages keep their contents", contents_are_kept },
 	{ "memory of pages_map", any_memory },
-	{ "they are counted as what they are", counted },
+	{ "populating calls are counted as allocs and commits", counted },
 	{ "too much is NULL, and nothing is lost", too_much },
-	{ "a child, of what it inherited", inherited },
+	{ "a child populates inherited memory", inherited },
 };
 
 const struct tap_suite tap_suite = {

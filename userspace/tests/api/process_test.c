@@ -24,20 +24,20 @@
 
 #include "common.h"
 
-/* Newer than some C libraries' headers. */
+/* Some C libraries' headers are older than this. */
 #ifndef PR_SET_VMA
 #define PR_SET_VMA		0x53564d41
 #define PR_SET_VMA_ANON_NAME	0
 #endif
 
-/* Where the C library must be asked. */
+/* On these machines the C library has to be asked. */
 #ifdef __alpha__
 #define LIBC_MMAP	true
 #else
 #define LIBC_MMAP	plain_posix()
 #endif
 
-/* The path of a file beside this program, in memory that is not freed */
+/* Get the path of a file beside this program, in memory that is not freed. */
 static char *beside(const char *name)
 {
 	char *path = calloc(1, PATH_MAX);
@@ -89,8 +89,8 @@ static void be_nobody(void)
 }
 
 /*
- * A copy of the helper, without a name, that anyone can execute: of the one that
- * needs no library from a folder which is not everyone's
+ * Make a copy of the helper, without a name, that anyone can execute. Take the
+ * one that needs no library, whose folder may not be readable for everyone.
  */
 static int copy_helper(mode_t mode)
 {
@@ -111,7 +111,7 @@ static int copy_helper(mode_t mode)
 	return copy;
 }
 
-/* Does libchunk look at the options? */
+/* Tell whether libchunk reads the options. */
 static bool knows_options(int copy)
 {
 	char path[32];
@@ -133,16 +133,16 @@ static void with_rights(void)
 	if (geteuid())
 		tap_skip("needs to be root");
 	if (plain_posix())
-		tap_skip("POSIX knows no such rights");
+		tap_skip("POSIX has no such rights");
 	if (getenv("TAP_UNDER"))
-		tap_skip("they would be the emulator's");
+		tap_skip("the emulator would get the rights, not the program");
 	expect(!statvfs("/tmp", &system));
 	if (system.f_flag & (ST_NOSUID | ST_NOEXEC))
 		tap_skip("/tmp is mounted nosuid or noexec");
 	plain = copy_helper(0755);
 	privileged = copy_helper(04755);
 	be_nobody();
-	/* Else /proc/self/fd is root's. */
+	/* Otherwise root would own /proc/self/fd. */
 	expect(!prctl(PR_SET_DUMPABLE, 1));
 	expect(knows_options(plain));
 	expect(!knows_options(privileged));
@@ -197,7 +197,7 @@ static bool leads_to_device(int dir, const char *name)
 	return !strcmp(target, "/dev/chunk");
 }
 
-/* Counts descriptors of the device, which must all be closed by exec. */
+/* Count the descriptors of the device, all of which exec must close. */
 static size_t device_descriptors(void)
 {
 	DIR *fds = opendir("/proc/self/fd");
@@ -251,14 +251,14 @@ static void use_after_closing(char *chunk)
 	expect(is_zero(alloc_mib(3), 3 * MIB));
 }
 
-/* As allocators do it, with a lock that the interposed mmap wants, too. */
+/* The allocator holds a lock that the interposed mmap wants, too. */
 static void allocator_under_interposition(void)
 {
 	char preload[2 * PATH_MAX + 16];
 
 	if (LIBC_MMAP)
 		tap_skip("libchunk calls libc's mmap here");
-	/* The loader's second openat() fails with EFAULT, for its own string. */
+	/* Here the loader's second openat() fails with EFAULT, for its own string. */
 	if (getenv("TAP_UNDER") && page_size() == 65536)
 		tap_skip("the emulator cannot load two libraries with such pages");
 	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s:%s",
@@ -266,7 +266,7 @@ static void allocator_under_interposition(void)
 	run_helper("allocator", preload);
 }
 
-/* What daemons do. */
+/* Daemons close all files. */
 static void all_files_closed(void)
 {
 	char *chunk = alloc_mib(4);
@@ -277,10 +277,10 @@ static void all_files_closed(void)
 	use_after_closing(chunk);
 }
 
-/* The soft limit is 1024: a few are left for what the test itself opens. */
+/* The soft limit is 1024; some descriptors are left for the test itself. */
 #define MOST_FILES	1000
 
-/* Worse: the numbers now belong to other files. */
+/* Worse than closed: the numbers now belong to other files. */
 static void all_files_replaced(void)
 {
 	char *chunk = alloc_mib(4);
@@ -291,7 +291,7 @@ static void all_files_replaced(void)
 		if (fd < TAP_FD || fd >= TAP_FD + TAP_FDS)
 			expect(fd == null || dup2(null, fd) == fd);
 	use_after_closing(chunk);
-	/* And they are left alone. */
+	/* libchunk has left the other files alone. */
 	for (int fd = 3; fd < MOST_FILES; fd++)
 		expect(fcntl(fd, F_GETFD) != -1);
 }
@@ -335,7 +335,7 @@ static void *leave_open(void *arg)
 	return chunk;
 }
 
-/* The thread that used the library first is gone; its chunks are not. */
+/* Chunks must outlive the thread that used the library first. */
 static void first_user_is_gone(void)
 {
 	pthread_t thread;
@@ -350,7 +350,7 @@ static void first_user_is_gone(void)
 	expect(is_zero(alloc_mib(2), 2 * MIB));
 }
 
-/* The mapping shows whose it is to whoever reads /proc/PID/maps. */
+/* The mapping has a name for readers of /proc/PID/maps. */
 static void named_mapping(void)
 {
 	char *chunk = alloc_mib(1);
@@ -367,7 +367,7 @@ static void named_mapping(void)
 	expect(strstr(name, "chunk"));
 }
 
-/* A plug-in comes and goes, and libchunk with it. */
+/* A plug-in is loaded and unloaded, and libchunk with it. */
 static void load_and_unload(const char *path)
 {
 	void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -378,7 +378,7 @@ static void load_and_unload(const char *path)
 	if (!library)
 		tap_note("%s", dlerror());
 	expect(library);
-	/* C has no conversion of a pointer to data into one to a function. */
+	/* ISO C has no conversion of a data pointer into a function pointer. */
 	*(void **)&alloc = dlsym(library, "chunk_alloc");
 	*(void **)&dealloc = dlsym(library, "chunk_dealloc");
 	expect(alloc && dealloc);
@@ -431,7 +431,7 @@ static const struct tap_case cases[] = {
 	  all_files_closed },
 	{ "every descriptor replaced behind the library's back",
 	  all_files_replaced },
-	{ "no descriptor to be had", no_files_left },
+	{ "no descriptor is left", no_files_left },
 	{ "libc's functions replaced: none is called", under_interposition },
 	{ "libc's functions replaced, used from a constructor",
 	  interposed_and_early },
@@ -439,7 +439,7 @@ static const struct tap_case cases[] = {
 	  allocator_under_interposition },
 	{ "thousands of chunks", with_many },
 	{ "as a user without privileges", another_user },
-	{ "the first thread to use it is gone", first_user_is_gone },
+	{ "the first thread to use libchunk has ended", first_user_is_gone },
 	{ "mappings are named", named_mapping },
 	{ "loaded and unloaded again and again", loaded_again },
 };

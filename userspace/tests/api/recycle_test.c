@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Recycling as a caller sees it: the limit is exact, the best fit with the
- * lowest address is taken, and neighbours become one extent again.
+ * lowest address is taken, and neighbours coalesce.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,7 +19,7 @@ static void default_limit(void)
 	expect_equal(stats_now().recycle_limit, 128 * MIB);
 }
 
-/* Deallocates @mib single chunks; the limit leaves room for @kept of them. */
+/* Deallocate @mib single chunks, of which the limit has room for @kept. */
 static void saturate(size_t mib, size_t kept)
 {
 	static void *chunks[64];
@@ -40,7 +40,7 @@ static void limit_is_exact(void)
 {
 	chunk_set_recycle_limit(7 * MIB);
 	saturate(20, 7);
-	/* Using them up and filling it again. */
+	/* Take all recycled chunks, and fill up to the limit again. */
 	saturate(20, 7);
 }
 
@@ -71,7 +71,7 @@ static void limit_inside_an_extent(void)
 	chunk = alloc_mib(9);
 	fill(chunk, 9 * MIB, 1);
 	dealloc_mib(chunk, 9);
-	/* As much of it as there was room for. */
+	/* As much of the extent is recycled as the limit has room for. */
 	expect_equal(chunk_recycled_bytes(), 5 * MIB);
 	expect_stats_consistent();
 }
@@ -94,7 +94,7 @@ static void lowered_while_full(void)
 	static void *chunks[40];
 	size_t limit;
 
-	/* Every second one, so that nothing coalesces. */
+	/* Every second chunk is deallocated, so that nothing coalesces. */
 	for (size_t i = 0; i < 40; i++)
 		chunks[i] = alloc_mib(1);
 	for (size_t i = 0; i < 40; i += 2)
@@ -104,7 +104,7 @@ static void lowered_while_full(void)
 		chunk_set_recycle_limit(limit);
 		expect_equal(chunk_recycled_bytes(), limit / MIB * MIB);
 	}
-	/* And from one extent that is larger than the limit. */
+	/* The same holds for one extent that is larger than the limit. */
 	chunk_set_recycle_limit(128 * MIB);
 	dealloc_mib(alloc_mib(60), 60);
 	chunk_set_recycle_limit(11 * MIB);
@@ -142,7 +142,7 @@ static void *churn(void *arg)
 	return NULL;
 }
 
-/* Never above the limit at any time, and equal to it in the end. */
+/* The recycled bytes never exceed the limit, and equal it in the end. */
 static void limit_under_threads(void)
 {
 	pthread_t threads[THREADS];
@@ -164,7 +164,7 @@ static void limit_under_threads(void)
 	expect_stats_consistent();
 }
 
-/* A limit that changes meanwhile is obeyed at every moment after the call. */
+/* When a call that changes the limit has returned, the new one is never exceeded. */
 static void limit_changes_under_threads(void)
 {
 	pthread_t threads[THREADS];
@@ -189,8 +189,8 @@ static void limit_changes_under_threads(void)
 }
 
 /*
- * A row of single chunks, of which runs are deallocated: the only free extents
- * there are, between live neighbours.
+ * Runs of a row of single chunks are deallocated: between live neighbours, they
+ * are the only free extents.
  */
 static char *row_with_holes(const size_t (*holes)[2], size_t count)
 {
@@ -204,7 +204,7 @@ static char *row_with_holes(const size_t (*holes)[2], size_t count)
 
 static void best_fit(void)
 {
-	/* First chunk and number of chunks of each hole */
+	/* First chunk of each hole, and its number of chunks */
 	static const size_t holes[][2] = {
 		{ 1, 5 }, { 8, 3 }, { 13, 2 }, { 17, 3 }, { 22, 7 }, { 31, 2 },
 	};
@@ -212,7 +212,10 @@ static void best_fit(void)
 
 	need_cutting();
 	row = row_with_holes(holes, TAP_COUNT(holes));
-	/* The smallest that is large enough, and of equals the lowest. */
+	/*
+	 * The smallest extent that is large enough is taken, and of equal ones
+	 * the lowest.
+	 */
 	expect_equal((uintptr_t)alloc_mib(2), (uintptr_t)row + 13 * MIB);
 	expect_equal((uintptr_t)alloc_mib(2), (uintptr_t)row + 31 * MIB);
 	expect_equal((uintptr_t)alloc_mib(3), (uintptr_t)row + 8 * MIB);
@@ -224,7 +227,7 @@ static void best_fit(void)
 	expect_equal(chunk_recycled_bytes(), 0);
 }
 
-/* What the original misses: it asks for size + alignment - 1 MiB. */
+/* The original misses this fit: it searches for size + alignment - 1 MiB. */
 static void exact_aligned_fit(void)
 {
 	need_cutting();
@@ -245,7 +248,7 @@ static void exact_aligned_fit(void)
 	}
 }
 
-/* The last chunks of a row first, the first ones last, and the like */
+/* The orders are last to first, first to last, and the like. */
 static void coalesce_in_order(const unsigned char *order)
 {
 	char *row = alloc_mib(8);
@@ -283,7 +286,7 @@ static void coalescing(void)
 		coalesce_in_order(orders[i]);
 }
 
-/* Neighbours of equal and of different size, with what is live between. */
+/* Neighbours of equal and different sizes, with live chunks between them */
 static void live_is_not_coalesced(void)
 {
 	char *row;
@@ -300,19 +303,19 @@ static void live_is_not_coalesced(void)
 	expect(is_filled(row + 2 * MIB, MIB, 2 + 2 * MIB));
 }
 
-/* Extents of the churn that has no end; their sizes and alignments in MiB */
+/* Live extents of the endless churn; their sizes and alignments are in MiB */
 #define HELD		48
 #define LARGEST		16
 #define MOST_ALIGNED	32
 
 /**
- * struct churn - extents that come and go
- * @chunks:    the extents, or NULL
- * @sizes:     of each, in MiB
- * @low:       the lowest address ever
- * @high:      the highest ever
- * @live:      MiB in all of them
- * @most_live: the most there ever were
+ * struct churn - extents that are allocated and freed without end
+ * @chunks:    the live extents, or NULL
+ * @sizes:     size of each, in MiB
+ * @low:       the lowest address that any has had
+ * @high:      the highest end that any has had
+ * @live:      MiB in all live extents
+ * @most_live: the most MiB that were live at a time
  */
 struct churn {
 	char *chunks[HELD];
@@ -354,9 +357,9 @@ static void churn_step(struct churn *churn, uint64_t *random)
 }
 
 /*
- * An extent is put where nothing was only if no hole is large enough. Between
- * extents there is one hole each, and none of them is that large. The device maps
- * ahead as much as there is already, so it is holes of that size that it looks for.
+ * An extent is mapped at a new place only if no hole is large enough. There is
+ * at most one hole between two extents, and none is that large. The device
+ * premaps as much as is live, so it looks for holes of that size.
  */
 static void expect_bounded(const struct churn *churn, size_t limit)
 {
@@ -394,7 +397,7 @@ static void bounded_for_ever(void)
 	expect_stats_consistent();
 }
 
-/* One at a time: it need not move. */
+/* A single extent at a time need not move. */
 static void one_for_ever(void)
 {
 	uintptr_t low = UINTPTR_MAX, high = 0;
@@ -416,7 +419,7 @@ static void one_for_ever(void)
 
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
-	{ "addresses and bookkeeping are bounded, for ever",
+	{ "address space and bookkeeping stay bounded",
 	  bounded_for_ever },
 	{ "one extent at a time stays where it is", one_for_ever },
 	{ "the limit is 128 MiB and can be set", default_limit },
@@ -434,7 +437,7 @@ static const struct tap_case cases[] = {
 	{ "an extent that fits exactly and is aligned is found",
 	  exact_aligned_fit },
 	{ "neighbours coalesce in whatever order", coalescing },
-	{ "what is live separates", live_is_not_coalesced },
+	{ "live chunks separate free ones", live_is_not_coalesced },
 };
 
 const struct tap_suite tap_suite = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* chunk_is_live: right for every address there is, from anywhere. */
+/* chunk_is_live(): the right answer for every address, from any thread */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@ static void interior_addresses(void)
 	for (size_t at = 0; at < 5 * MIB; at += 1 + at / 7)
 		expect(chunk_is_live(chunk + at));
 	expect(chunk_is_live(chunk + 5 * MIB - 1));
-	/* Also where nothing can be read. */
+	/* The answer is the same for memory that cannot be read. */
 	pages_decommit(chunk + MIB, MIB);
 	expect(chunk_is_live(chunk + MIB));
 }
@@ -38,7 +38,7 @@ static void after_dealloc(void)
 	dealloc_mib(chunk, mib);
 	for (size_t at = 0; at < mib * MIB; at += MIB / 2)
 		expect(!chunk_is_live(chunk + at));
-	/* A part of it becomes live again. */
+	/* A part of the extent becomes live again. */
 	expect_equal((uintptr_t)alloc_mib(1), (uintptr_t)chunk);
 	expect(chunk_is_live(chunk));
 	expect(!chunk_is_live(chunk + MIB));
@@ -78,7 +78,7 @@ static void impossible_addresses(void)
 		expect(!chunk_is_live((void *)(one - 1)));
 		expect(!chunk_is_live((void *)-one));
 		expect(!chunk_is_live((void *)~-one));
-		/* Aliases of a live one: a bit more, a bit less. */
+		/* Aliases of a live address have a bit more, or one less. */
 		if (one >= MIB)
 			expect(!chunk_is_live((void *)((uintptr_t)chunk ^
 						       one)));
@@ -102,7 +102,7 @@ static void *ask(void *arg)
 	return NULL;
 }
 
-/* Readers take no lock; the registry changes under them. */
+/* Readers take no lock while the registry changes. */
 static void while_others_change_it(void)
 {
 	void *chunks[64] = { 0 };
@@ -132,7 +132,7 @@ static void while_others_change_it(void)
 		expect(pthread_join(threads[i], NULL) == 0);
 }
 
-/* Many, far apart: the registry grows, and forgets. */
+/* With many extents far apart the registry grows, and drops nodes again. */
 static void many(void)
 {
 	static char *chunks[400];
@@ -151,10 +151,10 @@ static void many(void)
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "interior addresses are live", interior_addresses },
-	{ "one byte outside is not", edges },
-	{ "nothing is after dealloc", after_dealloc },
-	{ "foreign addresses and NULL are not", foreign_addresses },
-	{ "impossible addresses are not", impossible_addresses },
+	{ "addresses one byte outside are not live", edges },
+	{ "no address is live after dealloc", after_dealloc },
+	{ "foreign addresses and NULL are not live", foreign_addresses },
+	{ "impossible addresses are not live", impossible_addresses },
 	{ "asked while other threads change the registry",
 	  while_others_change_it },
 	{ "many chunks, far apart", many },

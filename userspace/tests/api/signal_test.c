@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What only Unix has: signal handlers that ask about addresses, and system calls
- * that are refused memory.
+ * Unix only: signal handlers that ask about addresses, and system calls on
+ * memory that traps.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@ static void on_segv(int signal_number, siginfo_t *info, void *context)
 	expect(pages_commit(handled, page_size()));
 }
 
-/* A crash handler asks what the address is that crashed. */
+/* A crash handler asks which chunk the faulting address is in. */
 static void from_a_crash_handler(void)
 {
 	struct sigaction action = {
@@ -57,7 +57,7 @@ static void on_signal(int signal_number)
 		_exit(3);
 	if (!chunk_lookup(always_live, &info) || !info.committed)
 		_exit(4);
-	/* Nothing, as far as there is nothing; and what is in the making */
+	/* Ask about NULL, and about a chunk that may be in the making. */
 	(void)signal_number;
 	if (chunk_lookup(&stop, &info) || info.where != NO_CHUNK)
 		_exit(5);
@@ -66,7 +66,7 @@ static void on_signal(int signal_number)
 	atomic_fetch_add(&asked, 1);
 }
 
-/* Interrupting whatever the library does, its locks held. */
+/* The handler interrupts the library at any point, with its locks held. */
 static void from_an_interrupting_handler(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };
@@ -90,7 +90,7 @@ static void from_an_interrupting_handler(void)
 	kill(child, SIGKILL);
 }
 
-/* The kernel, too, is refused access, and says so instead of trapping. */
+/* The kernel is refused access, too, and fails with EFAULT instead of trapping. */
 static void system_calls_fail(void)
 {
 	char *chunk = alloc_mib(1);
@@ -124,7 +124,7 @@ static void misuse(void *arg)
 	chunk_dealloc(NULL, MIB, UNKNOWN_CHUNK);
 }
 
-/* A program does not get away with misuse that does not want to die. */
+/* A program that blocks or handles SIGABRT does not survive misuse. */
 static void abort_not_wanted(void)
 {
 	struct tap_outcome outcome;
@@ -137,7 +137,7 @@ static void abort_not_wanted(void)
 static int full[2];
 static atomic_int ticks;
 
-/* At last somebody reads. */
+/* Only now does somebody read the pipe. */
 static void on_alarm(int signal_number)
 {
 	char text[4096];
@@ -149,7 +149,7 @@ static void on_alarm(int signal_number)
 		;
 }
 
-/* Standard error becomes a pipe that nothing more goes into. */
+/* Make standard error a pipe that is full. */
 static void fill_standard_error(void)
 {
 	static const char text[4096];
@@ -162,7 +162,7 @@ static void fill_standard_error(void)
 	expect(dup2(full[1], STDERR_FILENO) == STDERR_FILENO);
 }
 
-/* What libchunk has to say waits until it can be said, and comes once. */
+/* A message of libchunk's waits until it can be written, and is written once. */
 static void interrupted_message(void)
 {
 	struct sigaction action = { .sa_handler = on_alarm };

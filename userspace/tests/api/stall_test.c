@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How long memory is waited for: what can be read and set, where and where not. */
+/* Waiting for memory: how its settings are read and set, and where it is done. */
 #include <errno.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 
 static struct chunk_stall stall;
 
-/* Windows alone promises no more than it has. */
+/* Windows alone promises no more memory than it has. */
 static bool stalls(void)
 {
 	return !strcmp(chunk_backend(), "windows");
@@ -57,7 +57,7 @@ static void half_in_children(void)
 	expect_stall(3, 7);
 }
 
-/* Whoever starts children may not be able to change what they run. */
+/* A parent may be unable to change the programs that it runs. */
 static void half_by_option(void)
 {
 	tap_setenv("CHUNK_OPTIONS", "child:on");
@@ -66,7 +66,13 @@ static void half_by_option(void)
 	expect_stall(10, 50);
 }
 
-/* In a process of its own, since options are read once. */
+/**
+ * struct setting - options, read by a process of their own, and their effect
+ * @options:  CHUNK_OPTIONS
+ * @attempts: number of attempts that they set
+ * @delay_ms: milliseconds between attempts that they set
+ * @lines:    number of lines that report bad options
+ */
 struct setting {
 	const char *options;
 	unsigned int attempts;
@@ -140,11 +146,11 @@ static void errno_is_kept(void)
 
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
-	{ "10 times 50 ms, or not at all", at_the_start },
-	{ "it can be set, within bounds", settable },
+	{ "the default is 10 attempts of 50 ms, or none", at_the_start },
+	{ "settings are read back, within bounds", settable },
 	{ "a child waits half as often", half_in_children },
-	{ "a child by CHUNK_OPTIONS", half_by_option },
-	{ "as CHUNK_OPTIONS sets it", by_option },
+	{ "a process is a child by CHUNK_OPTIONS", half_by_option },
+	{ "CHUNK_OPTIONS sets it", by_option },
 	{ "bad options are reported once and ignored", bad_options },
 	{ "errno is kept", errno_is_kept },
 };

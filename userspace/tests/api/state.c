@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Says what libchunk is set to in a fresh process: "= backend limit". */
+/* Prints the settings of libchunk in a fresh process: "= backend limit". */
 #include <stdio.h>
 
 #include <chunk.h>

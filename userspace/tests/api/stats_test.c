@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* chunk_get_stats: each counter counts what it says. */
+/* chunk_get_stats(): each counter counts its calls and bytes. */
 #include "common.h"
 
 static void counters_follow(void)
@@ -61,7 +61,7 @@ static void decommitted_is_exact(void)
 		expected += page;
 		expect_equal(stats_now().decommitted_bytes, expected);
 	}
-	/* Half of it is decommitted already. */
+	/* Half of the chunk is decommitted already. */
 	pages_decommit(chunk, MIB);
 	expect_equal(stats_now().decommitted_bytes, MIB);
 	pages_decommit(chunk + MIB / 2, 2 * MIB);
@@ -98,7 +98,7 @@ static void release_shrinks_mapped(void)
 	chunk_set_recycle_limit(0);
 	chunk_dealloc(chunk, 256 * MIB, UNKNOWN_CHUNK);
 	expect_equal(stats_now().recycled_bytes, 0);
-	/* The device may keep some address space mapped ahead. */
+	/* The device may keep some address space premapped. */
 	expect(stats_now().mapped_bytes < before.mapped_bytes);
 	expect_stats_consistent();
 }

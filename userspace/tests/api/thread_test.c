@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Many threads at once, and what each owns is nobody else's. */
+/* Many threads at once, each of which owns its chunks alone. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -21,7 +21,13 @@ static void in_threads(size_t count, void *(*run)(void *))
 		expect(pthread_join(threads[i], NULL) == 0);
 }
 
-/* What a thread owns: a chunk, and the page of it that is decommitted. */
+/**
+ * struct slot - a chunk that a thread owns
+ * @chunk: first byte, or NULL
+ * @size:  bytes
+ * @seed:  seed of the owner's pattern
+ * @hole:  index of the decommitted page, or 0
+ */
 struct slot {
 	char *chunk;
 	size_t size;
@@ -130,7 +136,7 @@ static void with_a_small_limit(void)
 	expect(chunk_recycled_bytes() <= 3 * MIB);
 }
 
-/* How many limits each thread sets, and how often they do so. */
+/* Number of limits that each thread sets, and how often */
 #define LIMITS		8
 #define LIMIT_ROUNDS	300
 
@@ -143,7 +149,7 @@ static void *set_limits(void *arg)
 	return NULL;
 }
 
-/* Whichever was set last, it is what chunk_get_stats() says and what holds. */
+/* Whichever limit was set last, chunk_get_stats() shows it and recycling obeys it. */
 static void limits_at_once(void)
 {
 	for (unsigned int i = 0; i < rounds(LIMIT_ROUNDS); i++) {
@@ -162,7 +168,7 @@ static void limits_at_once(void)
 
 static atomic_uint waiting;
 
-/* The first calls ever, all at once. */
+/* The very first calls are made by all threads at once. */
 static void *first_call(void *arg)
 {
 	char *chunk;
@@ -187,7 +193,7 @@ static void first_calls_at_once(void)
 
 static char *shared;
 
-/* Each has its own pages of one chunk. */
+/* Each thread has its own pages of one chunk. */
 static void *own_pages(void *arg)
 {
 	size_t page = page_size(), pages = 2 * MIB / page;
@@ -253,7 +259,7 @@ static void returned_by_others(void)
 static atomic_uint writes;
 static atomic_bool stop;
 
-/* Writes where it may trap: a write either traps or is gone after decommit. */
+/* Writes where it may trap: the write traps or is lost by the decommit. */
 static void *write_always(void *arg)
 {
 	char *p = shared + (uintptr_t)arg * page_size();
@@ -290,7 +296,7 @@ static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "the first calls ever, all at once", first_calls_at_once },
 	{ "random operations, ownership checked", random_operations },
-	{ "the same with a small recycle limit", with_a_small_limit },
+	{ "random operations with a small recycle limit", with_a_small_limit },
 	{ "the limit when threads set it at once", limits_at_once },
 	{ "threads share a chunk, each its pages", pages_of_one_chunk },
 	{ "chunks are returned by other threads", returned_by_others },

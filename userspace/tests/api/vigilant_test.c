@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * chunk_assert_zero, in the build it is linked with: VIGILANT says whether that
- * is a vigilant one.
+ * chunk_assert_zero(), in the build of libchunk that it is linked with:
+ * VIGILANT is 1 if that is a vigilant one.
  */
 #include <string.h>
 

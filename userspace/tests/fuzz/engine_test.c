@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The engine against a model: what the fuzzer does with inputs of its choice,
- * with inputs by chance, built as libchunk has it.
+ * The engine against a model, as in the fuzzer, but with random inputs and
+ * built as for libchunk.
  */
 #include "engine.h"
 #include "random.h"

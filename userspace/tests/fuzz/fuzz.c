@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * A fuzzer of the device's interface: random programs of calls, each in a
- * process of its own. Programs with outcomes that no earlier one had, or, where
- * the kernel tells (KCOV), that reach code of the module that none has reached,
- * are kept and changed further. One that finds something is made as short as
- * possible and printed.
+ * process of its own. A program is kept and changed further if it has outcomes
+ * that no earlier one had, or reaches new code of the module, as far as the
+ * kernel tells (KCOV). A program that fails is made as short as possible and
+ * printed.
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,14 +22,15 @@
 #include "uapi.h"
 
 #define CORPUS		1024
-#define SAY_EVERY	100000	/* calls */
+#define SAY_EVERY	100000	/* calls between lines of progress */
 
 static struct fuzz_program corpus[CORPUS];
 static size_t corpus_size;
 static bool outcomes_seen[64][FUZZ_ERRORS];
 static struct fuzz_shared *shared;
 static struct fuzz_run run;
-static char *own; /* memory of this process, which no program may change */
+/* Memory of this process, which no program may change */
+static char *own;
 
 static uint64_t most = 1000000;
 static uint64_t seconds;
@@ -49,7 +50,7 @@ static void set_up(void)
 	expect(shared != MAP_FAILED);
 }
 
-/* Is all as it must be, after the program has ended with that status? */
+/* Tell whether all checks hold after the program has ended with that status. */
 static bool is_well(int status)
 {
 	if (WIFSIGNALED(status) && !shared->why[0])
@@ -78,7 +79,7 @@ static bool run_program(const struct fuzz_program *program)
 	return is_well(status);
 }
 
-/* How much that program did that none before it has done */
+/* Count the outcomes and places that no earlier program has reached. */
 static size_t news(void)
 {
 	size_t new = fuzz_cover_add();
@@ -113,7 +114,7 @@ static void make(struct fuzz_program *program, uint64_t *random)
 			    &corpus[random_below(random, corpus_size)], random);
 }
 
-/* Without each call in turn, as long as it still fails */
+/* Leave out each call in turn, as long as the program still fails. */
 static void minimise(struct fuzz_program *program)
 {
 	struct fuzz_program less;
@@ -127,7 +128,7 @@ static void minimise(struct fuzz_program *program)
 		if (!run_program(&less))
 			*program = less;
 	}
-	/* And the message that belongs to it */
+	/* Run it again for the message of the shorter program. */
 	run_program(program);
 }
 
@@ -217,13 +218,13 @@ static int help(int status)
 {
 	fputs("Usage: fuzz [--seed N] [--calls N | --duration SECONDS] | --replay FILE\n"
 	      "Random programs of calls on /dev/chunk and its memory.\n\n"
-	      "  --seed N            where they begin; it is printed, and N repeats them\n"
-	      "  --calls N           so many calls (1000000)\n"
-	      "  --duration SECONDS  as many as come in this time\n"
-	      "  --replay FILE       one program, as it was printed\n\n"
-	      "What comes after the first programs depends on what they reach: with the\n"
-	      "same kernel, module and seed it is the same, but for threads.\n"
-	      "Prints TAP; exits with 1 if something is wrong, 2 for bad arguments.\n",
+	      "  --seed N            seed of all programs; it is printed, and repeats them\n"
+	      "  --calls N           number of calls (1000000)\n"
+	      "  --duration SECONDS  time limit, instead of a number of calls\n"
+	      "  --replay FILE       run one program, as it was printed\n\n"
+	      "Later programs depend on the code that earlier ones have reached: with the\n"
+	      "same kernel, module and seed they are the same, but for threads.\n"
+	      "Prints TAP; exits with 1 if a check fails, 2 for bad arguments.\n",
 	      status ? stderr : stdout);
 	return status;
 }
@@ -264,7 +265,7 @@ int main(int argc, char **argv)
 	       covers ? ", led by what is reached" : "");
 	fflush(stdout);
 	well = replay ? run_again() : fuzz(covers);
-	printf("%sok 1 - calls do what is documented, whatever they are asked\n1..1\n",
+	printf("%sok 1 - calls behave as documented, with any arguments\n1..1\n",
 	       well ? "" : "not ");
 	return !well;
 }

@@ -2,8 +2,9 @@
 /*
  * The fuzzer's programs: short sequences of calls on the device and its memory.
  *
- * Arguments are symbolic, so that a program keeps its sense while it is changed:
- * a number, or something relative to an extent that an earlier call returned.
+ * Arguments are symbolic, so that a program keeps its meaning while it is
+ * changed: a number, or an offset from an extent that an earlier call has
+ * returned.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -17,20 +18,20 @@
 
 #include "memory.h"
 
-#define FUZZ_CALLS	128	/* in a program, at most */
-#define FUZZ_ARGS	8	/* of a call, at most */
-#define FUZZ_EXTENTS	8	/* that a program remembers */
-#define FUZZ_ERRORS	134	/* error numbers of Linux, and 0 */
+#define FUZZ_CALLS	128	/* the most calls of a program */
+#define FUZZ_ARGS	8	/* the most arguments of a call */
+#define FUZZ_EXTENTS	8	/* the most extents that a program remembers */
+#define FUZZ_ERRORS	134	/* the error numbers of Linux, and 0 */
 #define FUZZ_PAGE	4096
 
 /**
- * enum fuzz_base - what the number of a value is relative to
+ * enum fuzz_base - base of a value
  * @FUZZ_NUMBER: nothing
- * @FUZZ_START:  the first byte of an extent
+ * @FUZZ_START:  first byte of an extent
  * @FUZZ_END:    the byte after it
- * @FUZZ_LENGTH: its length
+ * @FUZZ_LENGTH: length of an extent
  * @FUZZ_HOLE:   an inaccessible page behind accessible ones
- * @FUZZ_BASES:  how many there are
+ * @FUZZ_BASES:  number of bases
  */
 enum fuzz_base {
 	FUZZ_NUMBER,
@@ -44,8 +45,8 @@ enum fuzz_base {
 /**
  * struct fuzz_value - an argument
  * @base:   enum fuzz_base
- * @slot:   of the extent
- * @number: added to it
+ * @slot:   slot of the extent
+ * @number: number that is added to the base
  */
 struct fuzz_value {
 	uint8_t base;
@@ -54,37 +55,47 @@ struct fuzz_value {
 };
 
 /**
- * enum fuzz_type - what an argument is for, by which it is chosen
+ * enum fuzz_type - types of arguments, by which they are chosen
+ * @FUZZ_STRUCT:        place of the structure
+ * @FUZZ_SIZE:          size of the structure, in relation to the right one
+ * @FUZZ_FLAGS:         flags of the call
+ * @FUZZ_PAD:           padding, which must be zero
+ * @FUZZ_EXTENT_LENGTH: length of a new extent, in bytes
+ * @FUZZ_WHOLE:         length of an extent that is given back, in bytes
+ * @FUZZ_ALIGNMENT:     alignment of a new extent, in bytes
+ * @FUZZ_ADDRESS:       address in or near an extent
+ * @FUZZ_BEGIN:         first byte of an extent
+ * @FUZZ_PAGES:         length in pages
+ * @FUZZ_TYPE:          enum chunk_type
+ * @FUZZ_COUNT:         number of elements of a batch
+ * @FUZZ_LIMIT:         recycle limit, in bytes
+ * @FUZZ_COMMAND:       number of an ioctl
+ * @FUZZ_PROTECTION:    PROT_*
+ * @FUZZ_ADVICE:        MADV_*
+ * @FUZZ_MAP_FLAGS:     MAP_*
+ * @FUZZ_OFFSET:        offset of mmap
  */
 enum fuzz_type {
-	FUZZ_STRUCT,	/* where the structure is */
-	FUZZ_SIZE,	/* its size, in relation to the right one */
-	FUZZ_FLAGS,
-	FUZZ_PAD,
-	FUZZ_EXTENT_LENGTH,
-	FUZZ_WHOLE,	/* the length of an extent that is given back */
-	FUZZ_ALIGNMENT,
-	FUZZ_ADDRESS,
-	FUZZ_BEGIN,	/* of an extent */
-	FUZZ_PAGES,	/* a length in pages */
-	FUZZ_TYPE,
-	FUZZ_COUNT,
-	FUZZ_LIMIT,
-	FUZZ_COMMAND,
-	FUZZ_PROTECTION,
-	FUZZ_ADVICE,
-	FUZZ_MAP_FLAGS,
-	FUZZ_OFFSET
+	FUZZ_STRUCT, FUZZ_SIZE, FUZZ_FLAGS, FUZZ_PAD, FUZZ_EXTENT_LENGTH,
+	FUZZ_WHOLE, FUZZ_ALIGNMENT, FUZZ_ADDRESS, FUZZ_BEGIN, FUZZ_PAGES,
+	FUZZ_TYPE, FUZZ_COUNT, FUZZ_LIMIT, FUZZ_COMMAND, FUZZ_PROTECTION,
+	FUZZ_ADVICE, FUZZ_MAP_FLAGS, FUZZ_OFFSET,
 };
 
-/* Whose descriptor a call goes to; the last is another process'. */
+/**
+ * enum fuzz_fd - descriptors that a call may use
+ * @FUZZ_FD:         of the first context
+ * @FUZZ_FD_2:       of the second context
+ * @FUZZ_FD_FOREIGN: of another process's context
+ * @FUZZ_FDS:        number of descriptors
+ */
 enum fuzz_fd { FUZZ_FD, FUZZ_FD_2, FUZZ_FD_FOREIGN, FUZZ_FDS };
 
 /**
  * struct fuzz_call - one call of a program
  * @kind: index in fuzz_kinds
  * @fd:   enum fuzz_fd
- * @args: as its kind says
+ * @args: arguments, of the types of its kind
  */
 struct fuzz_call {
 	uint8_t kind;
@@ -93,11 +104,11 @@ struct fuzz_call {
 };
 
 /**
- * struct fuzz_program - calls, and what they run in
- * @calls:  how many
- * @racing: two threads do all of it at the same time
+ * struct fuzz_program - calls and their environment
+ * @calls:  number of calls
+ * @racing: two threads run the program at the same time
  * @roomy:  address space is not limited, and extents are not made present
- * @call:   in order
+ * @call:   the calls, in order
  */
 struct fuzz_program {
 	uint8_t calls;
@@ -107,10 +118,10 @@ struct fuzz_program {
 };
 
 /**
- * struct fuzz_extent - one that a call has returned
+ * struct fuzz_extent - an extent that a call has returned
  * @fd:     enum fuzz_fd
- * @live:   it has not been given back
- * @addr:   first byte, 0: nothing yet
+ * @live:   the extent has not been given back
+ * @addr:   first byte; 0: the slot is empty
  * @length: bytes
  */
 struct fuzz_extent {
@@ -122,10 +133,10 @@ struct fuzz_extent {
 
 /**
  * struct fuzz_run - a program that is being run
- * @fds:      of enum fuzz_fd
- * @huge:     that context's memory does not trap
+ * @fds:      descriptors, by enum fuzz_fd
+ * @huge:     contexts whose memory does not trap
  * @extents:  by slot
- * @next:     slot for the next
+ * @next:     slot for the next extent
  * @user:     two pages, with a hole behind them
  * @constant: a page that cannot be written
  * @alias:    the same page, where it can be
@@ -147,15 +158,15 @@ struct fuzz_run {
 };
 
 /**
- * struct fuzz_kind - something that a program can call
- * @name:   of the call
- * @weight: how often, in relation to the others
- * @size:   of its structure; 0: it has none
- * @nr:     arguments
- * @types:  what they are for
- * @run:    does it; returns 0 or a negative error number
- * @errors: those that are documented, up to the first 0; none: any. With a
- *          structure also those that every call may fail with
+ * struct fuzz_kind - a call that programs can make
+ * @name:   name of the call
+ * @weight: frequency, in relation to others
+ * @size:   bytes of its structure; 0: it has none
+ * @nr:     number of arguments
+ * @types:  types of the arguments
+ * @run:    function that makes the call; returns 0 or a negative errno
+ * @errors: documented errors, up to the first 0; none: any error. A call with a
+ *          structure may also fail with the errors that all calls share
  */
 struct fuzz_kind {
 	const char *name;
@@ -183,12 +194,12 @@ void fuzz_program_print(const struct fuzz_program *program, FILE *to);
 bool fuzz_program_read(struct fuzz_program *program, FILE *from);
 
 /**
- * struct fuzz_shared - what the process that runs a program tells the one that
- * made it
- * @done:     calls
- * @at:       index of the last
- * @why:      what is wrong, or nothing
- * @outcomes: of each kind, by error number
+ * struct fuzz_shared - results, which the process that runs a program
+ * shares with the one that made it
+ * @done:     number of calls that were made
+ * @at:       index of the last call
+ * @why:      description of the failure, or ""
+ * @outcomes: number of outcomes of each kind, by error number
  */
 struct fuzz_shared {
 	unsigned long done;
@@ -208,7 +219,7 @@ bool fuzz_write(uintptr_t addr, const void *from, size_t size);
 bool fuzz_readable(uintptr_t addr);
 void fuzz_remember(struct fuzz_run *run, unsigned int fd, uintptr_t addr,
 		   size_t length);
-void fuzz_forget(struct fuzz_run *run, unsigned int fd, uintptr_t addr);
+void fuzz_drop_extent(struct fuzz_run *run, unsigned int fd, uintptr_t addr);
 
 /* fuzz_cover.c */
 bool fuzz_cover_open(void);

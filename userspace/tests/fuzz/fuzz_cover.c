@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which code of the module a program reached, from KCOV. Only the module is
- * built to tell (KCOV_INSTRUMENT in Kbuild). See Documentation/dev-tools/kcov.rst.
+ * Code of the module that a program reaches, by KCOV. Only the module is
+ * instrumented (KCOV_INSTRUMENT in Kbuild). See
+ * Documentation/dev-tools/kcov.rst.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,8 +16,8 @@
 
 #include "fuzz.h"
 
-#define PLACES	(1UL << 18)	/* executed by a program, at most */
-#define TEXT	(1UL << 20)	/* bytes of the module, at most */
+#define PLACES	(1UL << 18)	/* the most places that a program executes */
+#define TEXT	(1UL << 20)	/* the most bytes of the module */
 
 static int kcov = -1;
 static unsigned long *places;
@@ -40,9 +41,9 @@ static unsigned long module_address(void)
 }
 
 /**
- * fuzz_cover_open() - begin to look where programs get
+ * fuzz_cover_open() - prepare to record which code programs reach
  *
- * Return: false where the kernel does not tell.
+ * Return: false if the kernel has no KCOV.
  */
 bool fuzz_cover_open(void)
 {
@@ -58,9 +59,9 @@ bool fuzz_cover_open(void)
 }
 
 /**
- * fuzz_cover_begin() - begin to record
+ * fuzz_cover_begin() - start to record
  *
- * Context: in the process that runs a program; ends with it.
+ * Context: the process that runs a program; recording ends with it.
  */
 void fuzz_cover_begin(void)
 {
@@ -71,10 +72,10 @@ void fuzz_cover_begin(void)
 }
 
 /**
- * fuzz_cover_add() - add what a program reached to what is known
+ * fuzz_cover_add() - add the code that a program reached to all that is known
  *
  * Context: after the process that recorded has ended.
- * Return: how many places are new.
+ * Return: number of new places.
  */
 size_t fuzz_cover_add(void)
 {
@@ -96,9 +97,9 @@ size_t fuzz_cover_add(void)
 }
 
 /**
- * fuzz_cover_total() - how many places were reached so far
+ * fuzz_cover_total() - get the number of places reached so far
  *
- * Return: basic blocks of the module, or 0 where the kernel does not tell.
+ * Return: basic blocks of the module, or 0 if the kernel has no KCOV.
  */
 size_t fuzz_cover_total(void)
 {

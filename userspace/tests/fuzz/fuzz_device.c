@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The device's own calls, for programs: with structures of any size anywhere,
- * and what must be so after those that succeed.
+ * and the checks after successful calls.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,15 +12,15 @@
 #include "fuzz.h"
 #include "uapi.h"
 
-#define OPS		100	/* elements of a batch that there is room for */
-#define PRESENT		MIB	/* to be made present, at most */
+#define OPS		100	/* the most elements of a batch */
+#define PRESENT		MIB	/* the most bytes to be made present */
 
 static uint32_t size_of(const struct fuzz_kind *kind, uint64_t difference)
 {
 	return kind->size + difference;
 }
 
-/* Where the structure goes, for the first argument; 0: where it is accessible */
+/* Get the place of the structure for the first argument, which is 0 for a good one. */
 static uintptr_t place_of(const struct fuzz_run *run, uint64_t where)
 {
 	if (where == 0)
@@ -37,12 +37,12 @@ static void put(struct fuzz_run *run, uintptr_t place, const void *from,
 		memcpy(run->alias, from, size);
 		return;
 	}
-	/* As far as it can be written */
+	/* Write as much of the structure as can be written. */
 	while (part && !fuzz_write(place, from, part))
 		part -= 8;
 }
 
-/* All of it, and something behind it if it claims to be much larger */
+/* Write the structure, and data behind it if it claims to be much larger, and call. */
 static int do_ioctl(struct fuzz_run *run, const struct fuzz_call *call,
 		    unsigned long command, const uint64_t *args,
 		    void *structure)
@@ -66,7 +66,7 @@ static int do_ioctl(struct fuzz_run *run, const struct fuzz_call *call,
 	return 0;
 }
 
-/* With another thread about, what was returned may be overwritten. */
+/* While another thread runs, results may be overwritten before they are checked. */
 static bool returned(const struct fuzz_run *run, const struct fuzz_call *call,
 		     const uint64_t *args)
 {
@@ -112,7 +112,7 @@ static void allocated(struct fuzz_run *run, const struct fuzz_call *call,
 	must_read_zero(addr + alloc->length - FUZZ_PAGE);
 }
 
-/* Making memory present takes long. */
+/* Leave out flags that make much memory present: that takes long. */
 static uint32_t flags_for(const struct fuzz_run *run, uint64_t flags,
 			  uint32_t populate, uint64_t length)
 {
@@ -146,7 +146,10 @@ static int run_configure(struct fuzz_run *run, const struct fuzz_call *call,
 	bool huge = configure.backing == CHUNK_BACKING_HUGE;
 	int err = do_ioctl(run, call, CHUNK_IOC_CONFIGURE, args, &configure);
 
-	/* Once it was, for ever: it may be configured while another looks. */
+	/*
+	 * The flag is never cleared: another thread may look while the context
+	 * is configured.
+	 */
 	if (!err && args[0])
 		run->tampered = true;
 	else if (!err)
@@ -183,7 +186,7 @@ static int run_dealloc(struct fuzz_run *run, const struct fuzz_call *call,
 
 	if (err && err != -ESTALE)
 		return err;
-	fuzz_forget(run, call->fd, args[3]);
+	fuzz_drop_extent(run, call->fd, args[3]);
 	if (!err && args[0] == 0)
 		must_trap(run, call, args[3], args[4]);
 	return err;
@@ -261,7 +264,7 @@ static int run_stats(struct fuzz_run *run, const struct fuzz_call *call,
 	return do_ioctl(run, call, CHUNK_IOC_STATS, args, &stats);
 }
 
-/* The extents that are known, one after the other; ALLOC has no address */
+/* Fill in the known extents, one after the other; ALLOC has no address. */
 static void fill_ops(const struct fuzz_run *run, const uint64_t *args,
 		     struct chunk_ioc_op *ops, unsigned int nr)
 {
@@ -295,7 +298,7 @@ static bool is_error_of_batch(uint32_t what, uint32_t error)
 	return false;
 }
 
-/* Elements whose errors are read only now may be the other thread's by then. */
+/* The elements may be the other thread's before their errors are read. */
 static void batch_done(struct fuzz_run *run, const struct fuzz_call *call,
 		       const struct chunk_ioc_batch *batch,
 		       const struct chunk_ioc_op *ops, unsigned int nr)
@@ -309,7 +312,7 @@ static void batch_done(struct fuzz_run *run, const struct fuzz_call *call,
 		succeeded += !ops[i].error;
 		if (batch->what == CHUNK_BATCH_DEALLOC &&
 		    (!ops[i].error || ops[i].error == ESTALE))
-			fuzz_forget(run, call->fd, ops[i].addr);
+			fuzz_drop_extent(run, call->fd, ops[i].addr);
 		if (batch->what == CHUNK_BATCH_ALLOC && !ops[i].error)
 			allocated(run, call, &(struct chunk_ioc_alloc) {
 				.flags = batch->flags,
@@ -342,7 +345,7 @@ static int run_batch(struct fuzz_run *run, const struct fuzz_call *call,
 
 	batch.size = size;
 	fill_ops(run, args, filled, nr);
-	/* Where the structure is, as for the other calls, but behind it these. */
+	/* The structure is placed as for other calls; elements are behind it. */
 	memset(run->user, 0, 2 * FUZZ_PAGE);
 	memcpy(run->user, &batch, sizeof(batch));
 	if (args[0])
@@ -353,7 +356,7 @@ static int run_batch(struct fuzz_run *run, const struct fuzz_call *call,
 	if (run->racing)
 		return err;
 	if (err || args[0] || args[6] || args[4] > OPS) {
-		/* Part of it may be done, and who knows what. */
+		/* Part of the batch may be done, so the state is unknown. */
 		run->tampered = true;
 		return err;
 	}

@@ -11,7 +11,7 @@
 #include "fuzz.h"
 #include "random.h"
 
-#define MOST	64	/* kinds */
+#define MOST	64	/* the most kinds */
 
 static const struct fuzz_kind *kinds[MOST];
 static size_t count;
@@ -27,7 +27,7 @@ static void collect(const struct fuzz_kind *from)
 }
 
 /**
- * fuzz_kinds_collect() - find all that can be called
+ * fuzz_kinds_collect() - collect the kinds of all calls
  *
  * Context: once, before anything else here.
  */
@@ -38,7 +38,7 @@ void fuzz_kinds_collect(void)
 }
 
 /**
- * fuzz_kinds_count() - how many kinds of calls there are
+ * fuzz_kinds_count() - get the number of kinds
  *
  * Return: up to 64.
  */
@@ -48,7 +48,7 @@ size_t fuzz_kinds_count(void)
 }
 
 /**
- * fuzz_kind() - a kind of calls
+ * fuzz_kind() - get a kind by its index
  * @index: below fuzz_kinds_count()
  *
  * Return: the kind.
@@ -85,7 +85,7 @@ static int64_t edge(uint64_t *random)
 	return edges[random_below(random, TAP_COUNT(edges))];
 }
 
-/* Rather one of the first, since a program begins without any */
+/* Prefer the first slots, since a program begins without extents. */
 static uint8_t choose_slot(uint64_t *random)
 {
 	size_t a = random_below(random, FUZZ_EXTENTS);
@@ -104,7 +104,7 @@ static struct fuzz_value relative(uint64_t *random, enum fuzz_base base,
 	};
 }
 
-/* Mostly an extent, or pages in it */
+/* Choose mostly an extent, or pages in it. */
 static struct fuzz_value address(uint64_t *random)
 {
 	switch (random_below(random, 16)) {
@@ -164,8 +164,9 @@ static struct fuzz_value alignment(uint64_t *random)
 }
 
 /*
- * 0: accessible; the others see fuzz_device.c. Of extents only the inside: what
- * is beyond one may be what no program is to change.
+ * Choose a place for the structure: 0 is accessible, for others see
+ * fuzz_device.c. An offset must be within its extent: programs may not change
+ * all memory beyond it.
  */
 static struct fuzz_value structure(uint64_t *random)
 {
@@ -192,7 +193,7 @@ static struct fuzz_value structure_size(uint64_t *random)
 	return number(edge(random));
 }
 
-/* Mostly small, mostly without the flags that take long */
+/* Choose mostly a small number, mostly without the flags that take long. */
 static struct fuzz_value small(uint64_t *random, size_t usual, size_t most)
 {
 	if (one_in(random, 24))
@@ -202,7 +203,7 @@ static struct fuzz_value small(uint64_t *random, size_t usual, size_t most)
 	return number(random_below(random, usual + 1));
 }
 
-/* Also guards; but nothing that makes memory fail, for the whole machine. */
+/* Advice with guards is included; advice that poisons memory of the machine is not. */
 static struct fuzz_value advice(uint64_t *random)
 {
 	if (one_in(random, 16))
@@ -226,7 +227,7 @@ static struct fuzz_value map_flags(uint64_t *random)
 		flags |= MAP_LOCKED;
 	if (one_in(random, 16))
 		flags |= 1 << (5 + random_below(random, 24));
-	/* That is done by a call of its own, which stays within extents. */
+	/* MAP_FIXED has a call of its own, which stays within extents. */
 	return number(flags & ~MAP_FIXED);
 }
 
@@ -310,7 +311,7 @@ static void new_call(struct fuzz_call *call, uint64_t *random)
 	kind = kinds[call->kind];
 	for (unsigned int i = 0; i < kind->nr; i++)
 		call->args[i] = choose(kind->types[i], random);
-	/* What is freed, and how much, belong together. */
+	/* The address and the length of an extent that is freed belong together. */
 	for (unsigned int i = 1; i < kind->nr; i++) {
 		if ((kind->types[i - 1] == FUZZ_ADDRESS ||
 		     kind->types[i - 1] == FUZZ_BEGIN) &&
@@ -320,7 +321,7 @@ static void new_call(struct fuzz_call *call, uint64_t *random)
 }
 
 /**
- * fuzz_program_new() - a random program
+ * fuzz_program_new() - make a random program
  * @program: filled
  * @random:  state of the generator
  */
@@ -376,7 +377,7 @@ static void change_argument(struct fuzz_program *program, uint64_t *random)
 		call->args[i] = choose(kind->types[i], random);
 }
 
-/* The beginning of one, the end of the other */
+/* Join the beginning of one program and the end of the other. */
 static void splice(struct fuzz_program *program,
 		   const struct fuzz_program *other, uint64_t *random)
 {
@@ -426,9 +427,9 @@ void fuzz_program_mutate(struct fuzz_program *program,
 static const char letters[FUZZ_BASES + 1] = "nselh";
 
 /**
- * fuzz_program_print() - a line for each call
+ * fuzz_program_print() - print a program, a line for each call
  * @program: the program
- * @to:      where; fuzz_program_read() reads it
+ * @to:      output, which fuzz_program_read() reads
  *
  * A value is a letter, a slot and a number: n number, s start, e end and l length
  * of the extent in the slot, h hole.
@@ -490,11 +491,11 @@ static bool read_call(char *line, struct fuzz_call *call)
 }
 
 /**
- * fuzz_program_read() - a program as fuzz_program_print() wrote it
+ * fuzz_program_read() - read a program as fuzz_program_print() wrote it
  * @program: filled
  * @from:    the file; lines may begin with "# "
  *
- * Return: false if it is none.
+ * Return: false if the file has no valid program.
  */
 bool fuzz_program_read(struct fuzz_program *program, FILE *from)
 {

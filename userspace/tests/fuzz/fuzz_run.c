@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Running a program in a process of its own, and what must hold meanwhile:
+ * Runs a program in a process of its own, and checks that meanwhile:
  *
- * - a call fails with an error that is documented for it, and then has changed
- *   nothing that is counted
- * - what another context and another process have is as it was
+ * - a call that fails has an error that is documented for it, and has changed no
+ *   counter
+ * - memory of other contexts and processes is unchanged
  * - while only one thread runs, and memory is not changed behind the device's
- *   back: what is handed out is zero, what is freed traps (see fuzz_device.c)
+ * back,
+ *   new memory is zero and freed memory traps (see fuzz_device.c)
  */
 #include <errno.h>
 #include <pthread.h>
@@ -24,13 +25,13 @@
 
 #define CANARY_HOLE	(5 * FUZZ_PAGE)
 #define ROOM		((rlim_t)512 << 20)
-#define PATIENCE	120	/* seconds for a program */
+#define PATIENCE	120	/* seconds after which a program hangs */
 
 static struct fuzz_shared *shared;
 
 /**
- * fuzz_fail() - end the process: something is wrong
- * @format: what
+ * fuzz_fail() - report a failure, and end the process
+ * @format: message, as for printf()
  */
 void fuzz_fail(const char *format, ...)
 {
@@ -43,11 +44,11 @@ void fuzz_fail(const char *format, ...)
 }
 
 /**
- * fuzz_quiet() - does memory do what the program alone says?
+ * fuzz_quiet() - tell whether only the program itself can have changed memory
  * @run: the run
  *
- * Return: true if nobody else is at it and nothing was changed behind the
- * device's back.
+ * Return: true if no other thread runs the program, and no memory was changed
+ * behind the device's back.
  */
 bool fuzz_quiet(const struct fuzz_run *run)
 {
@@ -57,7 +58,7 @@ bool fuzz_quiet(const struct fuzz_run *run)
 /**
  * fuzz_read() - read memory that may trap
  * @addr: first byte
- * @to:   filled
+ * @to:   receives the bytes
  * @size: bytes
  *
  * Return: whether all of it can be read.
@@ -73,7 +74,7 @@ bool fuzz_read(uintptr_t addr, void *to, size_t size)
 /**
  * fuzz_write() - write memory that may trap
  * @addr: first byte
- * @from: what
+ * @from: the bytes
  * @size: bytes
  *
  * Return: whether all of it can be written.
@@ -88,8 +89,8 @@ bool fuzz_write(uintptr_t addr, const void *from, size_t size)
 }
 
 /**
- * fuzz_readable() - can a byte be read?
- * @addr: which
+ * fuzz_readable() - tell whether a byte can be read
+ * @addr: the byte
  *
  * Return: false if it traps.
  */
@@ -101,7 +102,7 @@ bool fuzz_readable(uintptr_t addr)
 }
 
 /**
- * fuzz_remember() - what a call returned, for those that follow
+ * fuzz_remember() - remember the extent that a call returned, for later calls
  * @run:    the run
  * @fd:     enum fuzz_fd
  * @addr:   first byte of the extent
@@ -124,12 +125,12 @@ void fuzz_remember(struct fuzz_run *run, unsigned int fd, uintptr_t addr,
 }
 
 /**
- * fuzz_forget() - an extent was given back; its address stays known
+ * fuzz_drop_extent() - note that an extent was given back; its address stays known
  * @run:  the run
  * @fd:   enum fuzz_fd
- * @addr: first byte
+ * @addr: first byte of the extent
  */
-void fuzz_forget(struct fuzz_run *run, unsigned int fd, uintptr_t addr)
+void fuzz_drop_extent(struct fuzz_run *run, unsigned int fd, uintptr_t addr)
 {
 	for (unsigned int i = 0; i < FUZZ_EXTENTS; i++) {
 		if (run->extents[i].addr == addr && run->extents[i].fd == fd)
@@ -138,10 +139,10 @@ void fuzz_forget(struct fuzz_run *run, unsigned int fd, uintptr_t addr)
 }
 
 /**
- * fuzz_set_up() - what all programs have in common
- * @run: filled but for descriptors
+ * fuzz_set_up() - set up the state that all programs have in common
+ * @run: the run, filled in but for descriptors
  *
- * Context: in the process that starts the others, once.
+ * Context: the process that starts the others, once.
  */
 void fuzz_set_up(struct fuzz_run *run)
 {
@@ -178,7 +179,7 @@ static uint64_t evaluate(const struct fuzz_run *run, struct fuzz_value value)
 	}
 }
 
-/* Those that only calls that succeed change */
+/* Compare the counters that only successful calls change. */
 static bool same_counts(const struct chunk_ioc_stats *a,
 			const struct chunk_ioc_stats *b)
 {
@@ -190,11 +191,11 @@ static bool same_counts(const struct chunk_ioc_stats *a,
 }
 
 /*
- * An ALLOC that is refused address space returns what is free. With the last of a
- * region go those of its extents that others were mapped over.
+ * An ALLOC that is refused address space returns free space to the system. With
+ * the last extent of a region its replaced extents are dropped.
  */
-static bool only_forgot(const struct chunk_ioc_stats *before,
-			const struct chunk_ioc_stats *after)
+static bool only_dropped(const struct chunk_ioc_stats *before,
+			 const struct chunk_ioc_stats *after)
 {
 	return after->live_bytes <= before->live_bytes &&
 	       after->live_extents < before->live_extents &&
@@ -203,14 +204,17 @@ static bool only_forgot(const struct chunk_ioc_stats *before,
 	       after->deallocs == before->deallocs;
 }
 
-/* Part of a batch is done; ESTALE forgets; populating comes after committing. */
+/*
+ * These fail late: part of a batch is done, ESTALE drops the extent, populating
+ * comes after committing.
+ */
 static bool may_change(const struct fuzz_kind *kind, int err)
 {
 	return err == ESTALE || !strcmp(kind->name, "batch") ||
 	       (err == ENOMEM && !strcmp(kind->name, "commit"));
 }
 
-/* Something about the structure, or another address space */
+/* Tell whether the error is about the structure, or about another address space. */
 static bool common(int err)
 {
 	return err == EFAULT || err == E2BIG || err == EINVAL || err == EPERM;
@@ -261,7 +265,7 @@ static void do_call(struct fuzz_run *run, const struct fuzz_call *call)
 		return;
 	after = device_stats(counted);
 	if (err == ENOMEM && !strcmp(kind->name, "alloc") &&
-	    only_forgot(&before, &after))
+	    only_dropped(&before, &after))
 		return;
 	if (!same_counts(&before, &after))
 		fuzz_fail("%s failed, %s, and has changed something",
@@ -269,9 +273,9 @@ static void do_call(struct fuzz_run *run, const struct fuzz_call *call)
 }
 
 /**
- * struct job - what a thread does
- * @run:     in common
- * @program: all of it
+ * struct job - program that a thread runs
+ * @run:     the run, which threads share
+ * @program: the program
  */
 struct job {
 	struct fuzz_run *run;
@@ -316,7 +320,7 @@ static void canary_check(const char *canary)
 	if (!is_filled(canary, 2 * FUZZ_PAGE, 42))
 		fuzz_fail("another context's memory was changed");
 	if (fuzz_readable((uintptr_t)canary + CANARY_HOLE))
-		fuzz_fail("another context's guard has gone");
+		fuzz_fail("another context's guard is missing");
 }
 
 static void check_counts(const struct fuzz_run *run)
@@ -334,12 +338,12 @@ static void check_counts(const struct fuzz_run *run)
 
 /**
  * fuzz_run() - run a program, and end the process
- * @run:     as fuzz_set_up() left it, with the foreign descriptor
+ * @run:     the run of fuzz_set_up(), with the foreign descriptor
  * @program: the program
- * @report:  filled
+ * @report:  receives the results
  *
- * Exits with 0 if all is well. Otherwise @report says what is not, or a signal
- * ends it.
+ * The process exits with 0 if all checks hold. Otherwise @report describes the
+ * failure, or a signal ends the process.
  */
 void fuzz_run(struct fuzz_run *run, const struct fuzz_program *program,
 	      struct fuzz_shared *report)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What else can be done to the device's memory and descriptors, for programs.
- * It stays within extents that the device has returned, so that a program does
- * not pull the ground from under itself.
+ * System calls on the device's memory and descriptors, for programs. They
+ * change only extents that the device has returned, so that a program does not
+ * destroy itself.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,24 +15,24 @@
 #include "fuzz.h"
 #include "uapi.h"
 
-#define PRESENT	(64 * FUZZ_PAGE)	/* to be made present, at most */
+#define PRESENT	(64 * FUZZ_PAGE)	/* the most bytes to be made present */
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL	102
 #endif
 
 /**
- * struct piece - part of an extent
- * @addr:   as asked for
- * @length: cut at its end
+ * struct part - part of an extent
+ * @addr:   first byte
+ * @length: bytes, cut at the extent's end
  */
-struct piece {
+struct part {
 	char *addr;
 	size_t length;
 };
 
-static bool find_piece(const struct fuzz_run *run, uint64_t addr,
-		       uint64_t length, struct piece *piece)
+static bool find_part(const struct fuzz_run *run, uint64_t addr,
+		      uint64_t length, struct part *part)
 {
 	for (unsigned int i = 0; i < FUZZ_EXTENTS; i++) {
 		const struct fuzz_extent *extent = &run->extents[i];
@@ -41,8 +41,8 @@ static bool find_piece(const struct fuzz_run *run, uint64_t addr,
 		if (addr < extent->addr || !extent->length ||
 		    addr - extent->addr >= extent->length)
 			continue;
-		piece->addr = (char *)(uintptr_t)addr;
-		piece->length = length < rest ? length : rest;
+		part->addr = (char *)(uintptr_t)addr;
+		part->length = length < rest ? length : rest;
 		return true;
 	}
 	return false;
@@ -57,7 +57,7 @@ static int result(int status)
 static int run_mmap(struct fuzz_run *run, const struct fuzz_call *call,
 		    const uint64_t *args)
 {
-	/* Else it has nothing to do with the descriptor. */
+	/* An anonymous mapping would have nothing to do with the descriptor. */
 	int flags = args[2] & ~MAP_ANONYMOUS;
 	void *addr;
 
@@ -69,7 +69,7 @@ static int run_mmap(struct fuzz_run *run, const struct fuzz_call *call,
 		return -errno;
 	if (call->fd == FUZZ_FD_FOREIGN)
 		fuzz_fail("mmap through another process' descriptor");
-	/* Whoever may not look at it cannot see whether it is zero, nor write. */
+	/* Memory with other protections can be neither written nor checked to be zero. */
 	if (args[1] != (PROT_READ | PROT_WRITE))
 		run->tampered = true;
 	fuzz_remember(run, call->fd, (uintptr_t)addr, (args[0] + MIB - 1) &
@@ -81,27 +81,27 @@ static int run_mmap(struct fuzz_run *run, const struct fuzz_call *call,
 static int run_munmap(struct fuzz_run *run, const struct fuzz_call *call,
 		      const uint64_t *args)
 {
-	struct piece piece;
+	struct part part;
 
 	(void)call;
-	if (!find_piece(run, args[0], args[1], &piece))
+	if (!find_part(run, args[0], args[1], &part))
 		return -EINVAL;
 	run->tampered = true;
-	return result(munmap(piece.addr, piece.length));
+	return result(munmap(part.addr, part.length));
 }
 
 /* ADDRESS, PAGES */
 static int run_map_over(struct fuzz_run *run, const struct fuzz_call *call,
 			const uint64_t *args)
 {
-	struct piece piece;
+	struct part part;
 	void *addr;
 
 	(void)call;
-	if (!find_piece(run, args[0], args[1], &piece))
+	if (!find_part(run, args[0], args[1], &part))
 		return -EINVAL;
 	run->tampered = true;
-	addr = mmap(piece.addr, piece.length, PROT_READ | PROT_WRITE,
+	addr = mmap(part.addr, part.length, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
 		    0);
 	return result(addr == MAP_FAILED);
@@ -111,13 +111,13 @@ static int run_map_over(struct fuzz_run *run, const struct fuzz_call *call,
 static int run_mprotect(struct fuzz_run *run, const struct fuzz_call *call,
 			const uint64_t *args)
 {
-	struct piece piece;
+	struct part part;
 
 	(void)call;
-	if (!find_piece(run, args[0], args[1], &piece))
+	if (!find_part(run, args[0], args[1], &part))
 		return -EINVAL;
 	run->tampered = true;
-	return result(mprotect(piece.addr, piece.length, args[2]));
+	return result(mprotect(part.addr, part.length, args[2]));
 }
 
 static bool makes_present(int advice)
@@ -129,30 +129,30 @@ static bool makes_present(int advice)
 static int run_madvise(struct fuzz_run *run, const struct fuzz_call *call,
 		       const uint64_t *args)
 {
-	struct piece piece;
+	struct part part;
 
 	(void)call;
-	if (!find_piece(run, args[0], args[1], &piece))
+	if (!find_part(run, args[0], args[1], &part))
 		return -EINVAL;
-	if (makes_present(args[2]) && piece.length > PRESENT)
-		piece.length = PRESENT;
+	if (makes_present(args[2]) && part.length > PRESENT)
+		part.length = PRESENT;
 	if (args[2] >= MADV_GUARD_INSTALL)
 		run->tampered = true;
-	return result(madvise(piece.addr, piece.length, args[2]));
+	return result(madvise(part.addr, part.length, args[2]));
 }
 
 /* ADDRESS, PAGES, PAGES */
 static int run_mremap(struct fuzz_run *run, const struct fuzz_call *call,
 		      const uint64_t *args)
 {
-	struct piece piece;
+	struct part part;
 	void *addr;
 
 	(void)call;
-	if (!find_piece(run, args[0], args[1], &piece))
+	if (!find_part(run, args[0], args[1], &part))
 		return -EINVAL;
 	run->tampered = true;
-	addr = mremap(piece.addr, piece.length, args[2], MREMAP_MAYMOVE);
+	addr = mremap(part.addr, part.length, args[2], MREMAP_MAYMOVE);
 	return result(addr == MAP_FAILED);
 }
 
@@ -160,42 +160,42 @@ static int run_mremap(struct fuzz_run *run, const struct fuzz_call *call,
 static int run_mlock(struct fuzz_run *run, const struct fuzz_call *call,
 		     const uint64_t *args)
 {
-	struct piece piece;
+	struct part part;
 
 	(void)call;
-	if (!find_piece(run, args[0], args[1], &piece))
+	if (!find_part(run, args[0], args[1], &part))
 		return -EINVAL;
-	if (piece.length > PRESENT)
-		piece.length = PRESENT;
-	return result(mlock(piece.addr, piece.length));
+	if (part.length > PRESENT)
+		part.length = PRESENT;
+	return result(mlock(part.addr, part.length));
 }
 
 /* ADDRESS, PAGES */
 static int run_munlock(struct fuzz_run *run, const struct fuzz_call *call,
 		       const uint64_t *args)
 {
-	struct piece piece;
+	struct part part;
 
 	(void)call;
-	if (!find_piece(run, args[0], args[1], &piece))
+	if (!find_part(run, args[0], args[1], &part))
 		return -EINVAL;
-	return result(munlock(piece.addr, piece.length));
+	return result(munlock(part.addr, part.length));
 }
 
 /* ADDRESS, LIMIT */
 static int run_write(struct fuzz_run *run, const struct fuzz_call *call,
 		     const uint64_t *args)
 {
-	struct piece piece;
+	struct part part;
 
 	(void)call;
-	if (!find_piece(run, args[0], sizeof(uint64_t), &piece))
+	if (!find_part(run, args[0], sizeof(uint64_t), &part))
 		return -EINVAL;
-	return fuzz_write((uintptr_t)piece.addr, &args[1], piece.length) ?
+	return fuzz_write((uintptr_t)part.addr, &args[1], part.length) ?
 	       0 : -EFAULT;
 }
 
-/* The context lives on while it has mappings; the new one has none of them. */
+/* The old context lives on while it has mappings; the new one has none of them. */
 static int run_reopen(struct fuzz_run *run, const struct fuzz_call *call,
 		      const uint64_t *args)
 {
@@ -203,7 +203,7 @@ static int run_reopen(struct fuzz_run *run, const struct fuzz_call *call,
 	int old = run->fds[fd];
 
 	(void)args;
-	/* The other thread may have it in use. */
+	/* The other thread may be using the descriptor. */
 	if (run->racing)
 		return -EBUSY;
 	run->fds[fd] = device_open();
@@ -212,7 +212,7 @@ static int run_reopen(struct fuzz_run *run, const struct fuzz_call *call,
 	return result(close(old));
 }
 
-/* A child can neither use the device nor change what its parent has. */
+/* A child can neither use the device nor change the parent's memory. */
 static int run_fork(struct fuzz_run *run, const struct fuzz_call *call,
 		    const uint64_t *args)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the black-box suites of libchunk share: see common.h. */
+/* Helpers that the black-box suites of libchunk share: see common.h. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -7,9 +7,10 @@
 #include "common.h"
 
 /**
- * check_backend() - a case: libchunk uses the backend that TEST_BACKEND names
+ * check_backend() - check, as a case, which backend libchunk uses
  *
- * Without it every suite might pass on another backend than the one meant.
+ * It must be the one that TEST_BACKEND names, or every suite might pass on
+ * another.
  */
 void check_backend(void)
 {
@@ -23,7 +24,7 @@ void check_backend(void)
 }
 
 /**
- * on_device() - does libchunk use the device?
+ * on_device() - tell whether libchunk uses the device
  */
 bool on_device(void)
 {
@@ -31,9 +32,9 @@ bool on_device(void)
 }
 
 /**
- * plain_posix() - was libchunk built without what only Linux has?
+ * plain_posix() - tell whether libchunk was built for plain POSIX
  *
- * "run --posix" says so.
+ * "run --posix" sets the variable that says so.
  */
 bool plain_posix(void)
 {
@@ -41,7 +42,7 @@ bool plain_posix(void)
 }
 
 /**
- * stats_now() - the counters, as a value
+ * stats_now() - get the counters, as a value
  */
 struct chunk_stats stats_now(void)
 {
@@ -52,11 +53,13 @@ struct chunk_stats stats_now(void)
 	return stats;
 }
 
-/* Did the system ever not take back what it was given? That is kept. */
+/* True once the system has failed to unmap memory, which then stays recycled. */
 bool unmap_failed;
 
 /**
- * expect_stats_consistent() - what must hold of the counters at any quiet time
+ * expect_stats_consistent() - check that the counters agree
+ *
+ * Context: no call is under way.
  */
 void expect_stats_consistent(void)
 {
@@ -76,7 +79,7 @@ void expect_stats_consistent(void)
 }
 
 /**
- * alloc_mib() - a chunk of so many MiB, aligned to one; never NULL
+ * alloc_mib() - allocate a chunk of whole MiB, aligned to one; never fails
  * @mib: size
  */
 void *alloc_mib(size_t mib)
@@ -88,7 +91,7 @@ void *alloc_mib(size_t mib)
 }
 
 /**
- * dealloc_mib() - give back what alloc_mib() returned
+ * dealloc_mib() - give back a chunk of alloc_mib()
  * @chunk: the chunk
  * @mib:   size
  */
@@ -98,8 +101,10 @@ void dealloc_mib(void *chunk, size_t mib)
 }
 
 /**
- * recyclable() - a size of extents that are recycled
- * @mib: the size that is meant; single chunks are recycled everywhere
+ * recyclable() - get the size to use for extents that must be recycled
+ * @mib: size in MiB that the case is about
+ *
+ * Return: @mib, or 1 where only single chunks are recycled.
  */
 size_t recyclable(size_t mib)
 {
@@ -107,7 +112,7 @@ size_t recyclable(size_t mib)
 }
 
 /**
- * need_cutting() - skip the case where extents are recycled as they are
+ * need_cutting() - skip the case where recycled extents are not cut
  */
 void need_cutting(void)
 {
@@ -115,7 +120,7 @@ void need_cutting(void)
 		tap_skip("here only single chunks are recycled");
 }
 
-/* Fresh ones, most of which adjoin; what does not stays live. */
+/* Fresh chunks that adjoin, as most do. The others stay live. */
 static char *adjoining_fresh(size_t count)
 {
 	char *first = alloc_mib(1);
@@ -136,11 +141,11 @@ static char *adjoining_fresh(size_t count)
 }
 
 /**
- * adjoining_chunks() - chunks of 1 MiB that adjoin, each an extent of its own
+ * adjoining_chunks() - allocate adjoining chunks of 1 MiB, each an extent
  * @count: how many; the recycle limit must leave room for them
  *
- * They are carved from one recycled extent, lowest address first, where that can
- * be done. To be called before anything else was recycled.
+ * Where extents can be cut, the chunks are carved from one recycled extent,
+ * lowest address first. To be called before anything else is recycled.
  *
  * Return: the first and lowest of them.
  */
@@ -158,7 +163,7 @@ char *adjoining_chunks(size_t count)
 	return first;
 }
 
-/* By what TEST_FEWER says to divide what there is to do; 1 for all of it */
+/* The divisor that TEST_FEWER names; 1: all repetitions are done. */
 static unsigned int fewer(void)
 {
 	const char *text = getenv("TEST_FEWER");
@@ -168,10 +173,10 @@ static unsigned int fewer(void)
 }
 
 /**
- * rounds() - how often to repeat what is only repeated
- * @count: where there is time
+ * rounds() - scale the number of mere repetitions
+ * @count: repetitions where there is time
  *
- * Return: at least 1, and less where TEST_FEWER says by what to divide.
+ * Return: @count, or less, at least 1, where TEST_FEWER names a divisor.
  */
 unsigned int rounds(unsigned int count)
 {
@@ -179,10 +184,10 @@ unsigned int rounds(unsigned int count)
 }
 
 /**
- * stride() - how far to go on where places are tried one after another
- * @step: where there is time
+ * stride() - scale the distance between places that are tried one after another
+ * @step: distance where there is time
  *
- * Return: more where there are to be fewer.
+ * Return: @step, or more where TEST_FEWER names a divisor.
  */
 unsigned int stride(unsigned int step)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the black-box suites of libchunk share. */
+/* Helpers that the black-box suites of libchunk share. */
 #ifndef COMMON_H
 #define COMMON_H
 

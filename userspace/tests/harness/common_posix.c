@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a system or an emulator lets a test do: see common.h. */
+/* Abilities of systems and emulators that cases depend on: see common.h. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -25,7 +25,7 @@ static void map_beyond(void *arg)
  * need_limit() - skip the case unless this system obeys a resource limit
  * @resource: RLIMIT_AS or RLIMIT_DATA
  *
- * Emulators of programs accept any and obey none: they would be hit themselves.
+ * Emulators of programs accept limits and obey none, which would hit themselves.
  */
 void need_limit(int resource)
 {
@@ -38,11 +38,11 @@ void need_limit(int resource)
 }
 
 /**
- * emulator_survives() - does something end well that has no libchunk in it?
- * @run: what; in a child
- * @arg: passed to it
+ * emulator_survives() - tell whether a function without libchunk ends well
+ * @run: the function, to be run in a child
+ * @arg: passed to @run
  *
- * Return: false if it does not, and this is an emulator.
+ * Return: false if it does not end with 0 under an emulator.
  */
 bool emulator_survives(void (*run)(void *), void *arg)
 {
@@ -55,9 +55,9 @@ bool emulator_survives(void (*run)(void *), void *arg)
 }
 
 /**
- * need_no_mappings() - skip the case unless a process may go on without any left
+ * need_no_mappings() - skip the case unless a process may use up all mappings
  *
- * An emulator dies at its next one, which may be in the midst of the case.
+ * An emulator dies when its own next mapping fails, in the midst of the case.
  */
 void need_no_mappings(void)
 {

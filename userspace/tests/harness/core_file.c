@@ -12,11 +12,11 @@
 #define SEGMENTS	8192
 
 /**
- * core_offset() - where in a core dump is the memory of an address?
+ * core_offset() - find the memory of an address in a core dump
  * @core: the file
  * @addr: the address
  *
- * Return: the position, or -1 if it is not in there.
+ * Return: the offset in the file, or -1 if the dump does not have that memory.
  */
 off_t core_offset(int core, const char *addr)
 {

@@ -16,10 +16,10 @@
 #define CONTROL	"/dev/loop-control"
 
 /**
- * loop_open() - a new block device, opened for O_DIRECT
- * @size: bytes, zero at first
+ * loop_open() - make a block device, and open it for O_DIRECT
+ * @size: bytes, which read as zero at first
  *
- * As root. It goes away when it is closed.
+ * Needs root. The device goes away with its last descriptor.
  *
  * Return: its descriptor, or -1 if the kernel has no loop devices.
  */
@@ -31,7 +31,7 @@ int loop_open(size_t size)
 	int control, number, loop, file;
 	char path[32];
 
-	/* It may as well be built in: then there is no module. */
+	/* The driver may be built in, without a module to load. */
 	if (access(CONTROL, F_OK) && (system("modprobe -q loop") ||
 				      access(CONTROL, F_OK)))
 		return -1;

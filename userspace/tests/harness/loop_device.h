@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A block device, for O_DIRECT where no file system has that. */
+/* A block device, for O_DIRECT where no file system supports that. */
 #ifndef LOOP_DEVICE_H
 #define LOOP_DEVICE_H
 

@@ -1,11 +1,58 @@
 // SPDX-License-Identifier: MIT
 /* Memory as a test sees it: see memory.h. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "memory.h"
+#include "memory_access.h"
+
+/* The byte that this thread is about to access, or NULL */
+static __thread const char *announced;
 
 /**
- * read_traps() - does reading a byte trap?
+ * access_byte() - access a byte that may trap
+ * @addr:  the byte
+ * @value: what is written, or receives what is read; unchanged if that traps
+ * @write: write, without reading
+ *
+ * The access is atomic, since no other is sure to happen, and exactly once.
+ * ThreadSanitizer would do atomic accesses itself, and a trap would leave it in
+ * the middle of one.
+ */
+NOT_BY_TSAN void access_byte(char *addr, char *value, bool write)
+{
+	announced = addr;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (write)
+		__atomic_store_n(addr, *value, __ATOMIC_SEQ_CST);
+	else
+		*value = __atomic_load_n(addr, __ATOMIC_SEQ_CST);
+	atomic_signal_fence(memory_order_seq_cst);
+	announced = NULL;
+}
+
+/**
+ * access_trapped() - tell whether the access under way has trapped
+ * @addr: address of the trap
+ *
+ * The access has ended if so. Compares pages, not bytes: some machines report
+ * only the page.
+ *
+ * Context: The handler of traps, in the thread that trapped.
+ * Return: false if the trap is a defect of the test or of the library.
+ */
+bool access_trapped(uintptr_t addr)
+{
+	uintptr_t mask = ~((uintptr_t)page_size() - 1);
+
+	if (!announced || (addr & mask) != ((uintptr_t)announced & mask))
+		return false;
+	announced = NULL;
+	return true;
+}
+
+/**
+ * read_traps() - tell whether reading a byte traps
  * @addr: the byte
  */
 bool read_traps(const void *addr)
@@ -16,8 +63,10 @@ bool read_traps(const void *addr)
 }
 
 /**
- * write_traps() - does writing a byte trap, with its own value if it can be read?
+ * write_traps() - tell whether writing a byte its own value traps
  * @addr: the byte
+ *
+ * A byte that cannot be read is written as 0.
  */
 bool write_traps(void *addr)
 {
@@ -28,7 +77,7 @@ bool write_traps(void *addr)
 }
 
 /**
- * store_traps() - does writing a byte trap, where nothing was read before?
+ * store_traps() - tell whether writing a byte that was not read before traps
  * @addr:  the byte
  * @value: what to write
  */
@@ -42,7 +91,7 @@ bool store_traps(void *addr, char value)
  * @file:  source file of the expectation
  * @line:  line in it
  * @addr:  the byte
- * @traps: what is expected
+ * @traps: whether the accesses must trap
  */
 void check_trap(const char *file, int line, void *addr, bool traps)
 {
@@ -72,7 +121,7 @@ void check_trap_only(const char *file, int line, void *addr, size_t size)
 }
 
 /**
- * is_zero() - does every byte of a range read as zero?
+ * is_zero() - tell whether every byte of a range reads as zero
  * @addr: first byte
  * @size: bytes
  */
@@ -94,9 +143,9 @@ static uint64_t mixed(uint64_t x)
  * fill() - write a pattern that differs in every word and with every seed
  * @addr: first byte, 8-byte aligned
  * @size: bytes, a multiple of 8
- * @seed: which pattern
+ * @seed: number of the pattern
  *
- * No word of it is zero.
+ * No word of the pattern is zero.
  */
 void fill(void *addr, size_t size, uint64_t seed)
 {
@@ -107,10 +156,10 @@ void fill(void *addr, size_t size, uint64_t seed)
 }
 
 /**
- * is_filled() - does a range hold what fill() wrote?
+ * is_filled() - tell whether a range holds the pattern of fill()
  * @addr: first byte
  * @size: bytes
- * @seed: which pattern; for a part of a range, its seed plus the offset
+ * @seed: number of the pattern; for a part of a range, plus its offset in bytes
  */
 bool is_filled(const void *addr, size_t size, uint64_t seed)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests do to memory and ask about it: does an access trap, does it
- * read as zero, is there memory behind it, what is mapped.
+ * Memory as the tests use it, and questions about it: does an access trap, does
+ * it read as zero, how much memory is behind it, how is it mapped.
  */
 #ifndef MEMORY_H
 #define MEMORY_H
@@ -34,7 +34,7 @@ bool residency_known(void);
 size_t resident_bytes(const void *addr, size_t size);
 unsigned long page_faults(void);
 
-/* Where it is known, that is how many bytes there are in memory. */
+/* Check how much memory is behind a range, where that can be known. */
 #define expect_resident(addr, size, bytes)				\
 	do {								\
 		if (residency_known())					\
@@ -47,13 +47,13 @@ bool mapping_name(const void *addr, char *name, size_t size);
 void check_trap(const char *file, int line, void *addr, bool traps);
 void check_trap_only(const char *file, int line, void *addr, size_t size);
 
-/* Every access to the byte traps. */
+/* Every access to the byte must trap. */
 #define expect_trap(addr)	check_trap(__FILE__, __LINE__, addr, true)
 
-/* The byte can be read and written; it keeps its value. */
+/* The byte must be readable and writable; it keeps its value. */
 #define expect_no_trap(addr)	check_trap(__FILE__, __LINE__, addr, false)
 
-/* A range of whole pages traps at both ends, and not one byte outside. */
+/* A range of whole pages must trap at both ends, and not one byte outside. */
 #define expect_trap_only(addr, size)					\
 	check_trap_only(__FILE__, __LINE__, addr, size)
 

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,33 +12,26 @@
 #include <sys/resource.h>
 
 #include "memory.h"
+#include "memory_access.h"
 
-/* The access under way in this thread, if any, and where to go if it traps. */
-static __thread const char *probed;
+/* Where this thread goes on after a trap */
 static __thread sigjmp_buf trapped;
 
 /**
- * page_size() - bytes in a page
+ * page_size() - get the size of a page, in bytes
  *
- * Return: what the system says at run time.
+ * Return: the size that the system has at run time.
  */
 size_t page_size(void)
 {
 	return sysconf(_SC_PAGESIZE);
 }
 
-/*
- * Only the access that was announced counts. Any other trap is the test's or
- * the library's own fault and kills, once the default is back. The page is
- * compared, not the byte: some machines report no more.
- */
+/* Any other trap kills the process: it happens again with the default action. */
 static void on_trap(int signal_number, siginfo_t *info, void *context)
 {
-	uintptr_t mask = ~((uintptr_t)page_size() - 1);
-
 	(void)context;
-	if (probed && ((uintptr_t)info->si_addr & mask) ==
-		      ((uintptr_t)probed & mask))
+	if (access_trapped((uintptr_t)info->si_addr))
 		siglongjmp(trapped, 1);
 	signal(signal_number, SIG_DFL);
 }
@@ -48,7 +40,7 @@ static void catch_traps(void)
 {
 	struct sigaction action = {
 		.sa_sigaction = on_trap,
-		/* Emulators may fail to save the mask that is to be restored. */
+		/* No signal mask has to be restored: some emulators fail to save it. */
 		.sa_flags = SA_SIGINFO | SA_NODEFER,
 	};
 
@@ -57,36 +49,24 @@ static void catch_traps(void)
 }
 
 /**
- * access_traps() - does an access to a byte raise SIGSEGV or SIGBUS there?
+ * access_traps() - tell whether accessing a byte raises SIGSEGV or SIGBUS
  * @addr:  the byte
- * @value: what is written, or receives what is read; as it was if that traps
+ * @value: as of access_byte()
  * @write: write, without reading
  *
- * Atomic accesses, since no others are sure to happen, and exactly once. A tool
- * that watches threads would do them itself, and be left in the middle of it.
  * Leaves handlers for both signals installed.
  */
-bool __attribute__((no_sanitize("thread"))) access_traps(char *addr, char *value,
-							 bool write)
+NOT_BY_TSAN bool access_traps(char *addr, char *value, bool write)
 {
 	catch_traps();
-	probed = addr;
-	if (sigsetjmp(trapped, 1)) {
-		probed = NULL;
+	if (sigsetjmp(trapped, 1))
 		return true;
-	}
-	atomic_signal_fence(memory_order_seq_cst);
-	if (write)
-		__atomic_store_n(addr, *value, __ATOMIC_SEQ_CST);
-	else
-		*value = __atomic_load_n(addr, __ATOMIC_SEQ_CST);
-	atomic_signal_fence(memory_order_seq_cst);
-	probed = NULL;
+	access_byte(addr, value, write);
 	return false;
 }
 
 /**
- * unmaps_parts() - can parts of mappings be unmapped?
+ * unmaps_parts() - tell whether parts of mappings can be unmapped
  */
 bool unmaps_parts(void)
 {
@@ -94,7 +74,7 @@ bool unmaps_parts(void)
 }
 
 /**
- * foreign_mapping() - memory from the system, which libchunk does not know
+ * foreign_mapping() - map memory that libchunk does not know
  * @size: bytes
  */
 void *foreign_mapping(size_t size)
@@ -108,7 +88,7 @@ void *foreign_mapping(size_t size)
 
 static size_t count_pages(int fd, const void *addr, size_t pages)
 {
-	/* Guards of MADV_GUARD_INSTALL look swapped out. */
+	/* Guards of MADV_GUARD_INSTALL look like pages in swap. */
 	const uint64_t present = (uint64_t)1 << 63, swapped = (uint64_t)1 << 62;
 	const uint64_t guard = (uint64_t)1 << 58;
 	uint64_t entries[512];
@@ -130,10 +110,10 @@ static size_t count_pages(int fd, const void *addr, size_t pages)
 }
 
 /**
- * residency_known() - can it be seen how much memory is there behind a range?
+ * residency_known() - tell whether resident_bytes() can be trusted
  *
- * Return: false, with a note, under an emulator: the file that says so is about
- * its own addresses.
+ * Return: false, with a note, under an emulator: the system's pagemap is about
+ * the emulator's own addresses.
  */
 bool residency_known(void)
 {
@@ -144,12 +124,12 @@ bool residency_known(void)
 }
 
 /**
- * resident_bytes() - how much memory is there behind a range?
+ * resident_bytes() - get the amount of memory behind a range
  * @addr: first byte, page-aligned
  * @size: bytes
  *
- * Return: bytes in pages that are in memory or in swap; 0, with a note, where
- * that is not known.
+ * Return: bytes in pages that are in memory or in swap; 0, with a note, if that
+ * cannot be known.
  */
 size_t resident_bytes(const void *addr, size_t size)
 {
@@ -166,7 +146,7 @@ size_t resident_bytes(const void *addr, size_t size)
 }
 
 /**
- * page_faults() - how many has this process had that needed no file?
+ * page_faults() - count the page faults of this process that read no file
  */
 unsigned long page_faults(void)
 {
@@ -176,7 +156,7 @@ unsigned long page_faults(void)
 	return usage.ru_minflt;
 }
 
-/* Calls @line for each line of /proc/self/maps. No malloc, no stdio. */
+/* Call @line for each line of /proc/self/maps, without malloc or stdio. */
 static void each_mapping(void (*line)(const char *text, void *arg), void *arg)
 {
 	char buffer[8192];
@@ -208,7 +188,7 @@ static void count_line(const char *text, void *arg)
 }
 
 /**
- * count_mappings() - how many mappings has this process?
+ * count_mappings() - count the mappings of this process
  *
  * Return: the number of lines of /proc/self/maps.
  */
@@ -220,6 +200,13 @@ size_t count_mappings(void)
 	return count;
 }
 
+/**
+ * struct name_wanted - search for the name of a mapping
+ * @addr:  address in the mapping
+ * @name:  receives the name
+ * @size:  bytes at @name
+ * @found: the mapping was found
+ */
 struct name_wanted {
 	uintptr_t addr;
 	char *name;
@@ -250,7 +237,7 @@ static void match_line(const char *text, void *arg)
 	if (want->addr < start || want->addr >= end)
 		return;
 	want->found = true;
-	/* Permissions, offset, device and inode come before the name. */
+	/* The permissions, offset, device and inode stand before the name. */
 	for (int field = 0; field < 5; field++) {
 		text += strspn(text, " ");
 		text += field < 4 ? strcspn(text, " ") : 0;
@@ -260,7 +247,7 @@ static void match_line(const char *text, void *arg)
 }
 
 /**
- * mapping_name() - what does /proc/self/maps call the mapping of an address?
+ * mapping_name() - get the name that /proc/self/maps has for a mapping
  * @addr: the address
  * @name: receives the name, which may be empty
  * @size: bytes there

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "memory.h"
+#include "memory_access.h"
 
 #ifdef _WIN64
 #define PROGRAM_COUNTER	Rip
@@ -15,14 +16,13 @@
 #define STACK_POINTER	Esp
 #endif
 
-/* The access under way in this thread, if any, and where to go if it traps. */
-static __thread const char *probed;
+/* Where this thread goes on after a trap */
 static __thread void *trapped[5];
 
 /**
- * page_size() - bytes in a page
+ * page_size() - get the size of a page, in bytes
  *
- * Return: what the system says at run time.
+ * Return: the size that the system has at run time.
  */
 size_t page_size(void)
 {
@@ -32,24 +32,21 @@ size_t page_size(void)
 	return info.dwPageSize;
 }
 
-/* Not from the handler: an exception has to be handled to its end. */
+/* The longjmp is not done by the handler: exceptions must be handled to their end. */
 static void landed(void)
 {
 	__builtin_longjmp(trapped, 1);
 }
 
-/* Only the access that was announced counts: the page, as on other systems. */
 static LONG WINAPI on_trap(struct _EXCEPTION_POINTERS *exception)
 {
 	EXCEPTION_RECORD *record = exception->ExceptionRecord;
-	uintptr_t mask = ~((uintptr_t)page_size() - 1);
 	CONTEXT *context = exception->ContextRecord;
 
-	if (record->ExceptionCode != EXCEPTION_ACCESS_VIOLATION || !probed ||
-	    ((uintptr_t)record->ExceptionInformation[1] & mask) !=
-	    ((uintptr_t)probed & mask))
+	if (record->ExceptionCode != EXCEPTION_ACCESS_VIOLATION ||
+	    !access_trapped(record->ExceptionInformation[1]))
 		return EXCEPTION_CONTINUE_SEARCH;
-	/* As if it had been called, with the stack aligned as it must be. */
+	/* Continue as if landed() had been called, with the stack aligned for a call. */
 	context->PROGRAM_COUNTER = (uintptr_t)landed;
 	context->STACK_POINTER = ((context->STACK_POINTER - 512) &
 				  ~(uintptr_t)15) - sizeof(void *);
@@ -57,12 +54,10 @@ static LONG WINAPI on_trap(struct _EXCEPTION_POINTERS *exception)
 }
 
 /**
- * access_traps() - does an access to a byte raise an access violation there?
+ * access_traps() - tell whether accessing a byte raises an access violation
  * @addr:  the byte
- * @value: what is written, or receives what is read; as it was if that traps
+ * @value: as of access_byte()
  * @write: write, without reading
- *
- * Atomic accesses, since no others are sure to happen, and exactly once.
  */
 bool __attribute__((noinline)) access_traps(char *addr, char *value,
 					    bool write)
@@ -71,23 +66,14 @@ bool __attribute__((noinline)) access_traps(char *addr, char *value,
 
 	if (!atomic_exchange(&handled, true))
 		expect(AddVectoredExceptionHandler(1, on_trap));
-	probed = addr;
-	if (__builtin_setjmp(trapped)) {
-		probed = NULL;
+	if (__builtin_setjmp(trapped))
 		return true;
-	}
-	atomic_signal_fence(memory_order_seq_cst);
-	if (write)
-		__atomic_store_n(addr, *value, __ATOMIC_SEQ_CST);
-	else
-		*value = __atomic_load_n(addr, __ATOMIC_SEQ_CST);
-	atomic_signal_fence(memory_order_seq_cst);
-	probed = NULL;
+	access_byte(addr, value, write);
 	return false;
 }
 
 /**
- * unmaps_parts() - can parts of mappings be unmapped?
+ * unmaps_parts() - tell whether parts of mappings can be unmapped
  */
 bool unmaps_parts(void)
 {
@@ -95,7 +81,7 @@ bool unmaps_parts(void)
 }
 
 /**
- * foreign_mapping() - memory from the system, which libchunk does not know
+ * foreign_mapping() - map memory that libchunk does not know
  * @size: bytes
  */
 void *foreign_mapping(size_t size)
@@ -108,7 +94,7 @@ void *foreign_mapping(size_t size)
 }
 
 /**
- * residency_known() - can it be seen how much memory is there behind a range?
+ * residency_known() - tell whether resident_bytes() can be trusted
  */
 bool residency_known(void)
 {
@@ -116,7 +102,7 @@ bool residency_known(void)
 }
 
 /**
- * resident_bytes() - how much memory is there behind a range?
+ * resident_bytes() - get the amount of memory behind a range
  * @addr: first byte, page-aligned
  * @size: bytes
  *
@@ -142,9 +128,9 @@ size_t resident_bytes(const void *addr, size_t size)
 }
 
 /**
- * page_faults() - how many has this process had?
+ * page_faults() - count the page faults of this process
  *
- * Return: their number; Wine counts none.
+ * Return: their number; 0 on Wine, which counts none.
  */
 unsigned long page_faults(void)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Random numbers that can be had again. */
+/* Random numbers that a seed repeats. */
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include "tap.h"
 
 /**
- * random_seed() - a seed, printed, and from TEST_SEED if that is set
+ * random_seed() - get a seed, from TEST_SEED or from the clock, and print it
  */
 uint64_t random_seed(void)
 {
@@ -24,7 +24,7 @@ uint64_t random_seed(void)
 }
 
 /**
- * random_next() - the next number of a sequence (splitmix64)
+ * random_next() - get the next number of a sequence (splitmix64)
  * @state: the sequence; any value begins one
  */
 uint64_t random_next(uint64_t *state)
@@ -37,7 +37,7 @@ uint64_t random_next(uint64_t *state)
 }
 
 /**
- * random_below() - a number below a bound
+ * random_below() - get a random number below a bound
  * @state: the sequence
  * @bound: at least 1
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Random numbers that can be had again. */
+/* Random numbers that a seed repeats. */
 #ifndef RANDOM_H
 #define RANDOM_H
 

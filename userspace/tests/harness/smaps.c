@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the kernel says about huge pages. */
+/* Huge pages, as /proc/self/smaps and /sys tell of them. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,9 +8,9 @@
 #include "tap.h"
 
 /**
- * mapping_figure() - a figure of the mapping that contains an address
+ * mapping_figure() - get a figure of the mapping that contains an address
  * @addr: the address
- * @name: as in /proc/self/smaps
+ * @name: name of the figure in /proc/self/smaps
  *
  * Return: bytes.
  */
@@ -36,30 +36,41 @@ size_t mapping_figure(const void *addr, const char *name)
 }
 
 /**
- * mapping_wants_huge() - were huge pages asked for at an address?
+ * vm_flag() - tell whether the mapping of an address has a flag
  * @addr: the address
+ * @name: name of the flag: two letters, as in /proc/self/smaps
  */
-bool mapping_wants_huge(const void *addr)
+bool vm_flag(const void *addr, const char *name)
 {
 	FILE *file = fopen("/proc/self/smaps", "r");
-	bool here = false, wants = false;
 	unsigned long start, end;
-	char line[512];
+	bool here = false, found = false;
+	char line[512], word[8];
 
 	expect(file);
+	snprintf(word, sizeof(word), " %s ", name);
 	while (fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
 			here = start <= (uintptr_t)addr &&
 			       (uintptr_t)addr < end;
 		else if (here && !strncmp(line, "VmFlags:", 8))
-			wants = strstr(line, " hg");
+			found = strstr(line, word);
 	}
 	fclose(file);
-	return wants;
+	return found;
 }
 
 /**
- * huge_pages_always() - does the kernel make huge pages wherever it can?
+ * mapping_wants_huge() - tell whether huge pages were asked for at an address
+ * @addr: the address
+ */
+bool mapping_wants_huge(const void *addr)
+{
+	return vm_flag(addr, "hg");
+}
+
+/**
+ * huge_pages_always() - tell whether transparent_hugepage is set to always
  */
 bool huge_pages_always(void)
 {

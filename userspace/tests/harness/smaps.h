@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel says about huge pages. */
+/* Huge pages, as /proc/self/smaps and /sys tell of them. */
 #ifndef SMAPS_H
 #define SMAPS_H
 
@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 size_t mapping_figure(const void *addr, const char *name);
+bool vm_flag(const void *addr, const char *name);
 bool mapping_wants_huge(const void *addr);
 bool huge_pages_always(void);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The cases of a test program, each in a process of its own, by fork: see tap.h. */
+/* Cases of a test program, each in a process of its own, by fork: see tap.h. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,16 +12,16 @@
 
 #include "tap_system.h"
 
-/* After how many seconds, each time, a case that still runs is named */
+/* Interval, in seconds, at which a case that still runs is named */
 #define TELL_EVERY	60
 
-/* Where results and notes go, whatever the case does to its own stdout. */
+/* Descriptor for results and notes, whatever the case does to its own stdout */
 static int report_fd = STDOUT_FILENO;
-/* Where a case says why it was skipped. */
+/* Descriptor for the reason of a skipped case */
 static int reason_fd = -1;
 
 /**
- * tap_system_write() - write to where results go
+ * tap_system_write() - write a line to where results go
  * @line:   a line
  * @length: characters
  */
@@ -29,7 +29,7 @@ void tap_system_write(const char *line, size_t length)
 {
 	ssize_t written;
 
-	/* The ticks of a running case interrupt it. */
+	/* The ticks of a running case interrupt the call. */
 	do {
 		written = write(report_fd, line, length);
 	} while (written < 0 && errno == EINTR);
@@ -38,8 +38,8 @@ void tap_system_write(const char *line, size_t length)
 }
 
 /**
- * tap_system_reason() - say why this case is skipped
- * @reason: why
+ * tap_system_reason() - tell the parent why this case is skipped
+ * @reason: the reason
  * @length: characters
  */
 void tap_system_reason(const char *reason, size_t length)
@@ -60,7 +60,7 @@ void tap_system_exit(int status)
 /**
  * tap_fork() - fork, in a case
  *
- * Return: as fork(); it does not fail.
+ * Return: as of fork(), which must not fail.
  */
 pid_t tap_fork(void)
 {
@@ -119,7 +119,7 @@ static void read_text(struct tap_outcome *outcome, int fd)
 		outcome->lines += *c == '\n';
 }
 
-/* An emulator's own word about a signal is none of the program's. */
+/* Cut the emulator's own message about a signal: the program did not write it. */
 static void cut_emulator(struct tap_outcome *outcome)
 {
 	char *line = strstr(outcome->text, "qemu: uncaught target signal");
@@ -161,10 +161,10 @@ static void collect(struct tap_outcome *outcome, pid_t child, int from)
 }
 
 /**
- * tap_child() - run something in a child that may die
+ * tap_child() - run a function in a child that may die
  * @outcome: receives how it ended and what it wrote to standard error
  * @run:     what to run; the child exits with 0 when it returns
- * @arg:     passed to @run
+ * @arg:     argument of @run
  */
 void tap_child(struct tap_outcome *outcome, void (*run)(void *), void *arg)
 {
@@ -178,7 +178,7 @@ void tap_child(struct tap_outcome *outcome, void (*run)(void *), void *arg)
 	collect(outcome, child, from);
 }
 
-/* Of the emulator's words, and of the program's after them. */
+/* Words of the emulator's command and the program's together, at most */
 #define MOST_WORDS	32
 
 /**
@@ -186,7 +186,7 @@ void tap_child(struct tap_outcome *outcome, void (*run)(void *), void *arg)
  * @argv:        the program's path and arguments
  * @environment: its environment
  *
- * TAP_UNDER has the words of the emulator's command.
+ * TAP_UNDER has the emulator's command.
  */
 void tap_become(char *const argv[], char *const environment[])
 {
@@ -206,7 +206,7 @@ void tap_become(char *const argv[], char *const environment[])
 }
 
 /**
- * tap_aborted() - did a child end itself for a programming error?
+ * tap_aborted() - tell whether a child has called abort()
  * @outcome: how it ended
  */
 bool tap_aborted(const struct tap_outcome *outcome)
@@ -216,9 +216,9 @@ bool tap_aborted(const struct tap_outcome *outcome)
 }
 
 /**
- * tap_sibling() - a program that was built together with this one
+ * tap_sibling() - find a program that was built together with this one
  * @name: its name
- * @path: receives where it is
+ * @path: receives its path
  * @size: bytes there
  */
 void tap_sibling(const char *name, char *path, size_t size)
@@ -271,9 +271,9 @@ static noreturn void run_case(const struct tap_case *test)
 {
 	static const struct rlimit no_core;
 
-	/* A group of its own, so that whatever it leaves can be ended. */
+	/* With a group of its own, all processes that the case leaves can be killed. */
 	setpgid(0, 0);
-	/* Cases trap and abort on purpose. */
+	/* Cases trap and abort on purpose, so none may dump core. */
 	setrlimit(RLIMIT_CORE, &no_core);
 	signal(SIGALRM, SIG_DFL);
 	test->run();
@@ -285,7 +285,7 @@ static void on_tick(int signal_number)
 	(void)signal_number;
 }
 
-/* Interrupts what this process waits for, every second or no more. */
+/* Turn on or off a signal that interrupts waiting about every second. */
 static void tick(bool on)
 {
 	struct itimerval every = { { on, 0 }, { on, 0 } };
@@ -293,7 +293,7 @@ static void tick(bool on)
 	setitimer(ITIMER_REAL, &every, NULL);
 }
 
-/* Has a case had its time? Also says how long it has run, from time to time. */
+/* Tell whether a case has reached its limit. Note from time to time how long it runs. */
 static bool at_limit(struct tap_clock *clock, const char *name)
 {
 	unsigned int limit = tap_timeout();
@@ -311,7 +311,7 @@ static bool at_limit(struct tap_clock *clock, const char *name)
 	return false;
 }
 
-/* Waits for the case, and kills it at its limit; its status as from waitpid() */
+/* Wait for the case, or kill it at its limit. Return its status as of waitpid(). */
 static int await_case(pid_t child, const char *name, bool *late)
 {
 	struct tap_clock clock;
@@ -335,7 +335,7 @@ static int await_case(pid_t child, const char *name, bool *late)
  * tap_system_run() - run a case in a process of its own
  * @suite:  the test program
  * @index:  which of its cases
- * @reason: receives why it was skipped, TAP_REASON bytes at most
+ * @reason: receives the reason if the case is skipped, TAP_REASON bytes at most
  *
  * Return: its exit status, or TAP_DIED.
  */
@@ -372,7 +372,7 @@ int tap_system_run(const struct tap_suite *suite, size_t index, char *reason)
 }
 
 /**
- * tap_system_start() - get ready, before anything else
+ * tap_system_start() - prepare the process, before anything else
  * @suite: the test program
  */
 void tap_system_start(const struct tap_suite *suite)
@@ -381,6 +381,9 @@ void tap_system_start(const struct tap_suite *suite)
 
 	(void)suite;
 	sigaction(SIGALRM, &ticking, NULL);
-	/* Survives a case that closes or redirects its stdout. */
+	/*
+	 * The number is one that a case which closes or redirects its stdout
+	 * leaves alone.
+	 */
 	report_fd = at_own_number(STDOUT_FILENO, TAP_FD);
 }

@@ -2,10 +2,10 @@
 /*
  * A test program is a table of cases; each runs in a process of its own.
  *
- * Of our own because of what the cases do: they trap, abort, fork, exhaust
- * address space, close stdout and change resource limits, each of which must
- * end one case and not the program, and the process that starts them must never
- * have used libchunk. cmocka and libtap run every case in the one process.
+ * The harness is our own because the cases trap, abort, fork, exhaust address
+ * space, close stdout and change resource limits: each must end one case and
+ * not the program, and the process that starts the cases must never have used
+ * libchunk. cmocka and libtap run all cases in one process.
  *
  * A case passes by returning. It fails at the first expectation that does not
  * hold, in any thread and in any process forked by the case (whose parent
@@ -20,17 +20,17 @@
 
 #include <sys/types.h>
 
-/* The harness' own descriptors: what closes all others leaves these alone. */
+/* Descriptors of the harness. Cases that close all others leave these open. */
 #define TAP_FD		900
 #define TAP_FDS		2
 
-/* Bytes of a child's standard error that are kept. */
+/* Bytes that are kept of a child's standard error */
 #define TAP_TEXT	2048
 
 /**
  * struct tap_case - one test
- * @name: what holds if it passes
- * @run:  the test; ends the process if it does not hold
+ * @name: the property that holds if the case passes
+ * @run:  function that ends the process if the property does not hold
  */
 struct tap_case {
 	const char *name;
@@ -39,9 +39,9 @@ struct tap_case {
 
 /**
  * struct tap_suite - a test program
- * @about: what it tests, for --help
+ * @about: purpose of the suite, for --help
  * @cases: the cases
- * @count: how many
+ * @count: number of cases
  */
 struct tap_suite {
 	const char *about;
@@ -51,9 +51,10 @@ struct tap_suite {
 
 /**
  * struct tap_outcome - how a child ended
- * @status: 0 if it exited with that; else as from waitpid(), or as Windows says
- * @text:   what it wrote to standard error, NUL-terminated; a program executed
- *          also to standard output
+ * @status: 0 if the child exited with 0; else as of waitpid(), or the code of
+ *          Windows
+ * @text:   its standard error, NUL-terminated; for an executed program also its
+ *          standard output
  * @lines:  number of lines in @text
  */
 struct tap_outcome {
@@ -69,7 +70,7 @@ struct tap_outcome {
 
 #define TAP_COUNT(array)	(sizeof(array) / sizeof((array)[0]))
 
-/* Each test program defines it; main() is in tap_main.c. */
+/* Each test program defines its suite; main() is in tap_main.c. */
 extern const struct tap_suite tap_suite;
 
 int tap_run(int argc, char **argv, const struct tap_suite *suite);
@@ -87,7 +88,7 @@ do {									\
 		tap_failed(__FILE__, __LINE__, #condition);		\
 } while (0)
 
-/* Both are compared as unsigned 64-bit numbers, and shown. */
+/* Both sides are compared as unsigned 64-bit numbers, and shown. */
 #define expect_equal(left, right)					\
 do {									\
 	unsigned long long tap_l = (unsigned long long)(left);		\

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * How long a case has run, of the time that it could have run: see tap.h.
+ * The time that a case has run, out of the time that it could have run: see
+ * tap.h.
  *
- * Where others want the processors too, a case that hangs and one that is slow
- * take equally long by the clock on the wall. So a limit counts what the case
- * had of the processors: of each second its share, if they were divided equally
- * among all that could run. A case that sleeps is counted as if it ran, or one
- * that sleeps for ever would never be at its limit.
+ * By the wall clock, a case that hangs looks like one that is slow because
+ * others want the processors, too. So a limit counts the case's share of each
+ * second, if the processors were divided equally among all threads that could
+ * run. A case that sleeps is counted as running, or one that sleeps for ever
+ * would never end.
  *
- * A virtual machine does not know how much of the processors it has itself. The
- * file that TAP_CLOCK names tells what it has had since its start, in
- * milliseconds: see tools/vm.
+ * A virtual machine does not know its own share of the processors. The file that
+ * TAP_CLOCK names has the time that it had them since its start, in milliseconds:
+ * see tools/vm.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,10 +21,10 @@
 
 #include "tap_system.h"
 
-/* A case is not left with less, however many others there are. */
+/* The least share that a case is granted, however many other threads there are */
 #define LEAST_SHARE	0.02
 
-/* The text of a file, or of its beginning; false if it cannot be read. */
+/* Read the text of a file, or its beginning. Return false if that fails. */
 static bool read_file(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -37,7 +38,7 @@ static bool read_file(const char *path, char *text, size_t size)
 	return got > 0;
 }
 
-/* Seconds of the clock on the wall */
+/* Get the time of the wall clock, in seconds. */
 static double wall(void)
 {
 	struct timespec now;
@@ -46,7 +47,7 @@ static double wall(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-/* How many threads could run, those that do included; this one is left out. */
+/* Count the threads that could run, running ones included, this one left out. */
 static unsigned long runnable(void)
 {
 	unsigned long count;
@@ -58,7 +59,7 @@ static unsigned long runnable(void)
 	return count - 1;
 }
 
-/* What each of them gets of a processor, from 0 to 1 */
+/* Get the share of a processor that each of those threads has, from 0 to 1. */
 static double share(void)
 {
 	double least = LEAST_SHARE, each;
@@ -71,7 +72,7 @@ static double share(void)
 	return each > least ? each : least;
 }
 
-/* Seconds that this virtual machine has had; false if that is not known. */
+/* Get the seconds that this virtual machine has had. Return false if unknown. */
 static bool had(double *seconds)
 {
 	const char *path = getenv("TAP_CLOCK");
@@ -83,7 +84,7 @@ static bool had(double *seconds)
 	return true;
 }
 
-/* The part of @passed, seconds on the wall, that the case had */
+/* Get the part of @passed, in seconds of the wall clock, that the case had. */
 static double counted(struct tap_clock *clock, double passed)
 {
 	double now, before = clock->had;
@@ -95,8 +96,8 @@ static double counted(struct tap_clock *clock, double passed)
 }
 
 /**
- * tap_clock_start() - a case begins
- * @clock: to be started
+ * tap_clock_start() - start the clock of a case
+ * @clock: the clock
  */
 void tap_clock_start(struct tap_clock *clock)
 {
@@ -106,8 +107,10 @@ void tap_clock_start(struct tap_clock *clock)
 }
 
 /**
- * tap_clock_tick() - look how long the case has run
- * @clock: started; to be called about every second
+ * tap_clock_tick() - update the clock of a case
+ * @clock: the clock, which was started
+ *
+ * To be called about every second.
  */
 void tap_clock_tick(struct tap_clock *clock)
 {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Tests and what they test end in _exit() or abort(), which write down nothing
- * of the lines that were run. In a build that counts them these come first.
+ * In a build that counts executed lines, these stand in for _exit() and
+ * abort(), which would end the process without writing the counts.
  */
 #include <gcov.h>
 
 #include "tap_counted.h"
 
 /**
- * __wrap__exit() - _exit() that writes down the counts
+ * __wrap__exit() - write the line counts before _exit()
  * @status: the exit status
  */
 void __wrap__exit(int status)
@@ -18,7 +18,7 @@ void __wrap__exit(int status)
 }
 
 /**
- * __wrap_abort() - abort() that writes down the counts
+ * __wrap_abort() - write the line counts before abort()
  */
 void __wrap_abort(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the linker calls that which it is told to --wrap: see tap_counted.c. */
+/* The names that the linker gives wrapped functions (--wrap): see tap_counted.c. */
 #ifndef TAP_COUNTED_H
 #define TAP_COUNTED_H
 

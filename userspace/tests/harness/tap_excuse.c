@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* Cases that cannot run under some tool, as whoever runs them says. */
+/* Cases that cannot run under some tool, as a file of its runner lists them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tap_system.h"
 
-/* Return: whether a line is about the case; the reason is then in @reason */
+/* Tell whether a line is about the case; the reason is then in @reason. */
 static bool is_about(const char *line, const char *program, const char *name,
 		     char *reason)
 {
@@ -21,10 +21,10 @@ static bool is_about(const char *line, const char *program, const char *name,
 }
 
 /**
- * tap_excused() - is a case not to be run?
+ * tap_excused() - tell whether a case must not be run
  * @program: the name of the test program
- * @name:    of the case
- * @reason:  receives why it is not, TAP_REASON bytes at most
+ * @name:    name of the case
+ * @reason:  receives the reason if it must not, TAP_REASON bytes at most
  *
  * TAP_SKIPS names a file of lines "PROGRAM | CASE | REASON".
  */
@@ -37,7 +37,7 @@ bool tap_excused(const char *program, const char *name, char *reason)
 
 	if (!path)
 		return false;
-	/* A list that is not there excuses nobody. */
+	/* A list that does not exist excuses no case. */
 	if (!list)
 		abort();
 	while (!found && fgets(line, sizeof(line), list))

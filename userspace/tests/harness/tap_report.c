@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a test program says, and in what order it runs its cases: see tap.h. */
+/* Output of a test program, and the order in which it runs its cases: see tap.h. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,10 +8,10 @@
 
 #include "tap_system.h"
 
-/* A case that runs this long hangs. TAP_TIMEOUT overrides it. */
+/* Default limit of a case; TAP_TIMEOUT overrides it. */
 #define SECONDS		300
 
-/* One line in one piece, so that those of several processes do not mix. */
+/* Write a line in one piece, so that lines of several processes do not mix. */
 static void say(const char *prefix, const char *format, va_list args)
 {
 	char line[512];
@@ -41,7 +41,7 @@ static void __printf(1, 2) result(const char *format, ...)
 }
 
 /**
- * tap_note() - say something about the case that is running
+ * tap_note() - print a note about the case that is running
  * @format: as for printf, one line without its end
  */
 void tap_note(const char *format, ...)
@@ -55,7 +55,7 @@ void tap_note(const char *format, ...)
 
 /**
  * tap_skip() - end the case: it does not apply here
- * @format: why, as for printf
+ * @format: the reason, as for printf()
  */
 void tap_skip(const char *format, ...)
 {
@@ -73,10 +73,10 @@ void tap_skip(const char *format, ...)
 }
 
 /**
- * tap_failed() - end the case, or the process it forked: it failed
+ * tap_failed() - end the case, or the process that it forked: it failed
  * @file: source file of the expectation
  * @line: line in it
- * @what: what did not hold
+ * @what: the expectation that does not hold
  */
 void tap_failed(const char *file, int line, const char *what)
 {
@@ -104,9 +104,9 @@ void tap_unequal(const char *file, int line, const char *what,
 }
 
 /**
- * tap_timeout() - how long may a case run?
+ * tap_timeout() - get the time limit of a case
  *
- * Return: seconds, of those that it has the processors for.
+ * Return: seconds, as tap_clock.c counts them.
  */
 unsigned int tap_timeout(void)
 {
@@ -117,7 +117,7 @@ unsigned int tap_timeout(void)
 
 static const char *program;
 
-/* Runs one case and prints its result; returns whether it did not fail. */
+/* Run one case and print its result. Return false if it failed. */
 static bool judge(const struct tap_suite *suite, size_t index, size_t number)
 {
 	const char *name = suite->cases[index].name;
@@ -152,9 +152,10 @@ static void help(const char *about)
 }
 
 /**
- * tap_wanted() - is something among what was asked for?
+ * tap_wanted() - tell whether a name was asked for
  * @name:  its name
- * @parts: parts of the names of what is, up to a NULL; none of them is all
+ * @parts: parts of wanted names, up to a NULL; if there is none, every name is
+ *         wanted
  */
 bool tap_wanted(const char *name, char **parts)
 {

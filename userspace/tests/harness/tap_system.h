@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* What a system does for the harness; in tap.c and in tap_windows.c. */
+/* Functions that each system has for the harness, in tap.c and in tap_windows.c */
 #ifndef TAP_SYSTEM_H
 #define TAP_SYSTEM_H
 
 #include "tap.h"
 
-/* Exit statuses of a case. */
+/* Exit statuses of a case */
 #define TAP_FAILED	1
 #define TAP_SKIPPED	77
-/* Not an exit status: it ended otherwise, as was said in a note. */
+/* No exit status: the case ended otherwise, and a note has told how. */
 #define TAP_DIED	(-1)
 
-/* Bytes of the reason for which a case was skipped. */
+/* Most bytes of a reason for skipping a case */
 #define TAP_REASON	256
 
 void tap_system_start(const struct tap_suite *suite);
@@ -23,11 +23,11 @@ int tap_system_run(const struct tap_suite *suite, size_t index, char *reason);
 unsigned int tap_timeout(void);
 
 /**
- * struct tap_clock - how long a case has been running
- * @passed: seconds of the clock on the wall
- * @own:    seconds that the case had the processors for, or could have had
- * @last:   when it was last looked at
- * @had:    what a virtual machine had then
+ * struct tap_clock - time that a case has been running
+ * @passed: seconds of the wall clock
+ * @own:    seconds in which the case had processors, or could have had them
+ * @last:   wall clock when the fields were last updated
+ * @had:    seconds of the virtual machine at @last
  */
 struct tap_clock {
 	double passed;

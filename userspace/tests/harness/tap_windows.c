@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The cases of a test program on Windows, where nothing forks: see tap.h.
+ * Cases of a test program on Windows, where nothing forks: see tap.h.
  *
- * The program executes itself anew for each case, which it finds in its
- * environment. A child of a case is that case once more, up to the call that
- * made the child: cases have to come to it the same way each time. How earlier
- * children ended they read from memory that the case shares with them.
+ * The program executes itself anew for each case, whose number is in its
+ * environment. A child of a case runs that case once more up to the call that
+ * makes the child, so cases must be deterministic up to there. The child reads
+ * from memory that it shares with the case how earlier children have ended.
  */
 #include <windows.h>
 
@@ -15,20 +15,20 @@
 
 #include "tap_system.h"
 
-/* Which case this process is to run, which child of it, and where to say why */
+/* Variables that name the case to run, its child to be, and the pipe for a reason */
 #define VARIABLE_CASE	"TAP_WINDOWS_CASE"
 #define VARIABLE_CHILD	"TAP_WINDOWS_CHILD"
 #define VARIABLE_REASON	"TAP_WINDOWS_REASON"
 #define VARIABLE_SHARED	"TAP_WINDOWS_SHARED"
 
-/* What RaiseFailFastException() ends a process with. */
+/* Status of a process that RaiseFailFastException() has ended */
 #define FAIL_FAST	0xc0000602
 
-/* Which of the case's children this process is; 0: none */
+/* Number of the case's child that this process is, from 1; 0: none */
 static unsigned long child_wanted;
 static unsigned long children;
 
-/* How the children of the case ended. */
+/* Results of the children of the case */
 #define MOST_CHILDREN	64
 static struct tap_outcome *ended;
 
@@ -49,7 +49,7 @@ static void set_number(const char *variable, unsigned long long number)
 		abort();
 }
 
-/* Memory that is a case's, and its children's */
+/* Map the memory that a case shares with its children. */
 static void share(void)
 {
 	SECURITY_ATTRIBUTES inherited = {
@@ -70,7 +70,7 @@ static void share(void)
 }
 
 /**
- * tap_system_write() - write to where results go
+ * tap_system_write() - write a line to where results go
  * @line:   a line
  * @length: characters
  */
@@ -78,7 +78,7 @@ void tap_system_write(const char *line, size_t length)
 {
 	DWORD written;
 
-	/* On the way to what it is for, a child repeats what was said. */
+	/* A child on its way to its own function does not print again. */
 	if (children < child_wanted)
 		return;
 	if (!WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), line, length, &written,
@@ -87,8 +87,8 @@ void tap_system_write(const char *line, size_t length)
 }
 
 /**
- * tap_system_reason() - say why this case is skipped
- * @reason: why
+ * tap_system_reason() - tell the parent why this case is skipped
+ * @reason: the reason
  * @length: characters
  */
 void tap_system_reason(const char *reason, size_t length)
@@ -111,7 +111,7 @@ void tap_system_exit(int status)
 }
 
 /**
- * tap_system_start() - get ready, before anything else
+ * tap_system_start() - prepare the process, before anything else
  * @suite: the test program
  *
  * Does not return in a process that is to run a case.
@@ -120,7 +120,7 @@ void tap_system_start(const struct tap_suite *suite)
 {
 	size_t number = number_of(VARIABLE_CASE);
 
-	/* Cases trap and abort on purpose, without anybody watching. */
+	/* Cases trap and abort on purpose: no dialogue may come up. */
 	SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
 	if (!number || number > suite->count)
 		return;
@@ -130,7 +130,7 @@ void tap_system_start(const struct tap_suite *suite)
 	tap_system_exit(0);
 }
 
-/* A pipe of which only the end to write to is inherited */
+/* Make a pipe of which only the end for writing is inherited. */
 static void make_pipe(HANDLE *from, HANDLE *to)
 {
 	if (!CreatePipe(from, to, NULL, 0) ||
@@ -139,7 +139,7 @@ static void make_pipe(HANDLE *from, HANDLE *to)
 		abort();
 }
 
-/* Reads what there is room for, and drops the rest. */
+/* Read as much as there is room for, and drop the rest. */
 static size_t read_all(HANDLE from, char *text, size_t room)
 {
 	size_t used = 0;
@@ -160,7 +160,7 @@ static size_t read_all(HANDLE from, char *text, size_t room)
 	return used;
 }
 
-/* Starts a program, or this one; NULL handles mean ours. */
+/* Start a program, or this one. NULL handles stand for those of this process. */
 static HANDLE start(char *command, char *environment, HANDLE out, HANDLE err)
 {
 	STARTUPINFOA info = {
@@ -196,7 +196,7 @@ static DWORD exit_code(HANDLE process)
  * tap_system_run() - run a case in a process of its own
  * @suite:  the test program
  * @index:  which of its cases
- * @reason: receives why it was skipped, TAP_REASON bytes at most
+ * @reason: receives the reason if the case is skipped, TAP_REASON bytes at most
  *
  * Return: its exit status, or TAP_DIED.
  */
@@ -243,7 +243,7 @@ static void collect(struct tap_outcome *outcome, HANDLE process, HANDLE from)
 	WaitForSingleObject(process, INFINITE);
 	outcome->status = exit_code(process);
 	outcome->lines = 0;
-	/* The C library puts a return before the end of each line. */
+	/* The C library puts a carriage return before the end of each line. */
 	for (size_t i = 0; i < used; i++) {
 		outcome->lines += outcome->text[i] == '\n';
 		if (outcome->text[i] != '\r')
@@ -253,10 +253,10 @@ static void collect(struct tap_outcome *outcome, HANDLE process, HANDLE from)
 }
 
 /**
- * tap_child() - run something in a process that may die
+ * tap_child() - run a function in a child that may die
  * @outcome: receives how it ended and what it wrote to standard error
  * @run:     what to run; the process exits with 0 when it returns
- * @arg:     passed to @run
+ * @arg:     argument of @run
  */
 void tap_child(struct tap_outcome *outcome, void (*run)(void *), void *arg)
 {
@@ -280,7 +280,7 @@ void tap_child(struct tap_outcome *outcome, void (*run)(void *), void *arg)
 }
 
 /**
- * tap_aborted() - did a child end itself for a programming error?
+ * tap_aborted() - tell whether a child has called abort()
  * @outcome: how it ended
  */
 bool tap_aborted(const struct tap_outcome *outcome)
@@ -289,9 +289,9 @@ bool tap_aborted(const struct tap_outcome *outcome)
 }
 
 /**
- * tap_sibling() - a program that was built together with this one
+ * tap_sibling() - find a program that was built together with this one
  * @name: its name
- * @path: receives where it is
+ * @path: receives its path
  * @size: bytes there
  */
 void tap_sibling(const char *name, char *path, size_t size)
@@ -316,7 +316,7 @@ void tap_setenv(const char *name, const char *value)
 	expect(SetEnvironmentVariableA(name, value));
 }
 
-/* Strings one after another, with what comes between and at the end */
+/* Join strings, with @between between them and @end at the end. */
 static void join(char *text, size_t size, char *const words[], char between)
 {
 	size_t used = 0;
@@ -334,7 +334,7 @@ static void join(char *text, size_t size, char *const words[], char between)
 }
 
 /**
- * tap_exec() - run a program
+ * tap_exec() - run a program in a child
  * @outcome:     receives how it ended and what it wrote, to standard output too
  * @argv:        the program's path and arguments, without blanks
  * @environment: its environment

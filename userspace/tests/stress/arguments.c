@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What programs that can repeat a sequence make of their arguments. */
+/* Arguments of programs that can repeat a sequence of random operations */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
  * @text:  an argument, or NULL
  * @value: filled in
  *
- * Return: whether it is one, and nothing but that.
+ * Return: true if the text is a number and nothing else.
  */
 bool argument_number(const char *text, uint64_t *value)
 {
@@ -27,8 +27,8 @@ bool argument_number(const char *text, uint64_t *value)
 }
 
 /**
- * stop_randomising() - the same addresses each time
- * @argv: of main(), which is begun again if they are not yet
+ * stop_randomising() - execute the program again without address randomisation
+ * @argv: arguments of main(), for the execution
  */
 void stop_randomising(char **argv)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What programs that can repeat a sequence make of their arguments. */
+/* Arguments of programs that can repeat a sequence of random operations */
 #ifndef ARGUMENTS_H
 #define ARGUMENTS_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory that the device allocates for a process is counted as that process's,
- * so that the OOM killer finds it where no control group does.
+ * Kernel memory that the device allocates for a process is counted as the
+ * process's, so that the OOM killer finds it also without control groups.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -16,36 +16,21 @@
 #include <sys/wait.h>
 
 #include "group.h"
+#include "kernel_file.h"
 #include "uapi.h"
 
 #define NOBODY		65534
 #define KIB		1024
-/* Of the address space that one page bitmap is for, a page is decommitted. */
-#define LEAF		(128 * MIB)
-#define LEAF_BYTES	4096
-#define LEAVES		4096UL
+/* Address space of one page bitmap; one page of it is decommitted. */
+#define BITMAP_SPAN		(128 * MIB)
+#define BITMAP_BYTES	4096
+#define BITMAPS		4096UL
 #define EXTENTS		32768UL
 #define BATCH		4096U
-/* Of a process that has nothing to do with it, more than the others have */
+/* Memory of a process that does not use the device, more than the others have */
 #define BYSTANDER	(64 * MIB)
-/* More than the test may run with, see need_little_memory() */
+/* Memory with which the test cannot run, see need_little_memory() */
 #define TOO_MUCH_GIB	2UL
-
-/* A figure of this process's, of /proc/self/status, in bytes */
-static uint64_t status_bytes(const char *key)
-{
-	FILE *file = fopen("/proc/self/status", "re");
-	unsigned long long kib = 0;
-	char line[256];
-
-	expect(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, key, strlen(key)))
-			sscanf(line + strlen(key), ": %llu kB", &kib);
-	}
-	fclose(file);
-	return kib * KIB;
-}
 
 static uint64_t page_tables(void)
 {
@@ -64,15 +49,15 @@ static unsigned int batch(int fd, unsigned int what, struct chunk_ioc_op *ops)
 	return call(fd, CHUNK_IOC_BATCH, &args) ? 0 : args.done;
 }
 
-/* BATCH page bitmaps, or fewer where there is no memory; returns how many */
-static unsigned int make_leaves(int fd)
+/* Make BATCH page bitmaps, or as many as memory is enough for. Return how many. */
+static unsigned int make_bitmaps(int fd)
 {
 	static struct chunk_ioc_op ops[BATCH];
-	char *extent = device_alloc(fd, BATCH * LEAF, MIB);
+	char *extent = device_alloc(fd, BATCH * BITMAP_SPAN, MIB);
 
 	for (size_t i = 0; i < BATCH; i++)
 		ops[i] = (struct chunk_ioc_op) {
-			.addr = (uintptr_t)extent + i * LEAF,
+			.addr = (uintptr_t)extent + i * BITMAP_SPAN,
 			.length = page_size(),
 		};
 	return batch(fd, CHUNK_BATCH_DECOMMIT, ops);
@@ -85,15 +70,15 @@ static void expect_about(uint64_t bytes, uint64_t right)
 	expect(bytes >= right && bytes <= right + right / 2 + 64 * KIB);
 }
 
-static void counted_leaves(void)
+static void counted_bitmaps(void)
 {
 	int fd = device_open();
 	uint64_t before;
 
 	free(malloc(1));
 	before = page_tables();
-	expect_equal(make_leaves(fd), LEAVES);
-	expect_about(page_tables() - before, LEAVES * LEAF_BYTES);
+	expect_equal(make_bitmaps(fd), BITMAPS);
+	expect_about(page_tables() - before, BITMAPS * BITMAP_BYTES);
 }
 
 static void counted_extents(void)
@@ -112,7 +97,7 @@ static void counted_extents(void)
 			};
 		expect_equal(batch(fd, CHUNK_BATCH_ALLOC, ops), BATCH);
 	}
-	/* A node, and one in the registry for each 64 */
+	/* An extent has a node, and one in the registry for each 64 extents. */
 	expect_about(page_tables() - before, EXTENTS * (80 + 9));
 }
 
@@ -122,10 +107,10 @@ static void counted_regions(void)
 	uint64_t before = page_tables();
 
 	device_mmap(fd, CHUNK_LENGTH_MAX, 0);
-	/* A bit for each chunk, and a pointer for each 128 of them */
+	/* A region has a bit for each chunk, and a pointer for each 128 chunks. */
 	expect(page_tables() - before >= CHUNK_LENGTH_MAX / MIB / 8 +
-					 CHUNK_LENGTH_MAX / LEAF * 8);
-	/* At most 16 bytes for each chunk */
+					 CHUNK_LENGTH_MAX / BITMAP_SPAN * 8);
+	/* A region has at most 16 bytes for each chunk. */
 	expect(page_tables() - before <= CHUNK_LENGTH_MAX / MIB * 16);
 }
 
@@ -137,20 +122,20 @@ static void counted_snapshots(void)
 
 	child = tap_fork();
 	if (child == 0)
-		_exit(page_tables() >= LEAVES * LEAF_BYTES);
+		_exit(page_tables() >= BITMAPS * BITMAP_BYTES);
 	tap_join(child);
 	without = page_tables();
-	expect_equal(make_leaves(fd), LEAVES);
+	expect_equal(make_bitmaps(fd), BITMAPS);
 	child = tap_fork();
 	if (child == 0) {
-		expect(page_tables() >= LEAVES * LEAF_BYTES);
-		expect(page_tables() <= without + 2 * LEAVES * LEAF_BYTES);
+		expect(page_tables() >= BITMAPS * BITMAP_BYTES);
+		expect(page_tables() <= without + 2 * BITMAPS * BITMAP_BYTES);
 		_exit(0);
 	}
 	tap_join(child);
 }
 
-/* All that was counted is taken off; the kernel would complain on exit, too. */
+/* All counted memory is uncounted; otherwise the kernel would complain on exit, too. */
 static void counted_off(void)
 {
 	char *extent = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
@@ -163,19 +148,20 @@ static void counted_off(void)
 	before = page_tables();
 	fd = device_open();
 	for (unsigned int i = 0; i < 3; i++) {
-		char *more = device_mmap(fd, LEAVES * LEAF, 0);
+		char *more = device_mmap(fd, BITMAPS * BITMAP_SPAN, 0);
 
-		for (size_t at = 0; at < LEAVES * LEAF; at += 64 * LEAF)
+		for (size_t at = 0; at < BITMAPS * BITMAP_SPAN;
+		     at += 64 * BITMAP_SPAN)
 			expect_equal(device_decommit(fd, more + at,
 						     page_size()), 0);
 		expect(page_tables() > before);
-		expect(munmap(more, LEAVES * LEAF) == 0);
+		expect(munmap(more, BITMAPS * BITMAP_SPAN) == 0);
 	}
 	close(fd);
 	expect_equal(page_tables(), before);
 }
 
-/* The machine would run out of time before it runs out of memory. */
+/* With more memory the test would not fill it in time. */
 static void need_little_memory(void)
 {
 	long pages = sysconf(_SC_PHYS_PAGES);
@@ -186,7 +172,7 @@ static void need_little_memory(void)
 		tap_skip("not root");
 }
 
-/* Has more memory than anybody whose page bitmaps do not count */
+/* Start a process with more memory than others have without their page bitmaps. */
 static pid_t start_bystander(void)
 {
 	pid_t child = tap_fork();
@@ -202,14 +188,14 @@ static pid_t start_bystander(void)
 		pause();
 }
 
-/* In no control group, and with next to no memory of its own */
+/* Take page bitmaps in no control group, with next to no memory of its own. */
 static void offend(void)
 {
 	int fd = device_open();
 
 	write_to("/proc/self/oom_score_adj", "0");
 	expect(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
-	while (make_leaves(fd) == BATCH)
+	while (make_bitmaps(fd) == BATCH)
 		;
 	_exit(0);
 }
@@ -221,7 +207,7 @@ static void offender_killed(void)
 
 	need_little_memory();
 	close(device_open());
-	/* Whoever looks on is not to be chosen. */
+	/* The OOM killer must not choose the process that looks on. */
 	write_to("/proc/self/oom_score_adj", "-1000");
 	bystander = start_bystander();
 	usleep(300000);
@@ -238,13 +224,14 @@ static void offender_killed(void)
 }
 
 static const struct tap_case cases[] = {
-	{ "page bitmaps are counted", counted_leaves },
+	{ "page bitmaps are counted", counted_bitmaps },
 	{ "extents are counted", counted_extents },
 	{ "regions are counted", counted_regions },
 	{ "what a child inherits is counted, as the child's",
 	  counted_snapshots },
-	{ "nothing is counted of what is gone", counted_off },
-	{ "who takes all memory is killed, and nobody else", offender_killed },
+	{ "freed memory is no longer counted", counted_off },
+	{ "a process that takes all memory is killed, and no other",
+	  offender_killed },
 };
 
 const struct tap_suite tap_suite = {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the kernel keeps because of a process is charged to its control group, of
- * each kind, and is gone when the process is. isolation_test.c has what becomes
- * of processes that make as much of it as they can.
+ * Kernel memory of each kind that the device keeps for a process is charged to
+ * the control group of that process, and is freed when it exits. In
+ * isolation_test.c processes take as much of it as they can.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -22,7 +22,7 @@
 #define BATCH	4096U
 #define KIB	1024UL
 
-/* How many of each kind there are */
+/* Number of objects of each kind */
 #define FILES	16384U
 #define EXTENTS	65536U
 #define FAR	8192U
@@ -34,8 +34,8 @@
 static atomic_bool *ready;
 
 /*
- * Bytes that are charged to a group while a process of it holds what it was told
- * to. The group is empty before, and is again.
+ * Get the bytes charged to a group while a process in it holds objects. The
+ * group is empty before and afterwards.
  */
 static uint64_t charged(void (*hold)(void))
 {
@@ -59,7 +59,10 @@ static uint64_t charged(void (*hold)(void))
 	most = group_number("memory.current", "");
 	kill(child, SIGKILL);
 	expect(waitpid(child, NULL, 0) == child);
-	/* What is freed waits for a grace period; the numbers are late, too. */
+	/*
+	 * Freed memory is uncharged after a grace period, and the numbers are
+	 * late, too.
+	 */
 	for (unsigned int i = 0; i < 1000 && left > most / 4; i++) {
 		left = group_number("memory.current", "");
 		usleep(50000);
@@ -69,7 +72,7 @@ static uint64_t charged(void (*hold)(void))
 	return most;
 }
 
-/* For each of so many at least so much */
+/* Check that at least @least bytes are charged for each of @count objects. */
 static void expect_charged(void (*hold)(void), unsigned int count, size_t least)
 {
 	uint64_t bytes = charged(hold);
@@ -88,7 +91,7 @@ static void hold_files(void)
 		device_open();
 }
 
-/* Half of it is of the file that any device has. */
+/* Half of it is the file, which any device has. */
 static void files(void)
 {
 	expect_charged(hold_files, FILES, 512);
@@ -126,7 +129,7 @@ static void extents(void)
 	expect_charged(hold_extents, EXTENTS, 64);
 }
 
-/* So far apart that each takes a node of the registry's */
+/* The extents are so far apart that each takes a node of the registry. */
 static void hold_far_extents(void)
 {
 	alloc_many(device_open(), FAR, 64 * MIB);
@@ -137,8 +140,8 @@ static void far_extents(void)
 	expect_charged(hold_far_extents, FAR, 512);
 }
 
-/* A page of each chunk is decommitted, so that there is a map of all of them. */
-static void hold_maps(void)
+/* A page of each chunk is decommitted, so that each chunk has a page bitmap. */
+static void hold_bitmaps(void)
 {
 	int fd = device_open();
 
@@ -151,15 +154,15 @@ static void hold_maps(void)
 	}
 }
 
-/* A bit for each page */
-static void maps(void)
+/* A page bitmap has a bit for each page. */
+static void bitmaps(void)
 {
-	expect_charged(hold_maps, MAPPED, GIB / page_size() / 8);
+	expect_charged(hold_bitmaps, MAPPED, GIB / page_size() / 8);
 }
 
 static void hold_snapshots(void)
 {
-	hold_maps();
+	hold_bitmaps();
 	for (unsigned int i = 0; i < CHILDREN; i++) {
 		if (tap_fork())
 			continue;
@@ -174,7 +177,7 @@ static void snapshots(void)
 		       MAPPED * (GIB / page_size() / 8));
 }
 
-/* Nothing is touched or decommitted: the largest regions there can be */
+/* The regions are as large as possible; no page is touched or decommitted. */
 static void hold_regions(void)
 {
 	int fd = device_open();
@@ -183,14 +186,14 @@ static void hold_regions(void)
 		device_mmap(fd, CHUNK_LENGTH_MAX, 0);
 }
 
-/* A bit for each chunk, and a pointer for each 128 of them */
+/* A region has a bit for each chunk, and a pointer for each 128 chunks. */
 static void regions(void)
 {
 	expect_charged(hold_regions, LARGE, CHUNK_LENGTH_MAX / MIB / 8 +
 				 CHUNK_LENGTH_MAX / MIB / 128 * 8);
 }
 
-/* Of processes that are no more the descriptors remain, and nobody can use them. */
+/* Descriptors stay open of processes that have exited, and nobody can use them. */
 static void hold_address_spaces(void)
 {
 	for (unsigned int i = 0; i < SPACES; i++) {
@@ -207,7 +210,7 @@ static void hold_address_spaces(void)
 	}
 }
 
-/* Their memory is gone, but for what the kernel has of any address space. */
+/* Their memory is freed, but for the kernel's part of any address space. */
 static void address_spaces(void)
 {
 	uint64_t bytes = charged(hold_address_spaces);
@@ -221,10 +224,10 @@ static const struct tap_case cases[] = {
 	{ "open files", files },
 	{ "extents", extents },
 	{ "the registry, of extents far from each other", far_extents },
-	{ "what is known about pages", maps },
-	{ "what a child inherits of that", snapshots },
+	{ "page bitmaps", bitmaps },
+	{ "page bitmaps that a child inherits", snapshots },
 	{ "large regions", regions },
-	{ "address spaces that are no more, but for their memory",
+	{ "address spaces that have ended",
 	  address_spaces },
 };
 

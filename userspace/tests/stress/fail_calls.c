@@ -12,7 +12,7 @@
 
 #include "fail.h"
 
-/* No call of ours that could fail by itself in between */
+/* Unlike call(), this makes no other call that could fail in between. */
 static int raw(int fd, unsigned long command, void *arg)
 {
 	return syscall(SYS_ioctl, fd, command, arg) ? errno : 0;
@@ -89,7 +89,7 @@ static int run_alloc_populate(struct world *world)
 	return alloc(world, world->fd, MIB, MIB, CHUNK_ALLOC_POPULATE);
 }
 
-/* So that what is there must be looked at */
+/* Unmap a page, so that the device has to look for mappings. */
 static void unmap_something(struct world *world)
 {
 	expect(munmap(world->c, page_size()) == 0);
@@ -97,18 +97,24 @@ static void unmap_something(struct world *world)
 	world->c = NULL;
 }
 
-static int run_dealloc(struct world *world)
+/* @extent is NULL afterwards if the call succeeds. */
+static int dealloc(struct world *world, char **extent, size_t length)
 {
 	struct chunk_ioc_dealloc args = {
 		.size = sizeof(args),
-		.addr = (uintptr_t)world->a,
-		.length = 4 * MIB,
+		.addr = (uintptr_t)*extent,
+		.length = length,
 	};
 	int error = raw(world->fd, CHUNK_IOC_DEALLOC, &args);
 
 	if (!error)
-		world->a = NULL;
+		*extent = NULL;
 	return error;
+}
+
+static int run_dealloc(struct world *world)
+{
+	return dealloc(world, &world->a, 4 * MIB);
 }
 
 static void limit_to_part(struct world *world)
@@ -123,16 +129,7 @@ static void limit_to_none(struct world *world)
 
 static int run_dealloc_mmap(struct world *world)
 {
-	struct chunk_ioc_dealloc args = {
-		.size = sizeof(args),
-		.addr = (uintptr_t)world->b,
-		.length = 2 * MIB,
-	};
-	int error = raw(world->fd, CHUNK_IOC_DEALLOC, &args);
-
-	if (!error)
-		world->b = NULL;
-	return error;
+	return dealloc(world, &world->b, 2 * MIB);
 }
 
 static int range(struct world *world, unsigned long command, char *addr,
@@ -148,7 +145,7 @@ static int range(struct world *world, unsigned long command, char *addr,
 	return raw(world->fd, command, &args);
 }
 
-/* It is not as it was if that succeeds. */
+/* If the call succeeds, @a is no longer as it was. */
 static int change_a(struct world *world, unsigned long command, size_t length)
 {
 	int error = range(world, command, world->a, length, 0);
@@ -213,7 +210,7 @@ static int run_limit(struct world *world)
 	return raw(world->fd, CHUNK_IOC_LIMIT, &args);
 }
 
-/* Longer than the kernel knows: copied another way */
+/* The structure is longer than the kernel's, which copies it another way. */
 static int run_longer(struct world *world)
 {
 	struct {
@@ -303,7 +300,7 @@ static int run_mmap(struct world *world)
 	return map(world, 2 * MIB, 0);
 }
 
-/* More than one leaf of the registry */
+/* The mapping takes more than one node of the registry. */
 static int run_mmap_large(struct world *world)
 {
 	return map(world, 200 * MIB, 26);
@@ -337,14 +334,14 @@ static int run_mlock(struct world *world)
 
 static int run_mremap(struct world *world)
 {
-	/* Refused, in the end; what was done until then is undone. */
+	/* The call is refused in the end, and all that was done until then is undone. */
 	expect(mremap(world->c, MIB, 2 * MIB, MREMAP_MAYMOVE) == MAP_FAILED);
 	return errno == EINVAL ? 0 : errno;
 }
 
 /*
- * A child keeps all data and all guards. Where there was no memory for the guards,
- * nothing becomes present any more: what was never written traps, too.
+ * A child keeps all data and all guards. If the guards could not be copied, no
+ * page becomes present any more: pages that were never written trap, too.
  */
 static void as_inherited(struct world *world)
 {
@@ -373,7 +370,7 @@ static int run_fork(struct world *world)
 	return 0;
 }
 
-/* Nobody is told of a failure: the kernel tries again. */
+/* A failure in a fault has no error to return: the kernel tries again. */
 static int run_write(struct world *world)
 {
 	touch(world->c, MIB / 8);

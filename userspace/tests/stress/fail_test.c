@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Every allocation that a call makes fails once, and every copy to or from user
- * memory: each call is repeated, in a process of its own, with the first of them
- * failing, then the second, until it has so few that none fails. Whatever comes
- * of it, the call either worked or has an error that is documented and has
- * changed nothing: not the counters, not one byte, not what traps.
+ * Every allocation of a call fails once, and so does every copy to or from user
+ * memory: each call is repeated, in a process of its own, with the first of
+ * them failing, then the second, until none is left to fail. Each time the call
+ * either succeeds, or has a documented error and changes nothing: no counter,
+ * no byte, no page that traps.
  *
- * By the kernel's own fault injection (/proc/thread-self/fail-nth), which "run"
- * prepares. That nothing leaks is seen at the end: no node of the device's is in
- * use, no page is missing, and tools/vm looks for leaks of any kind.
+ * The kernel's own fault injection (/proc/thread-self/fail-nth) is used, which
+ * "run" prepares. At the end nothing may have leaked: no node of the device is
+ * in use, no page is missing, and tools/vm looks for leaks of any kind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,16 +24,21 @@
 
 #include "fail.h"
 
-/* So many allocations no call makes: it would never come to an end. */
+/* No call makes so many allocations: it would never come to an end. */
 #define MOST	2000
 
-/* How one try went; shared with the processes that try */
+/**
+ * struct tally - results of all tries of one call, shared with the processes that try
+ * @injected: a failure was injected in the last try
+ * @failures: number of failures injected
+ * @errors:   number of calls that failed
+ * @survived: number of calls that succeeded all the same
+ */
 struct tally {
 	bool injected;
 	unsigned int failures;
 	unsigned int errors;
 	unsigned int survived;
-	unsigned int left_over;
 };
 
 static struct tally *tally;
@@ -48,7 +53,7 @@ static void nth_open(void)
 
 	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	expect(nth_fd >= 0);
-	/* So that doing so later allocates nothing. */
+	/* Reading once now spares later reads their allocations. */
 	expect(pread(nth_fd, text, sizeof(text), 0) > 0);
 }
 
@@ -60,13 +65,13 @@ static void nth_set(unsigned int nth)
 	expect(pwrite(nth_fd, text, length, 0) == length);
 }
 
-/* Ends it; did anything fail? */
+/* End fault injection. Return whether anything failed. */
 static bool nth_end(void)
 {
 	char text[16] = "";
 	ssize_t got = pread(nth_fd, text, sizeof(text) - 1, 0);
 
-	/* The copy itself may have been what failed at last. */
+	/* The copy of this very read may have been the one that failed. */
 	if (got < 0)
 		return false;
 	if (pwrite(nth_fd, "0", 1, 0) != 1)
@@ -76,9 +81,9 @@ static bool nth_end(void)
 
 /*
  * On the way back from any interrupt the kernel may write the number of the CPU
- * into memory of the C library's. Where fork has just made that memory shared it
- * takes a copy, and when the copy fails the kernel ends the process (SIGSEGV): a
- * failure, but not one of the call that is tried.
+ * into memory of the C library (rseq). If fork has just made that memory shared
+ * the kernel copies it, and if the copy fails it ends the process with SIGSEGV:
+ * a failure, but not of the call that is tried.
  */
 static void no_rseq(void)
 {
@@ -120,14 +125,14 @@ static void make(struct world *world, const struct fail_call *trial)
 		trial->ready(world);
 }
 
-/* Is a page such that nothing can be read there? No handler: it is quicker. */
+/* Tell whether a page cannot be read. A system call is quicker than a handler. */
 static bool is_trap(int fd, const char *addr)
 {
 	return device_state(fd, addr) & CHUNK_STATE_DECOMMITTED &&
 	       read_traps(addr);
 }
 
-/* What make() has made is there, as it was. @huge: nothing traps */
+/* Check that the extents are as make() has left them. @huge: no page traps. */
 static void check(const struct world *world, bool huge)
 {
 	size_t page = page_size();
@@ -151,7 +156,7 @@ static void check(const struct world *world, bool huge)
 	}
 }
 
-/* ENOMEM for memory, EFAULT for copies; nothing else can fail here. */
+/* ENOMEM is for memory, EFAULT for copies; nothing else can fail here. */
 static void expect_documented(const struct fail_call *trial, int error)
 {
 	if (trial->flags & FAIL_CORE)
@@ -161,7 +166,7 @@ static void expect_documented(const struct fail_call *trial, int error)
 		expect(error == ENOMEM || error == EFAULT);
 }
 
-/* Address space mapped ahead, or kept for reuse instead of in reserve, may stay. */
+/* Address space may stay premapped, or be recycled instead of retained. */
 static bool unchanged(const struct chunk_ioc_stats *before,
 		      struct chunk_ioc_stats after)
 {
@@ -188,7 +193,7 @@ static void show_difference(const struct chunk_ioc_stats *a,
 				 (unsigned long long)y[i]);
 }
 
-/* A batch succeeds although its elements fail. */
+/* A batch succeeds although its elements fail, so take the worst of theirs. */
 static int worst_of(const struct world *world)
 {
 	int worst = 0;
@@ -199,7 +204,7 @@ static int worst_of(const struct world *world)
 	return worst;
 }
 
-/* What was made is whole, zero, and can be given back. */
+/* The new extent is whole, zero, and can be given back. */
 static void use_made(struct world *world)
 {
 	size_t some = world->length < MIB ? world->length : MIB;
@@ -215,7 +220,7 @@ static void use_made(struct world *world)
 	expect_equal(device_dealloc(fd, world->made, world->length), 0);
 }
 
-/* In a process of its own */
+/* Runs in a process of its own. */
 static void try_once(const struct fail_call *trial, unsigned int nth)
 {
 	struct chunk_ioc_stats before, after;
@@ -272,7 +277,7 @@ static void every_failure(const struct fail_call *trial)
 		 trial->name, tally->failures, tally->errors, tally->survived);
 }
 
-/* What the device's own cache of nodes says is in use */
+/* Read how many nodes of the device's own cache are in use. */
 static long nodes_in_use(void)
 {
 	FILE *file = fopen("/proc/slabinfo", "r");
@@ -288,9 +293,9 @@ static long nodes_in_use(void)
 }
 
 /*
- * Memory that is neither free nor in any of the places where the kernel counts
- * it, in KiB: among it pages that somebody has lost, such as what was populated
- * when that failed.
+ * Get the memory, in KiB, that is neither free nor in any of the places where
+ * the kernel counts it. Lost pages are part of it, such as pages of a populate
+ * that failed.
  */
 static long uncounted(void)
 {
@@ -317,12 +322,12 @@ static long uncounted(void)
 	return left;
 }
 
-/* KASAN remembers every way to an allocation, which takes that much at most. */
+/* KASAN remembers the stack of every allocation, which takes at most this. */
 #define REMEMBERED	(64 * 1024)	/* KiB */
 
 static void nothing_left(void)
 {
-	/* KASAN keeps what was freed for a while, but not over this. */
+	/* KASAN keeps freed objects for a while, but not after a shrink of the cache. */
 	int shrink = open("/sys/kernel/slab/chunk_extent/shrink", O_WRONLY);
 
 	if (shrink >= 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A control group with a memory limit, and other files of the kernel's. */
+/* A control group with a memory limit, and other files of the kernel */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,28 +10,26 @@
 #include <sys/stat.h>
 
 #include "group.h"
+#include "kernel_file.h"
 #include "tap.h"
 
 #define TOP	"/sys/fs/cgroup"
 #define GROUP	TOP "/chunk-stress"
 
 /**
- * write_to() - set what a file of the kernel's sets
- * @path: the file; nothing happens where there is none
- * @text: what to write
+ * write_to() - write a setting to a file of the kernel
+ * @path: the file; nothing happens if it does not exist
+ * @text: text to write
  */
 void write_to(const char *path, const char *text)
 {
-	int file = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (file < 0)
+	if (access(path, F_OK))
 		return;
-	if (write(file, text, strlen(text)) < 0)
+	if (!put_text(path, text))
 		tap_note("%s: %s", path, strerror(errno));
-	close(file);
 }
 
-/* Its beginning, as text */
+/* Read the beginning of a file, as text. */
 static void read_from(const char *path, char *text, size_t size)
 {
 	int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -54,11 +52,11 @@ void need_swap(void)
 }
 
 /**
- * group_make() - a control group with so much memory; skips where there are none
- * @memory: its limit, as memory.max has it
- * @swap:   its swap, as memory.swap.max has it
+ * group_make() - make a control group with memory limits, or skip the case
+ * @memory: limit of its memory, as text for memory.max
+ * @swap:   limit of its swap, as text for memory.swap.max
  *
- * One at a time: what an earlier case left is replaced.
+ * There is one group at a time: one that an earlier case has left is replaced.
  */
 void group_make(const char *memory, const char *swap)
 {
@@ -72,7 +70,7 @@ void group_make(const char *memory, const char *swap)
 }
 
 /**
- * group_join() - put this process there
+ * group_join() - move this process to the group
  */
 void group_join(void)
 {
@@ -80,7 +78,7 @@ void group_join(void)
 }
 
 /**
- * group_remove() - leave it, and remove it once everybody has
+ * group_remove() - leave the group, and remove it once it is empty
  */
 void group_remove(void)
 {
@@ -89,11 +87,11 @@ void group_remove(void)
 }
 
 /**
- * group_number() - what a file of the group says
- * @file: such as "memory.stat"
- * @key:  what stands before the number, or "" where there is nothing else
+ * group_number() - read a number from a file of the group
+ * @file: name of the file, such as "memory.stat"
+ * @key:  text before the number, or "" if there is none
  *
- * Return: the number; 0 if it is not there.
+ * Return: the number; 0 if there is none.
  */
 uint64_t group_number(const char *file, const char *key)
 {

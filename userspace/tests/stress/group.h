@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A control group with a memory limit, and other files of the kernel's. */
+/* A control group with a memory limit, and other files of the kernel */
 #ifndef GROUP_H
 #define GROUP_H
 

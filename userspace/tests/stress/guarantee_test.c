@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What holds under the memory manager: pages that were swapped out, shared by
- * fork, counted in every place that counts memory, and read without end.
+ * Guarantees under the memory manager: pages are swapped out, shared by fork,
+ * counted in every place that counts memory, and read without end.
  *
  * Core dumps and forks without swap are in uapi_memory_test.c.
  */
@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "group.h"
+#include "kernel_file.h"
 #include "smaps.h"
 #include "uapi.h"
 
@@ -25,7 +26,7 @@
 
 #define SIZE	(8 * MIB)
 
-/* Every eighth page traps; the others say where they are. */
+/* Every eighth page traps; the others hold their index. */
 static char *with_holes(int fd)
 {
 	char *extent = device_alloc(fd, SIZE, MIB);
@@ -51,7 +52,7 @@ static void expect_holes(char *extent, uint64_t seed)
 static void page_out(char *addr, size_t size)
 {
 	expect(madvise(addr, size, MADV_PAGEOUT) == 0);
-	/* Some may have been in use at the moment. */
+	/* Some pages may have been in use at the moment. */
 	tap_note("%zu bytes are out", mapping_figure(addr, "Swap"));
 	expect(mapping_figure(addr, "Swap") >= size / 2);
 }
@@ -65,7 +66,7 @@ static void out_and_in(void)
 	extent = with_holes(fd);
 	page_out(extent, SIZE);
 	expect_holes(extent, 1);
-	/* What is decommitted while it is out does not come back. */
+	/* A page that is decommitted while in swap does not come back. */
 	page_out(extent, SIZE);
 	expect_equal(device_decommit(fd, extent, SIZE / 2), 0);
 	expect(read_traps(extent + page_size()));
@@ -78,7 +79,7 @@ static void out_and_in(void)
 	expect_consistent(fd);
 }
 
-/* Parent and child have the same pages on swap, and change them both. */
+/* Parent and child have the same pages in swap, and change them both. */
 static void fork_while_out(void)
 {
 	int fd = device_open();
@@ -107,27 +108,12 @@ static void fork_while_out(void)
 			 1 + SIZE - page_size()));
 }
 
-static size_t status_kib(const char *key)
-{
-	FILE *file = fopen("/proc/self/status", "re");
-	size_t length = strlen(key), kib = 0;
-	char line[256];
-
-	expect(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, key, length) && line[length] == ':')
-			kib = strtoul(line + length + 1, NULL, 10);
-	}
-	fclose(file);
-	return kib;
-}
-
-/* As anonymous memory: what was written counts, what was read does not. */
+/* Pages count as anonymous memory when they are written, not when they are read. */
 static void in_smaps(void)
 {
 	int fd = device_open();
 	char *extent = device_mmap(fd, SIZE, 0);
-	size_t rss = status_kib("RssAnon");
+	size_t rss = status_bytes("RssAnon");
 
 	expect_equal(mapping_figure(extent, "Rss"), 0);
 	expect(is_zero(extent, SIZE));
@@ -139,7 +125,7 @@ static void in_smaps(void)
 	expect_equal(mapping_figure(extent, "Anonymous"), SIZE / 2);
 	expect_equal(mapping_figure(extent, "Shared_Clean"), 0);
 	/* Up to 64 pages of a task are not counted there yet. */
-	expect(status_kib("RssAnon") - rss >= SIZE / 4 / 1024);
+	expect(status_bytes("RssAnon") - rss >= SIZE / 4);
 	expect_equal(device_decommit(fd, extent, SIZE / 4), 0);
 	if (!has_zap(fd))
 		madvise(extent, SIZE / 4, MADV_DONTNEED);
@@ -149,7 +135,10 @@ static void in_smaps(void)
 		expect_equal(mapping_figure(extent, "Rss"), 0);
 }
 
-/* Pages belong to the group of whoever wrote them first, and go when they go. */
+/*
+ * A page is charged to the group of the process that wrote it first, until it
+ * is freed.
+ */
 static void in_group(void)
 {
 	uint64_t before, with, without;
@@ -171,7 +160,7 @@ static void in_group(void)
 	tap_note("KiB: %llu, %llu, %llu", (unsigned long long)before >> 10,
 		 (unsigned long long)with >> 10,
 		 (unsigned long long)without >> 10);
-	/* The kernel charges up to 64 pages ahead for each processor. */
+	/* The kernel charges up to 64 pages in advance for each processor. */
 	expect(with >= before + 4 * SIZE - MIB);
 	expect(without + 4 * SIZE - MIB <= with);
 }
@@ -185,19 +174,19 @@ static void under_limit(void)
 	size_t before;
 
 	extent = device_mmap(fd, SIZE, 0);
-	before = status_kib("VmSize");
+	before = status_bytes("VmSize");
 	other = device_mmap(fd, SIZE, 0);
-	expect_equal(status_kib("VmSize"), before + SIZE / 1024);
+	expect_equal(status_bytes("VmSize"), before + SIZE);
 	expect_equal(device_decommit(fd, other, SIZE), 0);
-	expect_equal(status_kib("VmSize"), before + SIZE / 1024);
-	limit.rlim_cur = (before + SIZE / 1024) * 1024 + MIB;
+	expect_equal(status_bytes("VmSize"), before + SIZE);
+	limit.rlim_cur = (before + SIZE) * 1024 + MIB;
 	limit.rlim_max = limit.rlim_cur;
 	expect(setrlimit(RLIMIT_AS, &limit) == 0);
 	expect(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
 		    MAP_NORESERVE, fd, 0) == MAP_FAILED);
 	expect_equal(errno, ENOMEM);
 	expect_equal(try_alloc(fd, 4 * GIB, MIB, &other), ENOMEM);
-	/* What there is can be had again. */
+	/* After an allocation that failed, space that was given back can be allocated. */
 	expect_equal(device_dealloc(fd, extent, SIZE), 0);
 	expect_equal(try_alloc(fd, SIZE, MIB, &other), 0);
 	expect_equal(device_stats(fd).allocs_recycled, 1);
@@ -208,11 +197,11 @@ static void under_data_limit(void)
 {
 	struct rlimit limit = { 64 * MIB, 64 * MIB };
 	int fd = device_open();
-	size_t before = status_kib("VmData");
+	size_t before = status_bytes("VmData");
 	char *extent = device_mmap(fd, SIZE, 0);
 
-	/* Private and writable, like an allocator's other memory */
-	expect_equal(status_kib("VmData"), before + SIZE / 1024);
+	/* The mapping is private and writable, like other memory of an allocator. */
+	expect_equal(status_bytes("VmData"), before + SIZE);
 	expect(setrlimit(RLIMIT_DATA, &limit) == 0);
 	expect(mmap(NULL, GIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
 		    MAP_NORESERVE, fd, 0) == MAP_FAILED);
@@ -223,21 +212,22 @@ static void under_data_limit(void)
 
 #define READS	((size_t)(1 << 20) + 4096)
 
-/* Each page of so many maps what is nothing: no count of it can overflow. */
+/* Each page that is read maps the zero page: no count of it may overflow. */
 static void read_faults(void)
 {
 	size_t page = page_size(), size = (READS * page + MIB - 1) & -MIB;
 	int fd = device_open();
 	char *extent = device_alloc(fd, size, MIB), *other;
-	size_t rss = status_kib("VmRSS");
+	size_t rss = status_bytes("VmRSS");
 
 	for (size_t at = 0; at < READS * page; at += page) {
 		if (*(volatile char *)(extent + at))
 			expect_equal(extent[at], 0);
 	}
-	tap_note("VmRSS: %zu KiB, then %zu", rss, status_kib("VmRSS"));
-	/* Not one of a thousand of them */
-	expect(status_kib("VmRSS") <= rss + READS * page / 1024 / 1000);
+	tap_note("VmRSS: %zu KiB, then %zu", rss >> 10,
+		 status_bytes("VmRSS") >> 10);
+	/* Not one in a thousand of the pages is counted. */
+	expect(status_bytes("VmRSS") <= rss + READS * page / 1000);
 	expect_equal(mapping_figure(extent, "Rss"), 0);
 	expect_equal(device_dealloc(fd, extent, size), 0);
 	other = device_alloc(fd, MIB, MIB);
@@ -250,10 +240,10 @@ static const struct tap_case cases[] = {
 	{ "paged out and in: contents and guards", out_and_in },
 	{ "forked while paged out, then changed on both sides",
 	  fork_while_out },
-	{ "in smaps, as anonymous memory", in_smaps },
-	{ "in the memory of the control group", in_group },
-	{ "in RLIMIT_AS", under_limit },
-	{ "in RLIMIT_DATA", under_data_limit },
+	{ "counted in smaps, as anonymous memory", in_smaps },
+	{ "counted in the memory of the control group", in_group },
+	{ "counted in RLIMIT_AS", under_limit },
+	{ "counted in RLIMIT_DATA", under_data_limit },
 	{ "more than 2^20 faults by reading", read_faults },
 };
 

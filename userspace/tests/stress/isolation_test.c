@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What users, processes and containers can do to each other through the device,
- * and to the machine: nothing.
+ * Users, processes and containers cannot affect each other through the device,
+ * nor the machine.
  *
- * That calls through an inherited or passed descriptor are refused is in
- * uapi_process_test.c; what is new here is who calls, and with how much memory.
+ * uapi_process_test.c checks that calls through an inherited or passed
+ * descriptor are refused; here other users call, and with much memory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,11 @@
 #define GROUP_MIB	24
 #define FEW		1000
 
-/* What processes that do not share memory tell each other */
+/**
+ * struct shared - progress of processes, in memory that they share
+ * @done: number of steps done
+ * @stop: the process is to stop
+ */
 struct shared {
 	atomic_ulong done;
 	atomic_bool stop;
@@ -48,7 +52,7 @@ static void share(void)
 	expect(shared != MAP_FAILED);
 }
 
-/* Chunks one by one, in as few calls as can be; returns how many there were */
+/* Allocate extents one by one, in as few calls as possible. Return how many. */
 static unsigned int alloc_many(int fd, struct chunk_ioc_op *ops,
 			       size_t alignment)
 {
@@ -82,9 +86,9 @@ static unsigned int dealloc_many(int fd, struct chunk_ioc_op *ops)
 }
 
 /*
- * An attack goes on for ever, and says how far it has come. Whoever does it is
- * in the group, so that a kernel that does not count, or a module that does not
- * have it count, lets it go on until the machine is out of memory.
+ * An attack takes memory without end, and counts its steps. The attacker is in
+ * the group: a kernel that does not count, or a module that has nothing
+ * counted, lets it go on until the machine is out of memory.
  */
 static void many_files(void)
 {
@@ -112,13 +116,13 @@ static void many_extents(void)
 	alloc_all(MIB);
 }
 
-/* Between any two there is a free one, which is of no use to the next. */
+/* Between any two live extents there is a free one, which no later one fits in. */
 static void many_fragments(void)
 {
 	alloc_all(2 * MIB);
 }
 
-/* A region for each, with all that is known about its pages */
+/* Each mapping is a region, with all of its bookkeeping. */
 static void many_regions(void)
 {
 	int fd = device_open();
@@ -128,7 +132,7 @@ static void many_regions(void)
 		atomic_fetch_add(&shared->done, 1);
 }
 
-/* The attack ends: refused memory, or killed, but in its own group. */
+/* The attack must end, by refused memory or by a kill, within its own group. */
 static void attack(const char *name, void (*run)(void))
 {
 	char *own, *more;
@@ -151,7 +155,7 @@ static void attack(const char *name, void (*run)(void))
 
 		if (now > most)
 			most = now;
-		/* Life goes on, for others. */
+		/* Other processes can go on using the device. */
 		more = device_alloc(fd, MIB, MIB);
 		fill(more, 4 * page_size(), 5);
 		expect_equal(device_dealloc(fd, more, MIB), 0);
@@ -162,7 +166,7 @@ static void attack(const char *name, void (*run)(void))
 		 atomic_load(&shared->done), (unsigned long long)most >> 10,
 		 WIFSIGNALED(status) ? "killed" : "refused");
 	expect(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : !status);
-	/* The kernel counts what it is about to refuse, 2 MiB at most. */
+	/* The kernel counts memory before it refuses it, 2 MiB at most. */
 	expect(most <= (GROUP_MIB + 2) * MIB);
 	expect(atomic_load(&shared->done) >= FEW);
 	expect(is_filled(own, 2 * MIB, 3));
@@ -200,7 +204,7 @@ static void be_nobody(void)
 	expect(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
 }
 
-/* A bit of everything, in a process that has every right to it */
+/* Call a bit of everything, in a process that may do so. */
 static void use(void)
 {
 	int fd = device_open();
@@ -218,7 +222,7 @@ static void use(void)
 	close(fd);
 }
 
-/* Somebody else has inherited the descriptor, and knows every address. */
+/* Another user has inherited the descriptor, and knows every address. */
 static void another_user(void)
 {
 	int fd = device_open();
@@ -240,7 +244,10 @@ static void another_user(void)
 		expect_equal(try_alloc(fd, MIB, MIB, &addr), EPERM);
 		expect(mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
 			    MAP_NORESERVE, fd, 0) == MAP_FAILED);
-		/* Through a descriptor of one's own it is nobody's. */
+		/*
+		 * Through a descriptor of the other user's own, the address is
+		 * nobody's.
+		 */
 		close(fd);
 		fd = device_open();
 		expect_equal(device_decommit(fd, extent, MIB), ENOENT);
@@ -267,7 +274,7 @@ static void in_a_container(void)
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC))
 		tap_skip("no user namespaces: %s", strerror(errno));
 	use();
-	/* The first in the namespace of processes */
+	/* The first process in the new namespace of processes */
 	child = tap_fork();
 	if (child == 0) {
 		use();
@@ -276,7 +283,7 @@ static void in_a_container(void)
 	tap_join(child);
 }
 
-/* Only read, write and exit: memory is memory nevertheless. */
+/* Only read, write and exit are allowed: memory must work all the same. */
 static void strict(void *arg)
 {
 	char *extent = arg;
@@ -311,7 +318,7 @@ static void under_strict(void)
 	expect(is_zero(extent, 4 * MIB));
 }
 
-/* What has no ioctl has what it got before, and cannot be had by it. */
+/* Without ioctl(2) the process keeps its memory, and cannot get any more. */
 static void under_filter(void)
 {
 	struct sock_filter filter[] = {
@@ -339,7 +346,7 @@ static void under_filter(void)
 	expect_trap(extent);
 }
 
-/* As much as that of a machine with 2 GiB is dirty then. */
+/* Memory that is dirty then; it is much of a machine with 2 GiB. */
 #define DIRTY	(512 * MIB)
 
 static void leave_secrets(void *arg)
@@ -378,7 +385,7 @@ static char *huge(void)
 	return device_alloc(fd, DIRTY / 8, 2 * MIB);
 }
 
-/* Reading, writing, both, beforehand, huge: there is nothing but zeroes. */
+/* Extents have nothing but zeroes: read, written, both, populated, or huge. */
 static void no_secrets(void)
 {
 	int fd = device_open();
@@ -405,7 +412,7 @@ static void no_secrets(void)
 	}
 }
 
-/* Sixteen digits that begin as the kernel's addresses do */
+/* Tell whether text has sixteen digits that begin as addresses of the kernel do. */
 static bool has_kernel_address(const char *text)
 {
 	while ((text = strstr(text, "ffff"))) {
@@ -426,7 +433,7 @@ static size_t look_for_addresses(const char *path, const char *about)
 		if (about && !strstr(line, about))
 			continue;
 		lines++;
-		/* The page for system calls of old is at such an address. */
+		/* The page for old system calls (vsyscall) is at such an address. */
 		if (strstr(line, "[vsyscall]"))
 			continue;
 		if (has_kernel_address(line))
@@ -450,7 +457,7 @@ static void no_addresses(void)
 	int length, fd;
 
 	use();
-	/* What an administrator reads, and shows around */
+	/* An administrator reads the kernel's log, and may publish it. */
 	expect(has_kernel_address("chunk: ffff88800abcd000"));
 	length = syscall(SYS_syslog, 3, text, sizeof(text));
 	expect(length >= 0 && write(log, text, length) == length);
@@ -467,7 +474,7 @@ static void no_addresses(void)
 	expect(access("/sys/module/chunk/sections/.text", R_OK));
 }
 
-/* One process floods the device; the other counts how far it comes meanwhile. */
+/* One process floods the device; the other counts its own steps meanwhile. */
 static void flood(void)
 {
 	struct chunk_ioc_op *ops = calloc(BATCH, sizeof(*ops));
@@ -481,7 +488,7 @@ static void flood(void)
 	_exit(0);
 }
 
-/* Faults all the time, reading and writing */
+/* Fault all the time, reading and writing. */
 static void flood_of_faults(void)
 {
 	int fd = device_open();
@@ -500,7 +507,7 @@ static void flood_of_faults(void)
 	_exit(0);
 }
 
-/* Were one to wait for the other's, there would be one of them for each call. */
+/* If one process waited for the other, it would make one step for each call. */
 static void not_slowed(void (*run)(void), unsigned long most)
 {
 	int fd = device_open();
@@ -546,11 +553,11 @@ static const struct tap_case cases[] = {
 	{ "in user, mount and process namespaces", in_a_container },
 	{ "under seccomp's strict mode", under_strict },
 	{ "under a filter that refuses ioctl", under_filter },
-	{ "its limit bounds how many files there are", bounded_files },
-	{ "its limit bounds how many extents", bounded_extents },
-	{ "its limit bounds how much is fragmented", bounded_fragments },
-	{ "its limit bounds how many regions", bounded_regions },
-	{ "others' memory never shows through", no_secrets },
+	{ "a control group's limit bounds open files", bounded_files },
+	{ "a control group's limit bounds extents", bounded_extents },
+	{ "a control group's limit bounds fragmentation", bounded_fragments },
+	{ "a control group's limit bounds regions", bounded_regions },
+	{ "memory of others is never seen", no_secrets },
 	{ "no kernel address is printed", no_addresses },
 	{ "not slowed by another's batches", not_slowed_by_batches },
 	{ "not slowed by another's faults", not_slowed_by_faults },

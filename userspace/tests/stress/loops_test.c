@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * How long a call keeps the CPU, mmap_lock, or a process that was killed, on the
+ * The time that a call keeps the CPU, mmap_lock, or a killed process, on the
  * largest inputs: see docs/loops.md.
  *
  * To be run where time is counted in instructions (tools/vm --icount), with one
- * CPU: there all of it is the same each time, and a spinlock is held for as long
- * as nobody else runs. A watcher with real-time priority wakes up 5,000 times a
- * second. How late it comes at most is the longest time without preemption.
+ * CPU: there all times repeat exactly, and nobody else runs while a spinlock is
+ * held. A watcher with real-time priority wakes up 5,000 times a second. Its
+ * largest delay is the longest time without preemption.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,22 +26,29 @@
 #include "uapi.h"
 
 #define MS		1000000L
-/* What nobody may have to wait for the CPU, */
+/* The longest that others may have to wait for the CPU */
 #define CPU_MAX		(10 * MS)
-/* for mmap_lock, or until a signal that kills is obeyed */
+/* The longest that others may have to wait for mmap_lock, or a killed process to end */
 #define WAIT_MAX	(100 * MS)
 #define PERIOD		(MS / 5)
 
-/* Of the address space that one page bitmap is for, a page is decommitted. */
-#define LEAF		(128 * MIB)
-#define LEAVES		24576UL
+/* Address space of one page bitmap; one page of it is decommitted. */
+#define BITMAP_SPAN		(128 * MIB)
+#define BITMAPS		24576UL
 #define EXTENTS		65536UL
 #define PAGES		262144UL
 #define BATCH		32U
 #define LONGEST		12U
 #define TIB		(1UL << 40)
 
-/* What processes tell each other */
+/**
+ * struct shared - measurements, in memory that processes share
+ * @late:   the largest delay of the watcher, in ns
+ * @waited: the longest wait for mmap_lock, in ns
+ * @begun:  the call comes next
+ * @ended:  the call has ended
+ * @stop:   the thread that maps is to stop
+ */
 struct shared {
 	atomic_long late;
 	atomic_long waited;
@@ -73,7 +80,7 @@ static void raise_to(atomic_long *most, long value)
 		atomic_store(most, value);
 }
 
-/* Before all other processes */
+/* Give this process priority over all others. */
 static void be_urgent(void)
 {
 	struct sched_param param = { .sched_priority = 50 };
@@ -96,7 +103,7 @@ static void watch(void)
 	}
 }
 
-/* Skips the case where there is nothing to be measured. */
+/* Skip the case if time cannot be measured, and start the watcher. */
 static void begin(void)
 {
 	if (!getenv("CHUNK_ICOUNT"))
@@ -111,7 +118,7 @@ static void begin(void)
 	atomic_store(&shared->late, 0);
 }
 
-/* The CPU was never kept for long since the last time. */
+/* Check that the CPU was never kept for long since the last check. */
 static void expect_shared_cpu(const char *during)
 {
 	long late = atomic_exchange(&shared->late, 0);
@@ -134,7 +141,7 @@ static int batch(int fd, unsigned int what, struct chunk_ioc_op *ops,
 	return error ? error : args.done != count;
 }
 
-/* One page of each @step bytes is decommitted. */
+/* Decommit one page of each @step bytes. */
 static void decommit_some(int fd, char *addr, size_t size, size_t step)
 {
 	static struct chunk_ioc_op ops[4096];
@@ -152,15 +159,15 @@ static void decommit_some(int fd, char *addr, size_t size, size_t step)
 	}
 }
 
-static char *with_leaves(int fd)
+static char *with_bitmaps(int fd)
 {
-	char *extent = device_alloc(fd, LEAVES * LEAF, MIB);
+	char *extent = device_alloc(fd, BITMAPS * BITMAP_SPAN, MIB);
 
-	decommit_some(fd, extent, LEAVES * LEAF, LEAF);
+	decommit_some(fd, extent, BITMAPS * BITMAP_SPAN, BITMAP_SPAN);
 	return extent;
 }
 
-/* Adjoining extents of a chunk each; returns the first */
+/* Allocate adjoining extents of a chunk each. Return the first. */
 static char *many_extents(int fd)
 {
 	struct chunk_ioc_configure args = {
@@ -185,46 +192,48 @@ static char *many_extents(int fd)
 	return first;
 }
 
-/* Long ranges */
+/* Calls on long ranges with page bitmaps */
 static void page_bitmaps(void)
 {
 	int fd = device_open();
 	char *extent;
 
 	begin();
-	extent = with_leaves(fd);
+	extent = with_bitmaps(fd);
 	expect_shared_cpu("page bitmaps are made");
-	expect_equal(device_commit(fd, extent, LEAVES * LEAF), 0);
+	expect_equal(device_commit(fd, extent, BITMAPS * BITMAP_SPAN), 0);
 	expect_shared_cpu("COMMIT");
 	expect_equal(device_stats(fd).decommitted_bytes, 0);
-	expect_equal(device_decommit(fd, extent, LEAVES * LEAF), 0);
+	expect_equal(device_decommit(fd, extent, BITMAPS * BITMAP_SPAN), 0);
 	expect_shared_cpu("DECOMMIT");
-	expect_equal(device_stats(fd).decommitted_bytes, LEAVES * LEAF);
-	expect_equal(device_commit(fd, extent, LEAVES * LEAF), 0);
-	decommit_some(fd, extent, LEAVES * LEAF, LEAF);
+	expect_equal(device_stats(fd).decommitted_bytes, BITMAPS * BITMAP_SPAN);
+	expect_equal(device_commit(fd, extent, BITMAPS * BITMAP_SPAN), 0);
+	decommit_some(fd, extent, BITMAPS * BITMAP_SPAN, BITMAP_SPAN);
 	expect_shared_cpu("both");
-	expect_equal(device_dealloc(fd, extent, LEAVES * LEAF), 0);
+	expect_equal(device_dealloc(fd, extent, BITMAPS * BITMAP_SPAN), 0);
 	expect_shared_cpu("DEALLOC");
 	expect_equal(device_stats(fd).decommitted_bytes, 0);
 }
 
-/* What was given back is kept, and handed out clean. */
+/* An extent with page bitmaps is recycled, and handed out clean. */
 static void clean_bitmaps(void)
 {
 	char *extent, *again, *beside;
 	int fd = device_open();
 
 	begin();
-	extent = with_leaves(fd);
-	/* In the middle of a mapping, nothing is unmapped. */
+	extent = with_bitmaps(fd);
+	/* An extent in the middle of a mapping is recycled, not unmapped. */
 	beside = device_alloc(fd, MIB, MIB);
 	atomic_store(&shared->late, 0);
-	expect_equal(device_dealloc(fd, extent, LEAVES * LEAF), 0);
+	expect_equal(device_dealloc(fd, extent, BITMAPS * BITMAP_SPAN), 0);
 	expect_shared_cpu("DEALLOC");
-	again = device_alloc(fd, LEAVES * LEAF, MIB);
+	again = device_alloc(fd, BITMAPS * BITMAP_SPAN, MIB);
 	expect_shared_cpu("ALLOC");
 	tap_note("%s", again == extent ? "the same" : "another");
-	for (size_t at = 0; at < LEAVES * LEAF; at += 512 * LEAF) {
+	for (size_t i = 0; i < BITMAPS; i += 512) {
+		size_t at = i * BITMAP_SPAN;
+
 		again[at] = 1;
 		expect_equal(again[at + page_size()], 0);
 	}
@@ -232,7 +241,7 @@ static void clean_bitmaps(void)
 	expect_equal(device_dealloc(fd, beside, MIB), 0);
 }
 
-/* As long as they can be, and as many as there is room for in 47 bits */
+/* Extents of the greatest length, as many as 47 bits have room for */
 static void longest(void)
 {
 	int fd = device_open();
@@ -256,7 +265,7 @@ static void longest(void)
 	expect_shared_cpu("DEALLOC");
 }
 
-/* The same length in pieces, of which one batch has many */
+/* Make extents of the same total length, all in one batch. */
 static void long_ones(void)
 {
 	size_t length = LONGEST * CHUNK_LENGTH_MAX / BATCH / TIB * TIB;
@@ -286,11 +295,11 @@ static void unmapped(void)
 	char *extent, *first;
 
 	begin();
-	extent = with_leaves(fd);
+	extent = with_bitmaps(fd);
 	first = many_extents(device_open());
-	decommit_some(fd, extent, LEAVES * LEAF, 64 * LEAF);
+	decommit_some(fd, extent, BITMAPS * BITMAP_SPAN, 64 * BITMAP_SPAN);
 	atomic_store(&shared->late, 0);
-	expect(munmap(extent, LEAVES * LEAF) == 0);
+	expect(munmap(extent, BITMAPS * BITMAP_SPAN) == 0);
 	expect_shared_cpu("munmap of page bitmaps");
 	expect(munmap(first, EXTENTS * MIB) == 0);
 	expect_shared_cpu("munmap of extents");
@@ -304,7 +313,7 @@ static void exited(void)
 	begin();
 	child = tap_fork();
 	if (child == 0) {
-		with_leaves(device_open());
+		with_bitmaps(device_open());
 		many_extents(device_open());
 		atomic_store(&shared->late, 0);
 		_exit(0);
@@ -313,7 +322,7 @@ static void exited(void)
 	expect_shared_cpu("exit");
 }
 
-/* Whether the process has begun to end */
+/* Tell whether the process has begun to exit. */
 static bool exiting(pid_t child)
 {
 	char path[64], text[512], *after;
@@ -334,14 +343,14 @@ static bool exiting(pid_t child)
 	return flags & 0x4;
 }
 
-/* A child comes to the call that it is about. */
+/* Tell, in the child, that the call comes next. */
 static void about_to(void)
 {
 	atomic_store(&shared->late, 0);
 	atomic_store(&shared->begun, true);
 }
 
-/* The child is killed in the middle of it. */
+/* Kill a child in the middle of a call. */
 static void expect_killable(const char *during, void (*run)(void))
 {
 	struct sched_param normal = { 0 };
@@ -366,7 +375,7 @@ static void expect_killable(const char *during, void (*run)(void))
 	took = now() - killed;
 	expect(sched_setscheduler(0, SCHED_OTHER, &normal) == 0);
 	expect(waitpid(child, NULL, 0) == child);
-	/* It did not end by itself, so it was killed in the call. */
+	/* The child has not ended by itself, so it was killed in the call. */
 	expect(!atomic_load(&shared->ended));
 	tap_note("%s: killed after %ld us", during, took / 1000);
 	expect(took <= WAIT_MAX);
@@ -406,25 +415,26 @@ static void commit_bitmaps(void)
 {
 	int fd = device_open();
 
-	call_many(fd, CHUNK_BATCH_COMMIT, with_leaves(fd), LEAVES * LEAF);
+	call_many(fd, CHUNK_BATCH_COMMIT, with_bitmaps(fd),
+		  BITMAPS * BITMAP_SPAN);
 }
 
 static void dealloc_bitmaps(void)
 {
 	struct chunk_ioc_op ops[BATCH];
 	int fd = device_open();
-	char *extent = device_alloc(fd, LEAVES * LEAF, MIB);
+	char *extent = device_alloc(fd, BITMAPS * BITMAP_SPAN, MIB);
 
-	/* Not as large as one: each is looked at by itself. */
-	expect_equal(device_dealloc(fd, extent, LEAVES * LEAF), 0);
+	/* Use many extents instead of one: DEALLOC checks each by itself. */
+	expect_equal(device_dealloc(fd, extent, BITMAPS * BITMAP_SPAN), 0);
 	for (unsigned int i = 0; i < BATCH; i++) {
 		ops[i] = (struct chunk_ioc_op) {
-			.length = LEAVES / BATCH * LEAF,
-			.addr = (uintptr_t)device_alloc(fd, LEAVES / BATCH *
-							LEAF, MIB),
+			.length = BITMAPS / BATCH * BITMAP_SPAN,
+			.addr = (uintptr_t)device_alloc(fd, BITMAPS / BATCH *
+							BITMAP_SPAN, MIB),
 		};
 		decommit_some(fd, (char *)(uintptr_t)ops[i].addr,
-			      ops[i].length, LEAF);
+			      ops[i].length, BITMAP_SPAN);
 	}
 	about_to();
 	batch(fd, CHUNK_BATCH_DEALLOC, ops, BATCH);
@@ -471,7 +481,7 @@ static void killed_in_huge(void)
 	expect_killable("COMMIT on the huge backing", commit_huge);
 }
 
-/* Maps and unmaps something all the time. */
+/* Map and unmap a page all the time. */
 static void *map(void *arg)
 {
 	(void)arg;
@@ -486,7 +496,7 @@ static void *map(void *arg)
 	return NULL;
 }
 
-/* Another thread needs mmap_lock for writing meanwhile. */
+/* Another thread needs mmap_lock for writing during the call. */
 static void expect_mapping(const char *during, void (*run)(void))
 {
 	pthread_t thread;
@@ -516,11 +526,12 @@ static void mapping_in_huge(void)
 
 static const struct tap_case cases[] = {
 	{ "the CPU, during calls about many page bitmaps", page_bitmaps },
-	{ "the CPU, when such an extent is used again", clean_bitmaps },
+	{ "the CPU, when an extent with page bitmaps is used again",
+	  clean_bitmaps },
 	{ "the CPU, during calls about the longest extents", longest },
-	{ "the CPU, during batches about long ones", long_ones },
-	{ "the CPU, while all of it is unmapped", unmapped },
-	{ "the CPU, while a process exits that has all of it", exited },
+	{ "the CPU, during batches about long extents", long_ones },
+	{ "the CPU, while all long extents are unmapped", unmapped },
+	{ "the CPU, while a process with long extents exits", exited },
 	{ "SIGKILL during COMMIT of many extents", killed_in_commit },
 	{ "SIGKILL during DECOMMIT of many extents", killed_in_decommit },
 	{ "SIGKILL during COMMIT of many page bitmaps", killed_in_bitmaps },

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * A long random sequence of everything that can be done to the device's memory,
- * by its own calls and by others, against a model of what every page must be:
- * readable, with which contents, zero, trapping, or somebody else's.
+ * A long random sequence of operations on the device's memory, by its own calls
+ * and by others, against a model of every page: readable, with which contents,
+ * zero, trapping, or replaced by foreign memory.
  *
  * Meanwhile another thread faults in the same extents without changing any
- * contents: by reading, and by making pages present for writing. So what is
- * decommitted is always faulted on at the same time.
+ * contents: by reading, and by making pages present for writing. So memory is
+ * always faulted on while it is decommitted.
  *
- * Each sequence can be had again by its seed: the address space is not
- * randomised. The other thread's timing, of course, differs.
+ * A seed repeats its sequence: the address space is not randomised. Only the
+ * other thread's timing differs.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -29,11 +29,18 @@
 #include "model.h"
 
 #define OPERATIONS	64	/* kinds, at most */
-#define CHECK_EVERY	512	/* operations, until all is looked at */
-#define TELL_EVERY	30	/* seconds */
-#define STALLED		240	/* seconds in one operation: it will not end */
+#define CHECK_EVERY	512	/* operations between checks of everything */
+#define TELL_EVERY	30	/* seconds between lines of progress */
+#define STALLED		240	/* seconds after which an operation hangs */
 
-/* Seen by the process that reports */
+/**
+ * struct progress - progress of the model, shared with the process that reports it
+ * @done:        number of operations done
+ * @now:         name of the operation under way
+ * @each:        number of operations of each kind
+ * @nanoseconds: time that each kind has taken
+ * @seen:        number of events seen, by enum seen
+ */
 struct progress {
 	unsigned long done;
 	const char *now;
@@ -82,7 +89,7 @@ static void collect_all(void)
 	collect(process_operations, process_operations_count);
 }
 
-/* Those named so, as often as all others together */
+/* Make operations whose name has @part as frequent as all others together. */
 static void come_more_often(const char *part)
 {
 	unsigned int more = total_weight, matching = 0;
@@ -106,7 +113,7 @@ static size_t choose(struct model *m)
 	return i;
 }
 
-/* Any result will do: somebody may be unmapping it. */
+/* Any result will do: another thread may unmap the page. */
 static noreturn void *fault_elsewhere(void *arg)
 {
 	uint64_t state = seed + 1, word;
@@ -127,7 +134,7 @@ static noreturn void *fault_elsewhere(void *arg)
 			process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
 		else
 			madvise((void *)addr, 4 * PAGE, MADV_POPULATE_WRITE);
-		/* Not all the time: the sequence is to make progress. */
+		/* Pause, so that the sequence makes progress. */
 		usleep(random_below(&state, 200));
 	}
 }
@@ -188,7 +195,7 @@ static void look_at_all(struct model *m)
 		check_stats(m, i);
 }
 
-/* All is given back, and nothing is left. */
+/* Give everything back, and check that nothing is left. */
 static void tear_down(struct model *m)
 {
 	progress->now = "the end";
@@ -212,7 +219,7 @@ static void work(struct model *m)
 	_exit(0);
 }
 
-/* Its status; it is killed if it stands still. */
+/* Wait for the child, or kill it if it makes no progress. Return its status. */
 static int watch(pid_t child)
 {
 	unsigned long seen = 0;
@@ -260,16 +267,16 @@ static int help(int status)
 
 	fputs("Usage: model [--seed N] [--ops N | --duration SECONDS] [--more PART]\n"
 	      "Random operations on /dev/chunk and its memory, against a model.\n\n"
-	      "  --seed N            the sequence; it is printed, and N repeats it\n"
-	      "  --ops N             so many operations (1000000)\n"
-	      "  --duration SECONDS  as many as come in this time\n"
-	      "  --more PART         half of them those with this in their names; it makes\n"
-	      "                      another sequence of the same seed\n\n"
-	      "Prints TAP; exits with 1 if the device is not as it must be, 2 for bad\n"
-	      "arguments. What the kernel or the machine does not have (swap, io_uring,\n"
-	      "loop devices, several nodes of memory, KSM, a memory cgroup) is left out:\n"
-	      "the counts at the end say what there was.\n\n"
-	      "The operations, and how often each comes:\n", to);
+	      "  --seed N            seed of the sequence; it is printed, and repeats it\n"
+	      "  --ops N             number of operations (1000000)\n"
+	      "  --duration SECONDS  time limit, instead of a number of operations\n"
+	      "  --more PART         half of all operations have PART in their names; the\n"
+	      "                      same seed then gives another sequence\n\n"
+	      "Prints TAP; exits with 1 if the device is not as the model says, 2 for bad\n"
+	      "arguments. Operations that the kernel or the machine does not have (swap,\n"
+	      "io_uring, loop devices, several nodes of memory, KSM, a memory cgroup) are\n"
+	      "left out: the counts at the end tell which were done.\n\n"
+	      "The operations, and their frequencies:\n", to);
 	for (size_t i = 0; i < kinds; i++)
 		fprintf(to, "  %6.3f %%  %s\n", 100.0 * operations[i].weight /
 			total_weight, operations[i].name);

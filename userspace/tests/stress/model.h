@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A model of the device: what each page of each extent must be, whatever was
- * done to it. See model.c.
+ * A model of the device: the state that each page of each extent must have,
+ * whatever was done to it. See model.c.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -20,28 +20,28 @@
 
 /**
  * struct page - a page of an extent
- * @value:  what was written into it, or 0: it is zero
+ * @value:  value that was written into it, or 0: the page is zero
  * @prot:   PROT_*
- * @dec:    the device has it as decommitted
- * @gone:   somebody else's memory lies there
- * @locked: by mlock
+ * @dec:    the device has the page as decommitted
+ * @replaced: foreign memory has replaced the page
+ * @locked: the page is locked by mlock
  */
 struct page {
 	uint32_t value;
 	unsigned char prot;
 	bool dec;
-	bool gone;
+	bool replaced;
 	bool locked;
 };
 
 /**
  * struct extent - a live extent
  * @addr:   its first byte, or NULL: no extent
- * @pages:  how many
+ * @pages:  number of pages
  * @owner:  index of its context
  * @mapped: made by mmap, so that its region is its own
- * @nofork: children do not inherit it
- * @page:   what they are
+ * @nofork: children do not inherit the extent
+ * @page:   state of each page
  */
 struct extent {
 	char *addr;
@@ -53,12 +53,12 @@ struct extent {
 };
 
 /**
- * struct context - an open file, and what its counters must be
+ * struct context - an open file, and the counters that it must have
  * @fd:        the device
  * @allocs:    extents handed out
- * @deallocs:  taken back
- * @commits:   calls that succeeded
- * @decommits: calls that succeeded
+ * @deallocs:  extents given back
+ * @commits:   successful commits
+ * @decommits: successful decommits
  */
 struct context {
 	int fd;
@@ -69,43 +69,48 @@ struct context {
 };
 
 /**
- * struct squatter - somebody else's page in free address space of the device
+ * struct squatter - foreign page in free address space of the device
  * @addr:  the page, or NULL
- * @value: what it holds
+ * @value: value that it holds
  */
 struct squatter {
 	char *addr;
 	uint32_t value;
 };
 
-/* What was seen to happen, of what happens only if all is as it must be for it */
+/**
+ * enum seen - events that were seen, of those that need certain conditions
+ * @SEEN_SWAPPED:   pages that paging out took to swap
+ * @SEEN_RECLAIMED: times that the memory cgroup was under pressure
+ * @SEEN_MERGED:    pages that shared another's memory
+ * @SEEN_DIRECT:    pages read or written with O_DIRECT
+ * @SEEN_RING:      pages read or written by io_uring
+ * @SEEN_PINNED:    buffers registered with io_uring, then decommitted
+ * @SEEN_UNPINNED:  buffers that the kernel refused to register
+ * @SEEN_MOVED:     pages that came from one node to another
+ * @SEEN_DUMPED:    pages found in core dumps
+ * @SEEN_PEEKED:    pages looked at by a debugger
+ * @SEEN_COUNT:     number of kinds
+ */
 enum seen {
-	SEEN_SWAPPED,		/* pages that paging out took to swap */
-	SEEN_RECLAIMED,		/* times that the memory cgroup was under pressure */
-	SEEN_MERGED,		/* pages that shared another's memory */
-	SEEN_DIRECT,		/* pages read or written with O_DIRECT */
-	SEEN_RING,		/* pages read or written by io_uring */
-	SEEN_PINNED,		/* buffers registered with io_uring, then decommitted */
-	SEEN_UNPINNED,		/* buffers that the kernel refused to register */
-	SEEN_MOVED,		/* pages that came from one node to another */
-	SEEN_DUMPED,		/* pages found in core dumps */
-	SEEN_PEEKED,		/* pages looked at by a debugger */
-	SEEN_COUNT
+	SEEN_SWAPPED, SEEN_RECLAIMED, SEEN_MERGED, SEEN_DIRECT, SEEN_RING,
+	SEEN_PINNED, SEEN_UNPINNED, SEEN_MOVED, SEEN_DUMPED, SEEN_PEEKED,
+	SEEN_COUNT,
 };
 
 /**
- * struct model - all of it
- * @random:    where the sequence is
+ * struct model - the whole model
+ * @random:    state of the random sequence
  * @context:   the contexts
  * @extent:    the extents
  * @squatter:  pages that must stay as they are
- * @next:      which squatter goes next
- * @hot:       where other threads fault meanwhile
+ * @next:      index of the squatter to be replaced next
+ * @hot:       address at which other threads fault meanwhile
  * @pagemap:   /proc/self/pagemap
  * @file:      a file with known contents
  * @disk:      a block device open for O_DIRECT, or -1
- * @reclaim:   memory.reclaim of the cgroup that the process is in, or -1
- * @nodes:     of memory, that the machine has
+ * @reclaim:   memory.reclaim of the process's cgroup, or -1
+ * @nodes:     number of the machine's memory nodes
  * @seen:      counters, which outlive the process
  */
 struct model {
@@ -123,7 +128,12 @@ struct model {
 	unsigned long *seen;
 };
 
-/* A run of pages of an extent */
+/**
+ * struct run - a run of pages of an extent
+ * @extent: the extent
+ * @first:  index of the first page
+ * @count:  number of pages
+ */
 struct run {
 	struct extent *extent;
 	size_t first;
@@ -131,10 +141,10 @@ struct run {
 };
 
 /**
- * struct operation - one kind of step
- * @name:   what it is
- * @weight: how often, in relation to the others
- * @run:    does it
+ * struct operation - a kind of operation
+ * @name:   name of the operation
+ * @weight: frequency, in relation to others
+ * @run:    function that does it
  */
 struct operation {
 	const char *name;
@@ -148,7 +158,7 @@ extern struct model model;
 size_t below(struct model *m, size_t bound);
 bool any_run(struct model *m, size_t most, struct run *run);
 char *run_addr(const struct run *run);
-bool run_has_gone(const struct run *run);
+bool run_is_replaced(const struct run *run);
 bool run_has_locked(const struct run *run);
 void run_clear(const struct run *run);
 struct extent *add_extent(struct model *m, char *addr, size_t pages,
@@ -179,7 +189,6 @@ void committed(const struct run *run);
 /* model_kernel.c */
 void prepare_kernel(struct model *m);
 void op_numa(struct model *m);
-bool put_text(const char *path, const char *text);
 
 /* model_process.c */
 int inherited_main(int argc, char **argv);

@@ -17,7 +17,7 @@ static bool full(const struct model *m)
 	return true;
 }
 
-/* Small ones more often */
+/* Small sizes are chosen more often. */
 static size_t any_size(struct model *m)
 {
 	return MIB << (below(m, 4) ? 0 : below(m, 3));
@@ -56,7 +56,7 @@ static void op_mmap(struct model *m)
 		   size / PAGE, owner, true);
 }
 
-/* What the device does not know of stays when the address space is reused. */
+/* Undo changes of the mappings, which would outlive the extent. */
 static void make_ordinary(struct extent *extent)
 {
 	struct run all = { extent, 0, extent->pages };
@@ -79,11 +79,11 @@ static void make_ordinary(struct extent *extent)
 	extent->nofork = false;
 }
 
-/* Where others moved in, they are safe, and then go. */
+/* Foreign memory in the extent is untouched; then it is unmapped. */
 static void expect_others_safe(struct model *m, struct extent *extent)
 {
 	for (size_t i = 0; i < extent->pages; i++)
-		if (extent->page[i].gone)
+		if (extent->page[i].replaced)
 			check_page(m, extent, i);
 	expect(munmap(extent->addr, extent->pages * PAGE) == 0);
 }
@@ -91,11 +91,11 @@ static void expect_others_safe(struct model *m, struct extent *extent)
 static void given_back(struct model *m, struct extent *extent, int error)
 {
 	struct run all = { extent, 0, extent->pages };
-	bool gone = run_has_gone(&all);
+	bool replaced = run_is_replaced(&all);
 
-	expect_equal(error, gone ? ESTALE : 0);
+	expect_equal(error, replaced ? ESTALE : 0);
 	m->context[extent->owner].deallocs++;
-	if (gone)
+	if (replaced)
 		expect_others_safe(m, extent);
 	drop_extent(m, extent);
 }
@@ -121,28 +121,22 @@ static void op_dealloc(struct model *m)
 }
 
 /**
- * call_range() - CHUNK_IOC_COMMIT or CHUNK_IOC_DECOMMIT, as it is
- * @run:     what of
- * @command: which
- * @flags:   its flags
+ * call_range() - call CHUNK_IOC_COMMIT or CHUNK_IOC_DECOMMIT on a run
+ * @run:     pages to commit or decommit
+ * @command: which of the two
+ * @flags:   flags of the call
  *
  * Return: 0 or an errno.
  */
 int call_range(const struct run *run, unsigned long command,
 	       unsigned int flags)
 {
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.flags = flags,
-		.addr = (uintptr_t)run_addr(run),
-		.length = run->count * PAGE,
-	};
-
-	return call(model.context[run->extent->owner].fd, command, &args);
+	return device_range(model.context[run->extent->owner].fd, command,
+			    flags, run_addr(run), run->count * PAGE);
 }
 
 /**
- * decommitted() - a run was decommitted
+ * decommitted() - update the model: a run was decommitted
  * @run: the run
  */
 void decommitted(const struct run *run)
@@ -154,7 +148,7 @@ void decommitted(const struct run *run)
 }
 
 /**
- * committed() - a run was committed
+ * committed() - update the model: a run was committed
  * @run: the run
  */
 void committed(const struct run *run)
@@ -168,7 +162,7 @@ static int decommit_error(const struct run *run, bool locked)
 {
 	int error = run_has_locked(run) && !locked ? EINVAL : 0;
 
-	return run_has_gone(run) ? ESTALE : error;
+	return run_is_replaced(run) ? ESTALE : error;
 }
 
 static void op_decommit(struct model *m)
@@ -207,7 +201,7 @@ static void op_commit(struct model *m)
 	if (!any_run(m, 1 << below(m, 11), &run))
 		return;
 	populate = run.count <= 64 && can_populate(&run) && below(m, 4) == 0;
-	error = run_has_gone(&run) ? ESTALE : 0;
+	error = run_is_replaced(&run) ? ESTALE : 0;
 	expect_equal(call_range(&run, CHUNK_IOC_COMMIT,
 				populate ? CHUNK_COMMIT_POPULATE : 0), error);
 	if (error)
@@ -272,7 +266,7 @@ static int batch(unsigned int owner, unsigned int what, unsigned int flags,
 	return error;
 }
 
-/* As many runs of one context's extents; they may overlap. */
+/* The runs are of one context's extents, and may overlap. */
 static void op_batch_ranges(struct model *m)
 {
 	bool commit = below(m, 2);
@@ -293,7 +287,7 @@ static void op_batch_ranges(struct model *m)
 	expect_equal(batch(runs[0].extent->owner, commit ? CHUNK_BATCH_COMMIT :
 			   CHUNK_BATCH_DECOMMIT, 0, ops, count), 0);
 	for (size_t i = 0; i < count; i++) {
-		int error = commit && run_has_gone(&runs[i]) ? ESTALE : 0;
+		int error = commit && run_is_replaced(&runs[i]) ? ESTALE : 0;
 
 		if (!commit)
 			error = decommit_error(&runs[i], false);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Is the device as the model says? See model.h. */
+/* Checks that the device is as the model says: see model.h. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -16,9 +16,9 @@ static uint64_t word_of(uint32_t value, size_t i)
 }
 
 /**
- * put_value() - write what check_page() will look for
+ * put_value() - write the value that check_value() compares with
  * @page:  a page that can be written
- * @value: not 0
+ * @value: value, not 0
  */
 void put_value(char *page, uint32_t value)
 {
@@ -29,9 +29,9 @@ void put_value(char *page, uint32_t value)
 }
 
 /**
- * check_value() - does a page, or a copy of one, hold what was written?
- * @page:  the page
- * @value: what, or 0: it is zero
+ * check_value() - check that a page, or a copy of one, holds a value
+ * @page:  the page, or the copy
+ * @value: the value, or 0: the page is zero
  */
 void check_value(const void *page, uint32_t value)
 {
@@ -39,23 +39,23 @@ void check_value(const void *page, uint32_t value)
 
 	expect_equal(words[0], word_of(value, 0));
 	expect_equal(words[WORDS - 1], word_of(value, WORDS - 1));
-	/* Never written */
+	/* The middle word is never written. */
 	expect_equal(words[WORDS / 2], 0);
 }
 
 /**
- * page_hidden() - can not even a debugger see a page, whatever its protection?
+ * page_hidden() - tell whether even a debugger cannot see a page
  * @extent: its extent
  * @i:      its index
  */
 bool page_hidden(const struct extent *extent, size_t i)
 {
-	return extent->page[i].dec && !extent->page[i].gone &&
+	return extent->page[i].dec && !extent->page[i].replaced &&
 	       extent->owner != HUGE_CONTEXT;
 }
 
 /**
- * page_traps() - must reading a page fail?
+ * page_traps() - tell whether reading a page must fail
  * @extent: its extent
  * @i:      its index
  */
@@ -65,7 +65,7 @@ bool page_traps(const struct extent *extent, size_t i)
 }
 
 /**
- * page_writable() - may a page be written, and will that last?
+ * page_writable() - tell whether a page can be written and keeps its contents
  * @extent: its extent
  * @i:      its index
  */
@@ -73,9 +73,9 @@ bool page_writable(const struct extent *extent, size_t i)
 {
 	const struct page *page = &extent->page[i];
 
-	/* Of the huge backing it would be lost, sooner or later. */
+	/* In the huge backing a write to a decommitted page would be lost some day. */
 	return page->prot == (PROT_READ | PROT_WRITE) &&
-	       (page->gone || !page->dec);
+	       (page->replaced || !page->dec);
 }
 
 static void expect_no_read(struct model *m, char *addr)
@@ -84,7 +84,7 @@ static void expect_no_read(struct model *m, char *addr)
 	struct iovec local = { &word, sizeof(word) };
 	struct iovec remote = { addr, sizeof(word) };
 
-	/* By the processor, and on behalf of a system call */
+	/* Write by the processor, or by a system call. */
 	if (below(m, 4) == 0) {
 		expect(read_traps(addr));
 		return;
@@ -94,7 +94,7 @@ static void expect_no_read(struct model *m, char *addr)
 }
 
 /**
- * check_page() - is a page what it must be?
+ * check_page() - check a page against the model
  * @m:      the model
  * @extent: its extent
  * @i:      its index
@@ -119,7 +119,7 @@ void check_page(struct model *m, const struct extent *extent, size_t i)
 }
 
 /**
- * check_run() - is each page of a run what it must be?
+ * check_run() - check each page of a run against the model
  * @m:   the model
  * @run: the run
  */
@@ -130,9 +130,9 @@ void check_run(struct model *m, const struct run *run)
 }
 
 /**
- * check_some() - look at a few pages of every extent
+ * check_some() - check a few pages of every extent
  * @m:     the model
- * @pages: how many of each
+ * @pages: number of pages of each extent
  */
 void check_some(struct model *m, size_t pages)
 {
@@ -145,7 +145,7 @@ void check_some(struct model *m, size_t pages)
 }
 
 /**
- * check_stats() - are the counters what they must be?
+ * check_stats() - check the counters of a context against the model
  * @m:     the model
  * @owner: index of the context
  */
@@ -177,9 +177,9 @@ void check_stats(struct model *m, unsigned int owner)
 }
 
 /**
- * check_not_resident() - no page may have survived a decommit
+ * check_not_resident() - check that no page has survived a decommit
  * @m:   the model
- * @run: what was decommitted, of a guarded context
+ * @run: the decommitted run, of a guarded context
  */
 void check_not_resident(struct model *m, const struct run *run)
 {
@@ -194,7 +194,7 @@ void check_not_resident(struct model *m, const struct run *run)
 }
 
 /**
- * check_squatters() - has nobody touched what lies in free address space?
+ * check_squatters() - check that others' pages in free address space are untouched
  * @m: the model
  */
 void check_squatters(struct model *m)

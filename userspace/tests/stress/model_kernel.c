@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the kernel itself does with memory: I/O past the page cache, pages that
- * it holds on to, paging out, merging and moving pages. See model.h.
+ * Operations of the kernel itself on memory: I/O past the page cache, pinned
+ * pages, paging out, merging and moving pages. See model.h.
  *
- * Each is left out where the kernel or the machine does not have it.
+ * An operation that the kernel or the machine does not have is left out.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 
 #include <linux/mempolicy.h>
 
+#include "kernel_file.h"
 #include "loop_device.h"
 #include "model.h"
 #include "model_ring.h"
@@ -26,26 +27,7 @@
 #define CGROUPS	"/sys/fs/cgroup"
 #define KSM	"/sys/kernel/mm/ksm/"
 
-/**
- * put_text() - write a setting of the kernel's
- * @path: its file
- * @text: what
- *
- * Return: false if that is not possible.
- */
-bool put_text(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY | O_CLOEXEC);
-	bool good;
-
-	if (file < 0)
-		return false;
-	good = write(file, text, strlen(text)) == (ssize_t)strlen(text);
-	close(file);
-	return good;
-}
-
-/* A memory cgroup for this process alone, which can be told to shrink */
+/* Make a memory cgroup for this process alone, which can be told to reclaim. */
 static int open_reclaim(void)
 {
 	put_text(CGROUPS "/cgroup.subtree_control", "+memory");
@@ -55,7 +37,7 @@ static int open_reclaim(void)
 	return open(CGROUPS "/model/memory.reclaim", O_WRONLY | O_CLOEXEC);
 }
 
-/* None if the kernel does not know of nodes, and so has no calls for them */
+/* Count the memory nodes. A kernel without nodes has no calls for them: 0. */
 static unsigned int count_nodes(void)
 {
 	unsigned int count = 0;
@@ -83,8 +65,8 @@ void prepare_kernel(struct model *m)
 }
 
 /*
- * A way to read a page from the beginning of a file, or write it there: bytes,
- * or minus an errno
+ * A way to read a page from the beginning of a file, or to write it there.
+ * Returns bytes, or a negative errno.
  */
 typedef int (*transfer)(struct model *m, bool write, int file, void *addr);
 
@@ -100,7 +82,7 @@ static int by_direct_io(struct model *m, bool write, int file, void *addr)
 static int by_ring(struct model *m, bool write, int file, void *addr)
 {
 	m->seen[SEEN_RING]++;
-	/* At once or by a thread of the kernel's */
+	/* The request is done at once, or by a thread of the kernel. */
 	return ring_do(write ? IORING_OP_WRITE : IORING_OP_READ, file, addr,
 		       PAGE, below(m, 2) ? IOSQE_ASYNC : 0);
 }
@@ -138,7 +120,7 @@ static void read_in(struct model *m, const struct run *run, size_t i, int file,
 	struct extent *e = run->extent;
 	bool good = page_writable(e, i);
 
-	/* Could be written, but it would not last. */
+	/* The page could be written, but would not keep its contents. */
 	if (!good && e->page[i].prot & PROT_WRITE && !page_traps(e, i))
 		return;
 	put_in_file(file, value);
@@ -176,10 +158,10 @@ static void op_ring(struct model *m)
 			     by_ring);
 }
 
-/* Pages that can be written, none of them somebody else's */
+/* Choose pages that can be written, none of them replaced. */
 static bool any_writable_run(struct model *m, size_t most, struct run *run)
 {
-	if (!any_run(m, most, run) || run_has_gone(run))
+	if (!any_run(m, most, run) || run_is_replaced(run))
 		return false;
 	for (size_t i = run->first; i < run->first + run->count; i++)
 		if (!page_writable(run->extent, i))
@@ -195,7 +177,7 @@ static void write_first(struct model *m, const struct run *run)
 	run->extent->page[run->first].value = value;
 }
 
-/* It is zero after that, whoever holds on to what was there. */
+/* Decommit and commit the pages: they are zero then, whoever holds the old ones. */
 static void renew(struct model *m, const struct run *run)
 {
 	expect_equal(call_range(run, CHUNK_IOC_DECOMMIT, CHUNK_DECOMMIT_LOCKED),
@@ -215,14 +197,14 @@ static void use_pinned(struct model *m, const struct run *run)
 	struct page *page = &run->extent->page[run->first];
 	char *addr = run_addr(run);
 
-	/* As long as it is the same page, both see what is written. */
+	/* As long as it is the same page, both see all writes. */
 	put_in_file(m->file, value);
 	expect_equal(ring_do(IORING_OP_READ_FIXED, m->file, addr, PAGE, 0),
 		     PAGE);
 	page->value = value;
 	check_run(m, run);
 	renew(m, run);
-	/* The kernel's is another now: it has what it had, and gets what comes. */
+	/* The kernel still has the old page, with its contents, and reads into it. */
 	expect_equal(ring_do(IORING_OP_WRITE_FIXED, m->file, addr, PAGE, 0),
 		     PAGE);
 	expect_in_file(m->file, value);
@@ -236,7 +218,7 @@ static void use_pinned(struct model *m, const struct run *run)
 	expect_in_file(m->file, value ^ 0x100);
 }
 
-/* It is pinned; but kernels before 6.5 refuse whatever is mapped from a file. */
+/* Registering pins the page; kernels before 6.5 refuse any mapping of a file. */
 static void op_pinned(struct model *m)
 {
 	struct run run;
@@ -257,7 +239,7 @@ static void op_pinned(struct model *m)
 	check_run(m, &run);
 }
 
-/* A pipe that holds on to pages, of any backing: it has what was there. */
+/* A pipe that holds pages, of either backing, keeps their old contents. */
 static void op_splice(struct model *m)
 {
 	struct iovec vector;
@@ -294,7 +276,7 @@ static void count_swapped(struct model *m, const struct run *run)
 	}
 }
 
-/* It stays out, or comes in again, or goes before that. */
+/* A page in swap stays there, is read back, or is decommitted before that. */
 static void op_page_out(struct model *m)
 {
 	struct run run;
@@ -308,7 +290,7 @@ static void op_page_out(struct model *m)
 		check_run(m, &run);
 		break;
 	case 1:
-		if (!run_has_gone(&run))
+		if (!run_is_replaced(&run))
 			renew(m, &run);
 		break;
 	}
@@ -321,7 +303,7 @@ static void op_reclaim(struct model *m)
 	if (m->reclaim < 0)
 		return;
 	snprintf(text, sizeof(text), "%zuM", 1 + below(m, 4));
-	/* Less than that is an error, but no failure. */
+	/* Reclaiming less than was asked for is an error, but no failure. */
 	if (write(m->reclaim, text, strlen(text)) > 0 || errno == EAGAIN)
 		m->seen[SEEN_RECLAIMED]++;
 	check_some(m, 1);
@@ -341,7 +323,7 @@ static long ksm_figure(const char *name)
 	return atol(text);
 }
 
-/* Two scans: the first finds out what does not change. No matter if they fail. */
+/* The first scan finds pages that do not change, the second merges. Both may fail. */
 static void scan_for_merges(struct model *m)
 {
 	long scans = ksm_figure("full_scans");
@@ -366,7 +348,7 @@ static void op_merge(struct model *m)
 	}
 	madvise(run_addr(&run), run.count * PAGE, MADV_MERGEABLE);
 	scan_for_merges(m);
-	/* One no more, then some no more, then perhaps none at all. */
+	/* Pages are unmerged one at first, then some, then perhaps all. */
 	write_first(m, &run);
 	check_run(m, &run);
 	run.count = 1 + below(m, run.count);
@@ -388,7 +370,7 @@ static void move_some(struct model *m, const struct run *run)
 		nodes[i] = node;
 		status[i] = -1;
 	}
-	/* Where they are */
+	/* Get the node of each page. */
 	if (syscall(SYS_move_pages, 0, count, pages, NULL, before, 0))
 		return;
 	for (size_t i = 0; i < count; i++)
@@ -422,7 +404,7 @@ static void bind_some(struct model *m, const struct run *run)
  * op_numa() - bind, move and migrate pages between nodes
  * @m: the model
  *
- * Also in a forked child.
+ * Context: the process of the model, or a forked child.
  */
 void op_numa(struct model *m)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Other processes: what becomes of the device's descriptors and memory by exec,
- * by passing descriptors, in a debugger and in a core dump. See model.h.
+ * Other processes: the device's descriptors and memory after exec, passed to
+ * another process, in a debugger and in a core dump. See model.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,16 +21,18 @@
 #include <sys/wait.h>
 
 #include "core_file.h"
+#include "kernel_file.h"
 #include "model.h"
+#include "pass_fd.h"
 
 #define CORE		"/tmp/model-core"
 #define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
 #define WORD		sizeof(long)
 
-/* Nothing is to be had through it in this process. */
+/* Every call through the descriptor is refused in this process. */
 static void expect_refused(int fd)
 {
-	/* As long as the longest, and no address of anything */
+	/* The argument is as long as the longest, and has no address of anything. */
 	struct chunk_ioc_stats args = { .size = 24 };
 
 	for (unsigned int nr = 0; nr <= _IOC_NR(CHUNK_IOC_BATCH); nr++)
@@ -55,11 +57,11 @@ static bool device_is_mapped(void)
 }
 
 /**
- * inherited_main() - the program that is executed: what did it inherit?
+ * inherited_main() - check, in an executed program, what it inherited
  * @argc: from main
- * @argv: from main: behind the option, descriptors, "=" before those kept
+ * @argv: from main: behind the option, descriptors, with "=" before those kept
  *
- * Return: the exit status; it exits with 1 if that is not as it must be.
+ * Return: the exit status; the process exits with 1 if a check fails.
  */
 int inherited_main(int argc, char **argv)
 {
@@ -75,10 +77,17 @@ int inherited_main(int argc, char **argv)
 
 #define KEPT_SIZE	16
 
-/* The program's arguments; and those descriptors are kept that are chosen. */
+#define MOST_KEPT	(CONTEXTS + 1)
+
+/**
+ * struct program - arguments of the program that inherits descriptors
+ * @text:  text of each argument that names a descriptor
+ * @argv:  all arguments
+ * @count: number of descriptors
+ */
 struct program {
-	char text[CONTEXTS + 1][KEPT_SIZE];
-	char *argv[CONTEXTS + 4];
+	char text[MOST_KEPT][KEPT_SIZE];
+	char *argv[MOST_KEPT + 3];
 	size_t count;
 };
 
@@ -90,7 +99,7 @@ static void add_argument(struct program *program, int fd, bool keep)
 	program->argv[2 + program->count++] = text;
 }
 
-/* It has used the device itself. */
+/* The child has used the device itself before exec. */
 static noreturn void become(struct program *program)
 {
 	int fd = device_open();
@@ -104,7 +113,7 @@ static noreturn void become(struct program *program)
 	_exit(TAP_COUNT(program->text));
 }
 
-/* As by vfork: the memory is this process' until the program is there. */
+/* As with vfork, the memory is this process's until the program is started. */
 static pid_t spawn(struct program *program)
 {
 	posix_spawn_file_actions_t actions;
@@ -116,7 +125,7 @@ static pid_t spawn(struct program *program)
 
 		if (*program->text[i] != '=')
 			continue;
-		/* To itself: keeps it. */
+		/* dup2 of a descriptor to itself keeps it open. */
 		expect(!posix_spawn_file_actions_adddup2(&actions, fd, fd));
 	}
 	expect(!posix_spawn(&child, "/proc/self/exe", &actions, NULL,
@@ -144,53 +153,7 @@ static void op_exec(struct model *m)
 	check_stats(m, below(m, CONTEXTS));
 }
 
-static void send_fd(int to, int fd)
-{
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {
-		.head = {
-			.cmsg_len = CMSG_LEN(sizeof(int)),
-			.cmsg_level = SOL_SOCKET,
-			.cmsg_type = SCM_RIGHTS,
-		},
-	};
-	struct iovec vector = { "", 1 };
-	struct msghdr message = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.space),
-	};
-
-	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	expect(sendmsg(to, &message, 0) == 1);
-}
-
-static int receive_fd(int from)
-{
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	char byte;
-	struct iovec vector = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.space),
-	};
-	int fd;
-
-	expect(recvmsg(from, &message, MSG_CMSG_CLOEXEC) == 1);
-	expect(message.msg_controllen == sizeof(control.space));
-	memcpy(&fd, CMSG_DATA(&control.head), sizeof(fd));
-	return fd;
-}
-
-/* It has no descriptor but what it is given, and gives that back. */
+/* The process has only the descriptor that it is given, and gives that back. */
 static noreturn void be_receiver(struct model *m, int end)
 {
 	int fd;
@@ -214,11 +177,11 @@ static void op_pass(struct model *m)
 	child = tap_fork();
 	if (child == 0)
 		be_receiver(m, ends[1]);
-	/* For a while nobody has it but the socket, or the other. */
+	/* For a while only the socket, or the other process, has the descriptor. */
 	send_fd(ends[0], context->fd);
 	close(context->fd);
 	check_some(m, 1);
-	/* Not to hang, should the other have failed. */
+	/* If the other process has failed, reading must not hang. */
 	close(ends[1]);
 	fd = receive_fd(ends[0]);
 	tap_join(child);
@@ -234,7 +197,7 @@ static noreturn void be_debugged(void)
 	_exit(0);
 }
 
-/* The words that put_value() is about */
+/* Offsets of the words that put_value() writes */
 static const size_t word_offsets[] = { 0, PAGE / 2, PAGE - WORD };
 
 static void poke(pid_t pid, char *addr, uint32_t value)
@@ -263,7 +226,7 @@ static void peek(pid_t pid, char *addr, uint32_t value)
 	check_value(copy, value);
 }
 
-/* A debugger sees through protections, but not what is not there. */
+/* A debugger can access protected pages, but not decommitted ones. */
 static void debug_forced(struct model *m, pid_t pid, const struct run *run)
 {
 	const struct extent *e = run->extent;
@@ -280,7 +243,7 @@ static void debug_forced(struct model *m, pid_t pid, const struct run *run)
 	peek(pid, addr, value);
 	if (below(m, 2))
 		return;
-	/* In its own copy, and back */
+	/* Change a word in the debugged process's own copy, and change it back. */
 	poke(pid, addr, value ^ 0x100);
 	peek(pid, addr, value ^ 0x100);
 	check_page(m, e, run->first);
@@ -317,7 +280,7 @@ static void read_remotely(pid_t pid, const struct run *run)
 	}
 	expect(got == (ssize_t)PAGE);
 	check_value(copy, e->page[run->first].value);
-	/* The same again */
+	/* process_vm_writev() has the same result. */
 	got = process_vm_writev(pid, &local, 1, &remote, 1, 0);
 	expect(got == (e->page[run->first].prot & PROT_WRITE ?
 		       (ssize_t)PAGE : -1));
@@ -351,7 +314,7 @@ static void op_debug(struct model *m)
 	check_some(m, 1);
 }
 
-/* Advice of before is undone: only that for the run is to count. */
+/* Undo earlier advice: only the advice for the run shall count. */
 static noreturn void be_dumped(struct model *m, const struct run *run)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -380,7 +343,7 @@ static void check_dumped(struct model *m, int core, const struct extent *e,
 		expect(at == -1);
 		return;
 	}
-	/* Of a mapping that was never written, nothing */
+	/* A mapping that was never written is not in the dump. */
 	if (at == -1) {
 		expect_equal(e->page[i].value, 0);
 		return;

@@ -31,7 +31,7 @@ static void *map(size_t size, off_t offset)
 /**
  * ring_open() - make the ring
  *
- * Return: false if this kernel has none, or not for this process.
+ * Return: false if this kernel has no io_uring, or not for this process.
  */
 bool ring_open(void)
 {
@@ -48,7 +48,7 @@ bool ring_open(void)
 }
 
 /**
- * ring_is_open() - is there a ring?
+ * ring_is_open() - tell whether there is a ring
  */
 bool ring_is_open(void)
 {
@@ -74,14 +74,14 @@ static int complete(void)
 }
 
 /**
- * ring_do() - one request, to its end
- * @opcode: IORING_OP_*, that reads or writes; of FIXED ones, buffer 0
- * @file:   the file, at its beginning
+ * ring_do() - submit a request, and wait for its end
+ * @opcode: IORING_OP_* that reads or writes; those of FIXED buffers use buffer 0
+ * @file:   the file; its beginning is read or written
  * @addr:   memory
  * @size:   bytes
  * @flags:  IOSQE_*
  *
- * Return: as of the request: bytes, or minus an errno.
+ * Return: bytes, or a negative errno.
  */
 int ring_do(unsigned int opcode, int file, void *addr, size_t size,
 	    unsigned int flags)
@@ -108,7 +108,7 @@ int ring_do(unsigned int opcode, int file, void *addr, size_t size,
 }
 
 /**
- * ring_register() - make memory the fixed buffer, which pins it
+ * ring_register() - register memory as the fixed buffer, which pins it
  * @addr: memory
  * @size: bytes
  *
@@ -123,7 +123,7 @@ int ring_register(void *addr, size_t size)
 }
 
 /**
- * ring_unregister() - the opposite
+ * ring_unregister() - unregister the fixed buffer
  */
 void ring_unregister(void)
 {

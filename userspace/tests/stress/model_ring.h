@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* io_uring by its system calls: one request at a time. */
+/* io_uring by its system calls: one request at a time */
 #ifndef MODEL_RING_H
 #define MODEL_RING_H
 

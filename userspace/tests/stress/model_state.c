@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the model knows: see model.h. */
+/* State of the model: see model.h. */
 #include <string.h>
 
 #include <sys/mman.h>
@@ -7,9 +7,9 @@
 #include "model.h"
 
 /**
- * below() - a random number
+ * below() - get a random number below a bound
  * @m:     the model
- * @bound: at least 1; the number is less
+ * @bound: bound, at least 1
  */
 size_t below(struct model *m, size_t bound)
 {
@@ -17,10 +17,10 @@ size_t below(struct model *m, size_t bound)
 }
 
 /**
- * any_run() - random pages of a random extent
+ * any_run() - choose random pages of a random extent
  * @m:    the model
- * @most: how many pages at most
- * @run:  receives them
+ * @most: the most pages
+ * @run:  receives the pages
  *
  * Return: false if the place chosen holds no extent.
  */
@@ -32,7 +32,7 @@ bool any_run(struct model *m, size_t most, struct run *run)
 		return false;
 	run->extent = extent;
 	run->first = below(m, extent->pages);
-	/* Whole chunks, often: they are another case. */
+	/* Whole chunks are chosen often: they are another case. */
 	if (below(m, 4) == 0)
 		run->first -= run->first % (MIB / PAGE);
 	if (most > extent->pages - run->first)
@@ -44,7 +44,7 @@ bool any_run(struct model *m, size_t most, struct run *run)
 }
 
 /**
- * run_addr() - the first byte of a run
+ * run_addr() - get the address of a run
  * @run: the run
  */
 char *run_addr(const struct run *run)
@@ -53,19 +53,19 @@ char *run_addr(const struct run *run)
 }
 
 /**
- * run_has_gone() - is some of a run not the device's any more?
+ * run_is_replaced() - tell whether some of a run was replaced by other memory
  * @run: the run
  */
-bool run_has_gone(const struct run *run)
+bool run_is_replaced(const struct run *run)
 {
 	for (size_t i = 0; i < run->count; i++)
-		if (run->extent->page[run->first + i].gone)
+		if (run->extent->page[run->first + i].replaced)
 			return true;
 	return false;
 }
 
 /**
- * run_has_locked() - is some of a run mlocked?
+ * run_has_locked() - tell whether some of a run is mlocked
  * @run: the run
  */
 bool run_has_locked(const struct run *run)
@@ -77,7 +77,7 @@ bool run_has_locked(const struct run *run)
 }
 
 /**
- * run_clear() - a run has become zero
+ * run_clear() - update the model: a run has become zero
  * @run: the run
  */
 void run_clear(const struct run *run)
@@ -86,7 +86,7 @@ void run_clear(const struct run *run)
 		run->extent->page[run->first + i].value = 0;
 }
 
-/* Nobody was given this before and has it still. */
+/* Check that no live extent overlaps a new one. */
 static void expect_unused(struct model *m, char *addr, size_t size)
 {
 	for (size_t i = 0; i < EXTENTS; i++) {
@@ -102,12 +102,12 @@ static void expect_unused(struct model *m, char *addr, size_t size)
 }
 
 /**
- * add_extent() - an extent was handed out
+ * add_extent() - update the model: an extent was handed out
  * @m:      the model, with a place for it
  * @addr:   its first byte
- * @pages:  how many
+ * @pages:  number of pages
  * @owner:  index of its context
- * @mapped: by mmap
+ * @mapped: the extent is of mmap
  */
 struct extent *add_extent(struct model *m, char *addr, size_t pages,
 			  unsigned int owner, bool mapped)
@@ -133,7 +133,7 @@ struct extent *add_extent(struct model *m, char *addr, size_t pages,
 }
 
 /**
- * drop_extent() - an extent is live no longer
+ * drop_extent() - update the model: an extent is live no longer
  * @m:      the model
  * @extent: the extent
  */
@@ -144,9 +144,9 @@ void drop_extent(struct model *m, struct extent *extent)
 }
 
 /**
- * open_context() - a new context in place of what there was
+ * open_context() - open a new context in place of an old one
  * @m:     the model
- * @index: which
+ * @index: index of the context
  */
 void open_context(struct model *m, unsigned int index)
 {
@@ -154,7 +154,7 @@ void open_context(struct model *m, unsigned int index)
 		.size = sizeof(args),
 		.backing = index == HUGE_CONTEXT ? CHUNK_BACKING_HUGE :
 						   CHUNK_BACKING_GUARDED,
-		/* Little at a time, so that there is more growing. */
+		/* Grow by little at a time, so that it happens more often. */
 		.grow = (index + 1) * 8 * MIB,
 	};
 
@@ -163,7 +163,7 @@ void open_context(struct model *m, unsigned int index)
 }
 
 /**
- * extents_of() - how many extents has a context?
+ * extents_of() - count the extents of a context
  * @m:     the model
  * @owner: index of the context
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What else happens to memory: the process' own accesses and the system calls by
- * which it may change the device's mappings. See model.h.
+ * Other operations on memory: the process's own accesses, and the system calls
+ * that change the device's mappings. See model.h.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@
 #define MADV_COLLAPSE		25
 #endif
 
-/* By the processor, by another's system call, or from a file */
+/* Write by the processor, by another's system call, or from a file. */
 static void write_page(struct model *m, char *addr, uint32_t value)
 {
 	static uint64_t copy[PAGE / 8];
@@ -67,7 +67,7 @@ static void op_check(struct model *m)
 		check_run(m, &run);
 }
 
-/* What must not be written is not. */
+/* A write to memory that is not writable must be refused. */
 static void op_refused_write(struct model *m)
 {
 	uint64_t word = 1;
@@ -82,7 +82,7 @@ static void op_refused_write(struct model *m)
 	expect_equal(errno, EFAULT);
 }
 
-/* Somebody else's memory takes the place of part of an extent. */
+/* Foreign memory replaces part of an extent. */
 static void op_replace(struct model *m)
 {
 	uint32_t value = random_next(&m->random) | 1;
@@ -100,17 +100,17 @@ static void op_replace(struct model *m)
 		struct page *page = &run.extent->page[run.first + i];
 
 		put_value(addr + i * PAGE, value);
-		page->gone = true;
+		page->replaced = true;
 		page->locked = false;
 		page->prot = PROT_READ | PROT_WRITE;
 		page->value = value;
 	}
-	/* It is not inherited from what was there. */
+	/* The new mapping does not inherit MADV_DONTFORK, so set it again. */
 	if (run.extent->nofork)
 		expect(madvise(addr, run.count * PAGE, MADV_DONTFORK) == 0);
 }
 
-/* Unmapped as a whole: the device forgets it, at once or when told of it. */
+/* Unmap an extent as a whole: the device drops it at once, or when told of it. */
 static void op_munmap(struct model *m)
 {
 	struct extent *e = &m->extent[below(m, EXTENTS)];
@@ -122,7 +122,7 @@ static void op_munmap(struct model *m)
 		return;
 	expect(munmap(e->addr, size) == 0);
 	error = device_dealloc(context->fd, e->addr, size);
-	/* With the last mapping of a region all of it is forgotten. */
+	/* With its last mapping the whole region is dropped. */
 	if (e->mapped && e->owner != HUGE_CONTEXT)
 		expect_equal(error, ENOENT);
 	else if (error != ENOENT)
@@ -131,7 +131,7 @@ static void op_munmap(struct model *m)
 	drop_extent(m, e);
 }
 
-/* A mapping of the same context's takes the place of a chunk. */
+/* A mapping of the same context replaces a chunk. */
 static void op_remap(struct model *m)
 {
 	struct extent *e = &m->extent[below(m, EXTENTS)];
@@ -153,7 +153,7 @@ static void op_remap(struct model *m)
 	check_page(m, e, below(m, e->pages));
 }
 
-/* A page moves into what the device keeps free; it is not to be touched. */
+/* A foreign page is mapped into free space of the device, which must not touch it. */
 static void op_squat(struct model *m)
 {
 	struct squatter *s = &m->squatter[m->next++ % SQUATTERS];
@@ -164,19 +164,19 @@ static void op_squat(struct model *m)
 	if (!addr || e->mapped || e->pages != MIB / PAGE)
 		return;
 	for (size_t i = 0; i < e->pages; i++)
-		if (e->page[i].gone || e->page[i].locked || e->nofork ||
+		if (e->page[i].replaced || e->page[i].locked || e->nofork ||
 		    e->page[i].prot == PROT_NONE)
 			return;
 	if (s->addr)
 		expect(munmap(s->addr, PAGE) == 0);
 	s->addr = NULL;
 	expect(mprotect(addr, MIB, PROT_READ | PROT_WRITE) == 0);
-	/* Kept, so that it is still mapped. */
+	/* The free space is recycled, so that it is still mapped. */
 	device_limit(context->fd, 64 * MIB);
 	expect_equal(device_dealloc(context->fd, addr, MIB), 0);
 	context->deallocs++;
 	drop_extent(m, e);
-	/* At an end it lies at the edge of a mapping. */
+	/* At either end the page lies at the edge of a mapping. */
 	addr += below(m, 2) ? 0 : below(m, MIB / PAGE) * PAGE;
 	expect(mmap(addr, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
 		    MAP_ANONYMOUS | MAP_FIXED, -1, 0) == addr);
@@ -228,8 +228,8 @@ static void op_madvise_free(struct model *m)
 	expect(madvise(run_addr(&run), run.count * PAGE, locked ?
 		       MADV_DONTNEED_LOCKED : MADV_DONTNEED) == 0);
 	run_clear(&run);
-	/* Only what is anonymous can be freed lazily. */
-	if (run_has_gone(&run) || run.extent->owner == HUGE_CONTEXT)
+	/* Only anonymous memory can be freed lazily. */
+	if (run_is_replaced(&run) || run.extent->owner == HUGE_CONTEXT)
 		return;
 	expect(madvise(run_addr(&run), run.count * PAGE, MADV_FREE) == -1);
 	expect(madvise(run_addr(&run), run.count * PAGE, MADV_WIPEONFORK) ==
@@ -247,7 +247,7 @@ static void op_dontfork(struct model *m)
 		       MADV_DOFORK) == 0);
 }
 
-/* It may fail where something traps, and holds all the same. */
+/* mlock may fail because a page traps, and locks the range all the same. */
 static void op_mlock(struct model *m)
 {
 	bool lock = below(m, 2);
@@ -269,7 +269,7 @@ static void op_mremap(struct model *m)
 	struct run run;
 	char *place;
 
-	if (!any_run(m, 100, &run) || run_has_gone(&run) ||
+	if (!any_run(m, 100, &run) || run_is_replaced(&run) ||
 	    run.extent->owner == HUGE_CONTEXT)
 		return;
 	place = anonymous(run.count * PAGE, PROT_NONE);
@@ -280,7 +280,7 @@ static void op_mremap(struct model *m)
 	check_run(m, &run);
 }
 
-/* All at once, free address space too; but nothing comes present by it. */
+/* Lock all memory at once, free space included; that makes no page present. */
 static void op_mlockall(struct model *m)
 {
 	struct run run;
@@ -289,7 +289,7 @@ static void op_mlockall(struct model *m)
 	for (size_t i = 0; i < 4; i++)
 		if (any_run(m, 8, &run))
 			expect_equal(call_range(&run, CHUNK_IOC_DECOMMIT, 0),
-				     run_has_gone(&run) ? ESTALE : EINVAL);
+				     run_is_replaced(&run) ? ESTALE : EINVAL);
 	check_some(m, 1);
 	expect(munlockall() == 0);
 	for (size_t i = 0; i < EXTENTS; i++)
@@ -297,7 +297,7 @@ static void op_mlockall(struct model *m)
 			m->extent[i].page[j].locked = false;
 }
 
-/* To what was inherited: of all that needs no descriptor of the device's */
+/* In a child, do any operation that needs no descriptor of the device. */
 static void any_forked(struct model *m)
 {
 	static void (*const operations[])(struct model *m) = {
@@ -309,7 +309,7 @@ static void any_forked(struct model *m)
 	operations[below(m, TAP_COUNT(operations))](m);
 }
 
-/* Locks are not inherited; nor is what was not to be. */
+/* A child inherits neither locks nor extents of MADV_DONTFORK. */
 static void inherit(struct model *m)
 {
 	for (size_t i = 0; i < EXTENTS; i++) {
@@ -317,12 +317,12 @@ static void inherit(struct model *m)
 
 		if (e->nofork)
 			e->addr = NULL;
-		/* Written only where it must be: it is copied then. */
+		/* Write an entry only if it changes: writing copies the model's memory. */
 		for (size_t j = 0; j < MOST_PAGES; j++)
 			if (e->page[j].locked)
 				e->page[j].locked = false;
 	}
-	/* The parent goes on with its own. */
+	/* The parent goes on with its own file. */
 	m->file = memfd_create("model-child", MFD_CLOEXEC);
 	expect(m->file >= 0 && ftruncate(m->file, PAGE) == 0);
 }
@@ -330,7 +330,7 @@ static void inherit(struct model *m)
 #define FORKED_OPERATIONS	16
 #define GENERATIONS		2
 
-/* What is another's by now has become mine: but not its context. */
+/* Check and use, in a child, the memory that is its own now; the context is not. */
 static void live_forked(struct model *m)
 {
 	struct chunk_ioc_stats args = { .size = sizeof(args) };
@@ -345,7 +345,7 @@ static void live_forked(struct model *m)
 			     EPERM);
 }
 
-/* And perhaps a parent itself */
+/* The child may fork as well. */
 static noreturn void as_child(struct model *m)
 {
 	for (unsigned int i = 1; i <= GENERATIONS; i++) {
@@ -371,14 +371,14 @@ static void op_fork(struct model *m)
 
 	if (child == 0)
 		as_child(m);
-	/* Both ways: what is written here the child does not see. */
+	/* Changes that the parent makes are not seen by the child, either. */
 	if (below(m, 2))
 		op_write(m);
 	tap_join(child);
 	check_some(m, 2);
 }
 
-/* All that is still mapped of the device, free address space too */
+/* Unmap all that is still mapped of the device, free space included. */
 static void unmap_device(void)
 {
 	static struct { unsigned long start, end; } ranges[4096];
@@ -400,7 +400,7 @@ static void unmap_device(void)
 			      ranges[count].start) == 0);
 }
 
-/* The mappings outlive the descriptors, and stay what they are. */
+/* The mappings outlive the descriptors, with their state. */
 static void op_close(struct model *m)
 {
 	for (unsigned int i = 0; i < CONTEXTS; i++) {

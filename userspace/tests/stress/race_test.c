@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls against each other and against everything else that happens to memory.
+ * Races of calls with each other and with all other operations on memory.
  *
- * Each case goes on for STRESS_SECONDS (4) and for a least number of rounds, then
- * looks at what must hold whoever came first. What breaks in the kernel itself
- * is for its own checks to report: it is the debug kernel that this is for.
+ * Each case goes on for STRESS_SECONDS (4) and at least a number of rounds,
+ * then checks the properties that hold in any order. Defects within the kernel
+ * are for its own checks to report, so the suite is best run on the debug
+ * kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@
 #include "random.h"
 #include "uapi.h"
 
-#define PAGES		48	/* contested, and as many between them */
+#define PAGES		48	/* number of contested pages; as many lie between them */
 #define LEAST_ROUNDS	20
 
 static int fd;
@@ -62,7 +63,7 @@ static void end(pthread_t *threads, size_t count)
 
 /*
  * Decommit against faults. Every other page is decommitted and committed again;
- * those between are left alone and must stay as they are.
+ * the pages between are left alone and must keep their contents.
  */
 static char *contested;
 static struct chunk_ioc_op contested_ops[PAGES];
@@ -90,7 +91,7 @@ static void change_contested(unsigned int what)
 	expect_equal(args.done, PAGES);
 }
 
-/* Reads, writes, or has the kernel write; returns whether it was let */
+/* Read, write, or have the kernel write. Return whether that was allowed. */
 static bool access_page(char *page, unsigned int how)
 {
 	char byte = 1;
@@ -110,7 +111,7 @@ static bool access_page(char *page, unsigned int how)
 	}
 }
 
-/* Odd turns: it is decommitted, from before the turn to after it. */
+/* In odd turns the page is decommitted, from before the turn to after it. */
 static void *fault_contested(void *arg)
 {
 	uint64_t state = (uintptr_t)arg;
@@ -126,7 +127,7 @@ static void *fault_contested(void *arg)
 	return NULL;
 }
 
-/* All of them in one call, one fault after the other until one is refused */
+/* Fault on all pages in one call, one after the other until one is refused. */
 static void *sweep_contested(void *arg)
 {
 	char bytes[PAGES] = { 0 };
@@ -153,7 +154,7 @@ static void expect_between(void)
 		expect(is_filled(contested + 2 * i * page, page, i));
 }
 
-/* Nothing is there in a decommitted range, not even in swap. */
+/* A decommitted range has no page, not even in swap. */
 static void expect_none_resident(int pagemap)
 {
 	const uint64_t there = (uint64_t)3 << 62;
@@ -186,7 +187,7 @@ static void decommit_against_faults(void)
 			expect_between();
 		atomic_fetch_add(&turn, 1);
 		change_contested(CHUNK_BATCH_COMMIT);
-		/* Mostly at once: what they are about to map is decommitted. */
+		/* Mostly decommit again at once, as the threads map the pages. */
 		for (size_t i = 0; rounds % 8 == 0 && i < PAGES; i += 7)
 			expect(!read_traps(contested_page(i)));
 	}
@@ -197,8 +198,8 @@ static void decommit_against_faults(void)
 }
 
 /*
- * Dealloc against writes: what is handed out again is zero, whoever wrote. From
- * then until that is seen, nobody may write.
+ * Dealloc against writes: extents handed out are zero, whoever wrote before.
+ * From then until the check has ended, nobody may write.
  */
 static pthread_rwlock_t handing_out = PTHREAD_RWLOCK_INITIALIZER;
 
@@ -243,7 +244,7 @@ static void dealloc_against_writes(void)
 	expect(same);
 }
 
-/* The recycle limit is exact at every moment. */
+/* The recycle limit is never exceeded. */
 #define LIMIT	(9 * MIB)
 
 static void *churn(void *arg)
@@ -295,7 +296,7 @@ static void limit_is_exact(void)
 	tap_note("full in %u of %u looks", full, rounds);
 }
 
-/* It may be exceeded while it is lowered, but not after. */
+/* The limit may be exceeded while it is lowered, but not afterwards. */
 static void *change_limit(void *arg)
 {
 	uint64_t state = (uintptr_t)arg;
@@ -406,7 +407,7 @@ static void dealloc_against_lookup(void)
 	expect_consistent(fd);
 }
 
-/* Everything at once, each call's result being whatever it likes to be */
+/* Make all calls at once; each may have any result. */
 static void disturb(char *arena, uint64_t *state)
 {
 	char *at = arena + random_below(state, 8 * 256) * 4096;
@@ -458,7 +459,7 @@ static void *disturbing(void *arg)
 	return NULL;
 }
 
-/* Room of its own, so that nobody else's memory comes to lie there */
+/* Reserve address space, so that no foreign memory comes to lie there. */
 static char *arena(void)
 {
 	char *place = anonymous(10 * MIB, PROT_NONE);
@@ -494,7 +495,7 @@ static void everything_at_once(void)
 	expect(munmap(contested, 8 * MIB) == 0);
 }
 
-/* The backing is chosen while the first memory is mapped: one comes first. */
+/* The backing is chosen while the first memory is mapped: one of both comes first. */
 static int *first_fd;
 static atomic_uint first_ready;
 
@@ -546,7 +547,7 @@ static void first_against_configure(void)
 	tap_note("%u of %u are huge", huge, rounds);
 }
 
-/* Fork, exit and being killed, in the middle of all of that */
+/* Fork, exit and kill, in the middle of all other calls */
 static noreturn void short_life(bool killed)
 {
 	int inherited = fd;
@@ -589,7 +590,7 @@ static void fork_against_everything(void)
 			expect(read_traps(guard) && write_traps(guard));
 			short_life(rounds % 2);
 		}
-		/* Copy on write, this way round too. */
+		/* Copy on write works in this direction, too. */
 		fill(stable, 4 * page_size(), rounds + 1);
 		expect(waitpid(child, &status, 0) == child);
 		expect(rounds % 2 ? WIFSIGNALED(status) &&
@@ -601,8 +602,8 @@ static void fork_against_everything(void)
 }
 
 /*
- * Killed while what is given back is about to be unmapped, with somebody else
- * unmapping it first, and the lock being waited for.
+ * A process is killed while DEALLOC is about to unmap, as another thread unmaps
+ * the same memory, and the lock is waited for.
  */
 static noreturn void *unmap_offered(void *arg)
 {
@@ -646,7 +647,7 @@ static void killed_while_unmapping(void)
 	unsigned int rounds = 0;
 
 	expect(given != MAP_FAILED);
-	/* Few of them hit it. */
+	/* Few of the kills hit that moment. */
 	for (; go_on(rounds / 10); rounds++) {
 		unsigned int before = atomic_load(given);
 		pid_t child = tap_fork();
@@ -662,10 +663,10 @@ static void killed_while_unmapping(void)
 }
 
 /*
- * What is given back is unmapped without a lock that would keep others from
- * mapping something else in its place. Here that is another extent of the device;
- * and at the limit of mappings the unmapping fails, since it would cut the new
- * mapping in two. Whatever comes of it, no address belongs to two extents.
+ * DEALLOC unmaps without a lock that would keep others from mapping in the same
+ * place. Here they map another extent of the device; and at the limit of
+ * mappings the unmapping fails, since it would cut the new mapping in two. In
+ * any case no address may belong to two extents.
  */
 #define REPLACED	(3 * MIB)
 
@@ -697,7 +698,7 @@ static void *commit_all(void *arg)
 	return NULL;
 }
 
-/* How many mappings there are, but for the one that is the kernel's own */
+/* Count the mappings, but for the kernel's own. */
 static unsigned int mappings(void)
 {
 	unsigned int count = 0;
@@ -719,7 +720,7 @@ static void limit_mappings(unsigned int most)
 	write_to("/proc/sys/vm/max_map_count", text);
 }
 
-/* Three extents side by side of which the first has nothing below it */
+/* Allocate three adjoining extents of which the first has nothing below it. */
 static char *alloc_lowest(void)
 {
 	char *lowest = NULL, *extent, *below;
@@ -737,7 +738,7 @@ static char *alloc_lowest(void)
 	return lowest;
 }
 
-/* What was handed out last lies in nobody else's extent. */
+/* An extent handed out must not overlap another. */
 static void expect_owned_once(void)
 {
 	struct chunk_ioc_lookup over = device_lookup(fd, given_back - MIB);
@@ -752,7 +753,7 @@ static void expect_owned_once(void)
 	expect_consistent(fd);
 }
 
-/* How many of the rounds ended with a hole in what was mapped over */
+/* Return how many rounds ended with a hole in the new mapping. */
 static unsigned int unmap_against_mmap(bool limited)
 {
 	unsigned int delay = 2000, rounds = 0, holes = 0;
@@ -776,7 +777,10 @@ static unsigned int unmap_against_mmap(bool limited)
 				limit_mappings(mappings());
 			pthread_barrier_wait(&at_once);
 			error = device_dealloc(fd, given_back, MIB);
-			/* EINVAL: the other was first, so it was another extent. */
+			/*
+			 * EINVAL: the other thread was first, so the address
+			 * was another extent's.
+			 */
 			expect(!error || error == EINVAL || error == ESTALE);
 			pthread_barrier_wait(&at_once);
 			limit_mappings(65530);
@@ -804,7 +808,7 @@ static void unmap_works_against_mmap(void)
 	unmap_against_mmap(false);
 }
 
-/* Read faults while the page table that they are about to use goes away */
+/* Fault by reading while the page table is freed. */
 static void *drop_page_table(void *arg)
 {
 	while (!atomic_load(&stop))
@@ -837,7 +841,7 @@ static void reads_against_page_tables(void)
 	expect_consistent(fd);
 }
 
-/* The system's own reclaim, of caches and of these very pages */
+/* Reclaim as the system does, of caches and of these very pages. */
 static void *reclaim(void *arg)
 {
 	while (!atomic_load(&stop)) {
@@ -932,15 +936,17 @@ static const struct tap_case cases[] = {
 	  first_against_configure },
 	{ "everything at once", everything_at_once },
 	{ "fork, exit and kill against everything", fork_against_everything },
-	{ "reads against page tables that go", reads_against_page_tables },
-	{ "killed while what is given back is unmapped",
+	{ "reads against page tables that are freed",
+	  reads_against_page_tables },
+	{ "killed while DEALLOC unmaps",
 	  killed_while_unmapping },
-	{ "mapped anew while it is unmapped, at the limit of mappings",
+	{ "mapped anew while DEALLOC unmaps, at the limit of mappings",
 	  unmap_fails_against_mmap },
-	{ "the same below the limit", unmap_works_against_mmap },
+	{ "mapped anew while DEALLOC unmaps, below the limit",
+	  unmap_works_against_mmap },
 	{ "reclaim against everything", reclaim_against_everything },
 	{ "swapped out and in by a control group", swapped },
-	{ "killed for want of memory", out_of_memory },
+	{ "killed by the OOM killer", out_of_memory },
 };
 
 const struct tap_suite tap_suite = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What was wrong once, each in the fewest steps that show it. */
+/* Defects that were found once, each in the fewest steps that show it */
 #include <errno.h>
 
 #include <sys/mman.h>
@@ -7,8 +7,8 @@
 #include "uapi.h"
 
 /*
- * Somebody else's page in address space that the device keeps for reuse, where
- * it begins: what is released then must not take it along.
+ * A foreign page lies at the beginning of recycled address space: releasing
+ * that space must not unmap it.
  */
 static void release_spares_others(void)
 {
@@ -26,14 +26,14 @@ static void release_spares_others(void)
 	expect_consistent(fd);
 }
 
-/* The same where it is dealloc that releases, together with its neighbour */
+/* The same, where DEALLOC itself releases, together with a neighbour. */
 static void dealloc_spares_others(void)
 {
 	int fd = device_open();
 	char *extent = device_mmap(fd, 2 * MIB, 0), *page;
 
 	device_limit(fd, 0);
-	/* An extent for each half, which adjoin and go in reserve. */
+	/* Each half is an extent; they adjoin and are retained. */
 	expect(mmap(extent, 2 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
 		    MAP_NORESERVE | MAP_FIXED, fd, 0) == extent);
 	page = mmap(extent + MIB, page_size(), PROT_READ | PROT_WRITE,
@@ -47,12 +47,12 @@ static void dealloc_spares_others(void)
 }
 
 /*
- * Nobody hears of it when these are unmapped. Where others come in their place
- * it seems as if they were still there.
+ * The device is not told when these regions are unmapped. With others mapped in
+ * their place it seems as if they were still there.
  */
 #define PLACES	8
 
-static void huge_regions_are_forgotten(void)
+static void huge_regions_are_dropped(void)
 {
 	int fd = device_open_huge();
 	char *place;
@@ -75,8 +75,9 @@ static void huge_regions_are_forgotten(void)
 }
 
 /*
- * The kernel merges a mapping with the one behind it if the offsets go on there,
- * as they do where the beginning of a region is mapped anew; and says nothing.
+ * The kernel merges a mapping with the next one if the offsets go on there, and
+ * does not tell the device. The offsets do so if the beginning of a region is
+ * mapped anew.
  */
 static void map_over_beginning(int fd)
 {
@@ -104,8 +105,9 @@ static void huge_over_beginning(void)
 }
 
 /*
- * Who may map at address 0 must not get an extent there: 0 is what ALLOC says
- * where there is none, and one that could not be populated was never taken back.
+ * A process that may map at address 0 must not get an extent there: ALLOC
+ * returns 0 for none, and an extent there that could not be populated was never
+ * taken back.
  */
 static void nothing_at_zero(void)
 {
@@ -119,8 +121,8 @@ static void nothing_at_zero(void)
 }
 
 /*
- * An extent that was mapped without access is not handed out when it was given
- * back: it could not be populated.
+ * An extent that was mapped without access must not be handed out once it was
+ * given back: it could not be populated.
  */
 static void populate_protected(void)
 {
@@ -149,8 +151,9 @@ static void populate_protected(void)
 }
 
 /*
- * A region of which many parts were mapped over, each now a region of its own,
- * loses the rest: its extents go, however many of the others' come before them.
+ * Many parts of a region were replaced, each by a region of its own. When the
+ * rest is unmapped its extents are dropped, however many others come before
+ * them.
  */
 #define OTHERS	280
 #define ALL	300
@@ -171,7 +174,7 @@ static void map_over(int fd, char *addr, size_t count)
 			    MAP_NORESERVE | MAP_FIXED, fd, 0) == addr);
 }
 
-static void forget_behind_others(unsigned int backing)
+static void drop_behind_others(unsigned int backing)
 {
 	struct chunk_ioc_configure args = {
 		.size = sizeof(args),
@@ -186,7 +189,10 @@ static void forget_behind_others(unsigned int backing)
 	rest = first + OTHERS * MIB;
 	map_over(fd, first, OTHERS);
 	expect(munmap(rest, 512 * MIB - OTHERS * MIB) == 0);
-	/* Of the huge backing it is found out later, and if all is unmapped. */
+	/*
+	 * For the huge backing the unmapping is found later, and only if all of
+	 * the region is unmapped.
+	 */
 	if (backing == CHUNK_BACKING_HUGE) {
 		expect(mmap(first, 512 * MIB, PROT_NONE, MAP_PRIVATE |
 			    MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
@@ -204,15 +210,15 @@ static void forget_behind_others(unsigned int backing)
 
 static void guarded_behind_others(void)
 {
-	forget_behind_others(CHUNK_BACKING_GUARDED);
+	drop_behind_others(CHUNK_BACKING_GUARDED);
 }
 
 static void huge_behind_others(void)
 {
-	forget_behind_others(CHUNK_BACKING_HUGE);
+	drop_behind_others(CHUNK_BACKING_HUGE);
 }
 
-/* A commit of the huge backing looked at each page, which nothing could end. */
+/* A commit in the huge backing checked each page, and no signal could end it. */
 static void huge_commit_ends(void)
 {
 	int fd = device_open_huge();
@@ -225,18 +231,20 @@ static void huge_commit_ends(void)
 }
 
 static const struct tap_case cases[] = {
-	{ "what is released spares others' pages", release_spares_others },
-	{ "what is given back spares others' pages", dealloc_spares_others },
-	{ "huge regions that were replaced are forgotten",
-	  huge_regions_are_forgotten },
+	{ "releasing recycled space spares others' pages",
+	  release_spares_others },
+	{ "DEALLOC that releases spares others' pages", dealloc_spares_others },
+	{ "replaced regions of the huge backing are dropped",
+	  huge_regions_are_dropped },
 	{ "the beginning of a region mapped anew is a new extent",
 	  guarded_over_beginning },
 	{ "the same of the huge backing", huge_over_beginning },
 	{ "there is no extent at address 0", nothing_at_zero },
-	{ "what has no access is not handed out", populate_protected },
-	{ "extents behind many of others' are forgotten with their region",
+	{ "extents without access are not handed out", populate_protected },
+	{ "extents behind many foreign ones are dropped with their region",
 	  guarded_behind_others },
-	{ "the same of the huge backing, later", huge_behind_others },
+	{ "extents behind many foreign ones, of the huge backing",
+	  huge_behind_others },
 	{ "a commit of the longest extent of the huge backing ends", huge_commit_ends },
 };
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Nobody's faults and calls wait for another user's.
+ * Faults and calls never wait for those of another user.
  *
- * Where the kernel preempts itself, a task may be preempted, or throttled with its
- * control group, in the middle of a fault, and come back much later. If it held a
- * lock that others need, they would stand still as long. Time says little about
- * that on a machine that is busy, or emulated. But a thread that is alone in its
- * address space, and has memory, has nothing to wait for in a fault, a decommit,
- * open or mmap: it is preempted, which the kernel counts apart from waiting.
+ * Where the kernel preempts itself, a task may be preempted, or throttled with
+ * its control group, in the middle of a fault, and run again much later. If it
+ * held a lock that others need, they would wait as long. Time says little about
+ * that on a machine that is busy, or emulated. But a thread that is alone in
+ * its address space, and has memory, has nothing to wait for in a fault, a
+ * decommit, open or mmap: it is preempted, which the kernel counts apart from
+ * waiting.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -28,20 +29,21 @@
 #include "uapi.h"
 
 #define NOBODY		65534
-#define OTHERS		48	/* more than any machine of ours has CPUs */
+#define OTHERS		48	/* more than the machine has CPUs */
 #define SIZE		MIB
 #define SECONDS		4
 #define LEAST_ROUNDS	8
-/* A wait may come from elsewhere, though none was seen: not each time. */
+/* A wait may have another cause, though none was seen: one try without is enough. */
 #define TRIES		2
 
 #define PREEMPT		"/sys/kernel/debug/sched/preempt"
 #define GROUP		"/sys/fs/cgroup/chunk-wait"
 
 /*
- * Skips where the kernel is never preempted. That is chosen when it boots: to
- * choose it here would patch code that other processors run, and QEMU 7.2 may go
- * on with what it has translated of that, a breakpoint, for ever.
+ * Skip the case if the kernel is never preempted. Preemption is chosen when the
+ * kernel boots: choosing it here would patch code that other processors run,
+ * and QEMU 7.2 may execute for ever a breakpoint that it has translated from
+ * that code.
  */
 static void need_preemption(void)
 {
@@ -62,7 +64,7 @@ static void need_preemption(void)
 		tap_skip("this kernel is not preempted");
 }
 
-/* Faults and decommits, on a mapping that is there; else on anonymous memory */
+/* Fault and decommit, on a mapping of the device or on anonymous memory. */
 static void fault(bool device)
 {
 	static char *memory;
@@ -87,7 +89,7 @@ static void fault(bool device)
 		expect_equal(device_commit(fd, memory, SIZE), 0);
 }
 
-/* All that changes mappings, from open to close */
+/* Change mappings, from open to close. */
 static void map(bool device)
 {
 	int fd = device ? device_open() : open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -118,7 +120,7 @@ static noreturn void be_busy(void)
 		;
 }
 
-/* So that none but idle processors run them */
+/* Let the task run only on processors that are idle otherwise. */
 static void idle(void)
 {
 	struct sched_param none = { 0 };
@@ -126,13 +128,13 @@ static void idle(void)
 	expect(sched_setscheduler(0, SCHED_IDLE, &none) == 0);
 }
 
-/* A tenth of a processor for all of them together */
+/* Give all these tasks a tenth of a processor together. */
 static void throttled(void)
 {
 	write_to(GROUP "/cgroup.procs", "0");
 }
 
-/* Starts them, in a process group of its own, whose number it returns */
+/* Start the tasks in a process group of its own. Return the number of the group. */
 static pid_t start_others(void (*work)(bool device), void (*restrain)(void),
 			  long busy)
 {
@@ -164,7 +166,7 @@ static void end_others(pid_t leader)
 	expect(waitpid(leader, &status, 0) == leader);
 }
 
-/* How often this thread gave the processor away of its own accord */
+/* Get how often this thread gave up the processor of its own accord. */
 static unsigned long waits(void)
 {
 	struct rusage usage;
@@ -181,7 +183,7 @@ static double seconds(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-/* Of as many rounds as there is time for, on the device or beside it */
+/* Count waits during as many rounds as time permits, on the device or beside it. */
 static unsigned long count_waits(void (*work)(bool device), bool device)
 {
 	double start = seconds(), longest = 0, before, now = start;
@@ -202,17 +204,17 @@ static unsigned long count_waits(void (*work)(bool device), bool device)
 	return count;
 }
 
-/* @busy: so many tasks that keep the processors busy */
+/* @busy: number of tasks that keep the processors busy */
 static void beside(void (*work)(bool device), void (*restrain)(void), long busy)
 {
 	bool clean = false;
 	pid_t leader;
 
 	need_preemption();
-	/* Our own code comes from a file, and is waited for at first. */
+	/* Code of the program comes from a file, and is waited for at first. */
 	expect(mlockall(MCL_CURRENT) == 0 && munlockall() == 0);
 	leader = start_others(work, restrain, busy);
-	/* What comes only once: page tables, the device's own memory */
+	/* Page tables and the device's own memory are allocated only once. */
 	work(true);
 	work(false);
 	for (unsigned int i = 0; i < TRIES && !clean; i++) {
@@ -247,7 +249,7 @@ static void beside_throttled(void)
 }
 
 static const struct tap_case cases[] = {
-	{ "no fault waits for tasks that only idle processors run",
+	{ "no fault waits for tasks of the idle policy",
 	  faults_beside_idle },
 	{ "no fault waits for tasks whose control group has used up its time",
 	  beside_throttled },

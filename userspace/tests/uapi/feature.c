@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Common parts of the tries of features: see feature.h. */
+/* Common parts of all tries of features: see feature.h. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,20 +10,21 @@
 #include <sys/mman.h>
 
 #include "feature.h"
+#include "kernel_file.h"
 #include "uapi.h"
 
 /**
- * site_target() - where a single access goes
+ * site_target() - get the page to use for a single access
  * @site: the site
  *
- * Return: the decommitted page, or without one a page with contents.
+ * Return: the decommitted page, or, without one, a page with contents.
  */
 char *site_target(const struct site *site)
 {
 	return site->hole ? site->hole : site->addr + 5 * site->page;
 }
 
-/* All pages are filled, or all are zero; where nothing traps, so is the hole. */
+/* All pages are filled, or all are zero. Where nothing traps, the hole is, too. */
 static bool site_has(const struct site *site, bool zero)
 {
 	for (size_t at = 0; at < site->length; at += site->page) {
@@ -43,7 +44,7 @@ static bool site_has(const struct site *site, bool zero)
 }
 
 /**
- * site_kept() - has the range its contents, and does the decommitted page trap?
+ * site_kept() - tell whether contents are kept and the decommitted page traps
  * @site: the site
  */
 bool site_kept(const struct site *site)
@@ -52,7 +53,7 @@ bool site_kept(const struct site *site)
 }
 
 /**
- * site_zero() - is the range zero, and does the decommitted page trap?
+ * site_zero() - tell whether the range is zero and the decommitted page traps
  * @site: the site
  */
 bool site_zero(const struct site *site)
@@ -61,10 +62,10 @@ bool site_zero(const struct site *site)
 }
 
 /**
- * site_small() - the same contents in small pages, whatever the backing
+ * site_small() - put the same contents into small pages, whatever the backing
  * @site: the site
  *
- * Of a huge page the kernel moves and merges all or nothing.
+ * The kernel moves and merges huge pages only as a whole.
  */
 void site_small(const struct site *site)
 {
@@ -76,70 +77,7 @@ void site_small(const struct site *site)
 }
 
 /**
- * vm_flag() - has the mapping of an address a flag?
- * @addr: the address
- * @name: two letters, as in /proc/self/smaps
- */
-bool vm_flag(const void *addr, const char *name)
-{
-	FILE *file = fopen("/proc/self/smaps", "r");
-	unsigned long start, end;
-	bool here = false, found = false;
-	char line[512], word[8];
-
-	expect(file);
-	snprintf(word, sizeof(word), " %s ", name);
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			here = start <= (uintptr_t)addr &&
-			       (uintptr_t)addr < end;
-		else if (here && !strncmp(line, "VmFlags:", 8))
-			found = strstr(line, word);
-	}
-	fclose(file);
-	return found;
-}
-
-/**
- * put_text() - write to a file of the kernel's
- * @path: the file
- * @text: what
- *
- * Return: whether it was accepted.
- */
-bool put_text(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY | O_CLOEXEC);
-	bool done;
-
-	if (file < 0)
-		return false;
-	done = write(file, text, strlen(text)) == (ssize_t)strlen(text);
-	close(file);
-	return done;
-}
-
-/**
- * get_number() - read a number from a file of the kernel's
- * @path: the file
- *
- * Return: the number, or -1 if there is no such file.
- */
-long get_number(const char *path)
-{
-	FILE *file = fopen(path, "r");
-	long number = -1;
-
-	if (!file)
-		return -1;
-	if (fscanf(file, "%ld", &number) != 1)
-		number = -1;
-	fclose(file);
-	return number;
-}
-
-/**
- * swap_on() - let memory be paged out, as root, to compressed memory
+ * swap_on() - turn on swap to compressed memory, as root
  */
 void swap_on(void)
 {
@@ -152,7 +90,7 @@ void swap_on(void)
 }
 
 /**
- * swap_off() - the reverse, so that other tests are as without
+ * swap_off() - undo swap_on(), so that it does not affect other tests
  */
 void swap_off(void)
 {

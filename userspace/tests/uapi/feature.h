@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The kernel's features, tried on memory of the device: one function for each,
- * which says how it went and checks that it had its effect. uapi_features_test.c
- * has the table of them, and of the results to expect.
+ * which returns the result and checks the effect. uapi_features_test.c has the
+ * table of all features and of the results to expect.
  */
 #ifndef FEATURE_H
 #define FEATURE_H
@@ -13,7 +13,7 @@
 
 #include "tap.h"
 
-/* Of newer kernels than the headers that this may be built with */
+/* These names belong to newer kernels than some headers. */
 #define ADVICE_COLLAPSE		25
 #define ADVICE_SOFT_OFFLINE	101
 #define ADVICE_GUARD_INSTALL	102
@@ -25,12 +25,12 @@
 /**
  * struct site - where a feature is tried: a fresh extent of a fresh context
  * @fd:     the device
- * @huge:   of the huge backing
+ * @huge:   the context has the huge backing
  * @page:   bytes in a page
  * @extent: the extent, EXTENT_SIZE bytes at a multiple of HUGE_PAGE_SIZE
  * @addr:   a range within its first chunk, filled from seed 1
  * @length: bytes in the range
- * @hole:   a decommitted page within the range, or NULL: there is none
+ * @hole:   a decommitted page within the range, or NULL if no page is decommitted
  */
 struct site {
 	int fd;
@@ -42,7 +42,10 @@ struct site {
 	char *hole;
 };
 
-/* How it went, apart from an errno: with its effect; accepted, without any */
+/*
+ * Results apart from an errno: the feature had its effect; it was accepted,
+ * without any
+ */
 #define WORKS		0
 #define IGNORED		(-1)
 
@@ -54,15 +57,12 @@ void site_small(const struct site *site);
 #define expect_kept(site)	expect(site_kept(site))
 #define expect_zero(site)	expect(site_zero(site))
 
-bool vm_flag(const void *addr, const char *name);
-bool put_text(const char *path, const char *text);
-long get_number(const char *path);
 void swap_on(void);
 void swap_off(void);
 
 /*
- * The tries. Each uses one feature on the range, checks the effect on contents and
- * on the decommitted page, and leaves the range as the device expects it: without
+ * Each try uses one feature on the range, checks the effect on contents and on
+ * the decommitted page, and leaves the range as the device expects it: without
  * locks, keys or another protection.
  *
  * Return: WORKS, IGNORED, or the errno that it was refused with. An expectation

@@ -19,6 +19,7 @@
 
 #include "core_file.h"
 #include "feature.h"
+#include "kernel_file.h"
 #include "loop_device.h"
 #include "uapi.h"
 
@@ -26,8 +27,9 @@
 #define SEED	77
 
 /*
- * Both directions must fare alike. @done is what came of reading the target,
- * @put of writing it; the target is left with what was written.
+ * Check that both directions had the same result: @done of reading into the
+ * target, @put of writing from it. The target is left with the bytes that were
+ * written.
  */
 static int judge(const struct site *site, int done, int put)
 {
@@ -100,7 +102,7 @@ int try_vmsplice(const struct site *site)
  * @sq:    the submission queue
  * @cq:    the completion queue
  * @sqe:   the only entry
- * @setup: what the kernel said where its parts are
+ * @setup: offsets of the parts, as the kernel returned them
  */
 struct ring {
 	int fd;
@@ -130,7 +132,7 @@ static void ring_open(struct ring *ring)
 	ring->sqe = ring_map(ring, IORING_OFF_SQES);
 }
 
-/* One operation on one page, begun and awaited; its result */
+/* Submit one operation on one page, wait for its end, and return its result. */
 static int ring_do(struct ring *ring, int operation, int file, char *addr,
 		   unsigned int length)
 {
@@ -177,7 +179,7 @@ int try_ring(const struct site *site)
 	return ring_both_ways(site, &ring, IORING_OP_WRITE, IORING_OP_READ);
 }
 
-/* Registered buffers are pinned until they are not registered any more. */
+/* Registered buffers are pinned until they are unregistered. */
 int try_ring_fixed(const struct site *site)
 {
 	struct iovec range = { site->addr, site->length };
@@ -198,7 +200,7 @@ int try_ring_fixed(const struct site *site)
 	return error;
 }
 
-/* Private, and as if between processes */
+/* Use the futex as private, and as one between processes. */
 int try_futex(const struct site *site)
 {
 	const int waits[] = { FUTEX_WAIT_PRIVATE, FUTEX_WAIT };
@@ -229,7 +231,7 @@ static ssize_t remote(pid_t pid, bool write, char *there, void *bytes,
 		       process_vm_readv(pid, &here, 1, &other, 1, 0);
 }
 
-/* On oneself; uapi_memory_test.c does it to another process. */
+/* The process accesses its own memory; uapi_memory_test.c accesses another's. */
 int try_process_vm(const struct site *site)
 {
 	char *target = site_target(site), bytes[4096];
@@ -256,7 +258,7 @@ int try_proc_mem(const struct site *site)
 	return judge(site, out, in);
 }
 
-/* Of a forked child, whose memory is a copy; uapi_memory_test.c has another. */
+/* The child's memory is a copy; uapi_memory_test.c has another debugger. */
 int try_ptrace(const struct site *site)
 {
 	char *target = site_target(site);
@@ -304,7 +306,7 @@ static void dump(const struct site *site)
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 
 	expect(setrlimit(RLIMIT_CORE, &unlimited) == 0);
-	/* Nothing but what is of interest */
+	/* The dump shall have no memory but the range. */
 	expect(madvise(site->addr + site->length, site->extent + EXTENT_SIZE -
 		       site->addr - site->length, MADV_DONTDUMP) == 0);
 	signal(SIGABRT, SIG_DFL);
@@ -331,7 +333,7 @@ static void check_core(const struct site *site, const char *path)
 	close(core);
 }
 
-/* uapi_memory_test.c looks at how large such a file is. */
+/* uapi_memory_test.c checks the size of such a dump. */
 int try_core(const struct site *site)
 {
 	static const char pattern[] = "/proc/sys/kernel/core_pattern";

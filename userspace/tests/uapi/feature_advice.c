@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #include "feature.h"
+#include "kernel_file.h"
 #include "smaps.h"
 #include "uapi.h"
 
@@ -19,7 +20,7 @@ static int advise(const struct site *site, int advice)
 	return madvise(site->addr, site->length, advice) ? errno : WORKS;
 }
 
-/* EBUSY, EAGAIN: for the moment a page is in use elsewhere. */
+/* EBUSY and EAGAIN mean that a page is in use elsewhere for the moment. */
 static int advise_patiently(char *addr, size_t length, int advice)
 {
 	for (int i = 0; i < 50; i++) {
@@ -67,7 +68,7 @@ int try_access_pattern(const struct site *site)
 	return WORKS;
 }
 
-/* How many pages are in memory, those in the swap cache included */
+/* Count the pages that are in memory, those in the swap cache included. */
 static size_t pages_in(const char *addr, size_t length)
 {
 	unsigned char vector[64];
@@ -80,7 +81,7 @@ static size_t pages_in(const char *addr, size_t length)
 	return in;
 }
 
-/* Does the advice bring in what was paged out? */
+/* Tell whether the advice brings in pages that were paged out. */
 static bool brought_in(char *addr, size_t length)
 {
 	size_t before;
@@ -100,7 +101,7 @@ int try_willneed(const struct site *site)
 
 	swap_on();
 	fill(other, site->length, 1);
-	/* Proof that it would be seen */
+	/* Anonymous memory shows that the effect can be seen. */
 	expect(brought_in(other, site->length));
 	in = brought_in(site->addr, site->length);
 	expect_kept(site);
@@ -197,7 +198,7 @@ int try_populate_write(const struct site *site)
 	return populate(site, MADV_POPULATE_WRITE);
 }
 
-/* Once written, is memory that was never touched a huge page? */
+/* Tell whether memory that was never touched becomes a huge page when written. */
 static bool becomes_huge(char *addr)
 {
 	touch(addr, HUGE_PAGE_SIZE);
@@ -209,7 +210,7 @@ static int advise_huge(char *addr, int advice)
 	return madvise(addr, HUGE_PAGE_SIZE, advice) ? errno : WORKS;
 }
 
-/* One half of an extent by either advice */
+/* Each half of an extent gets one of the two advices. */
 int try_hugepage(const struct site *site)
 {
 	char *small = device_alloc(site->fd, EXTENT_SIZE, HUGE_PAGE_SIZE);
@@ -284,7 +285,7 @@ int try_mergeable(const struct site *site)
 		return error;
 	expect(wait_merged());
 	expect(!memcmp(first, last, site->page));
-	/* One is given back, and the other written. */
+	/* One page is given back, and the other written. */
 	expect_equal(device_decommit(site->fd, last, site->page), 0);
 	expect(is_filled(first, site->page, 1));
 	fill(first, site->page, 5);
@@ -379,8 +380,8 @@ static void on_signal(int number)
 }
 
 /*
- * Advice that gives up a page of the machine's, for good. Some kernels tell the
- * process by a signal, some only when it gets at the page.
+ * The advice takes a page from the machine for good. Some kernels tell the
+ * process by a signal, some only when it accesses the page.
  */
 static int give_up(const struct site *site, int advice)
 {
@@ -392,7 +393,7 @@ static int give_up(const struct site *site, int advice)
 	if (access("/proc/sys/vm/memory_failure_recovery", F_OK))
 		untested("the kernel does not give up pages");
 	signal(SIGBUS, on_signal);
-	/* Not the page of zeroes, which is everybody's */
+	/* Do not give up the zero page, which all processes share. */
 	if (site->hole && site->huge)
 		*page = 1;
 	error = advise_patiently(page, site->page, advice);
@@ -411,7 +412,7 @@ int try_hwpoison(const struct site *site)
 		return error;
 	}
 	expect_trap(page);
-	/* With other memory behind it the page is as good as any. */
+	/* After a decommit and a commit other memory is behind the page. */
 	expect_equal(device_decommit(site->fd, page, site->page), 0);
 	expect_equal(device_commit(site->fd, page, site->page), 0);
 	expect(is_zero(page, site->page));
@@ -428,7 +429,7 @@ int try_soft_offline(const struct site *site)
 	return error;
 }
 
-/* A page before the hole, where that would be, to one behind it */
+/* Choose a range from a page before the hole, or its place, to one behind it. */
 static char *guard_range(const struct site *site, size_t *length)
 {
 	*length = 5 * site->page;

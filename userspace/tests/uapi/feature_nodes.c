@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * NUMA and merging for a whole process, on the device's memory: see feature.h.
- * On a machine of one node nothing moves, but all of it is accepted or refused;
- * boot with numa=fake=2 to see pages go.
+ * On a machine of one node no page moves, but calls are accepted or refused; boot
+ * with numa=fake=2 to have pages move.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "feature.h"
+#include "smaps.h"
 #include "uapi.h"
 
 #ifndef SYS_set_mempolicy_home_node
@@ -23,13 +24,13 @@
 #define PR_SET_MEMORY_MERGE		67
 #endif
 
-/* Where memory is to go, if there is a choice */
+/* Get the node to which memory is to move: another one, if there are two. */
 static int other_node(void)
 {
 	return access("/sys/devices/system/node/node1", F_OK) ? 0 : 1;
 }
 
-/* The node of a page, or an errno below zero */
+/* Get the node of a page, or a negative errno. */
 static int node_of(char *page)
 {
 	void *pages[] = { page };

@@ -50,7 +50,7 @@ int try_protect_read(const struct site *site)
 	return WORKS;
 }
 
-/* A function that returns at once */
+/* Write a function that returns at once. */
 static void put_function(char *addr)
 {
 #ifdef __x86_64__
@@ -76,8 +76,8 @@ int try_protect_exec(const struct site *site)
 }
 
 /*
- * A handler of signals begins without rights to the key, and whoever jumps out of
- * it has none either: so each is set anew, and no page that traps is looked at.
+ * A signal handler starts without rights to the key, and a jump out of it keeps
+ * none: so the rights are set anew each time, and no page that traps is read.
  */
 int try_pkey(const struct site *site)
 {
@@ -175,7 +175,7 @@ int try_move_only(const struct site *site)
 	return move(site, MREMAP_DONTUNMAP);
 }
 
-/* A mapping of its own, behind which nothing is mapped */
+/* Grow a mapping that nothing is mapped behind. */
 int try_grow(const struct site *site)
 {
 	char *place = anonymous(8 * MIB, PROT_NONE);
@@ -193,7 +193,7 @@ int try_grow(const struct site *site)
 	expect(is_filled(extent, MIB, 1));
 	if (site->hole && !site->huge)
 		expect_trap_only(extent + MIB, site->page);
-	/* It is not the device's. */
+	/* The memory that was added is not the device's. */
 	expect_equal(device_state(site->fd, extent + 2 * MIB), 0);
 	expect_equal(device_decommit(site->fd, extent + 2 * MIB, site->page),
 		     ENOENT);
@@ -220,7 +220,7 @@ int try_shrink(const struct site *site)
 	return WORKS;
 }
 
-/* There is nothing to be written back. */
+/* There is nothing to write back. */
 int try_msync(const struct site *site)
 {
 	int error = msync(site->addr, site->length, MS_SYNC) ? errno : IGNORED;

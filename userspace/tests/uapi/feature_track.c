@@ -14,10 +14,12 @@
 #include <sys/syscall.h>
 
 #include "feature.h"
+#include "kernel_file.h"
+#include "pagemap_scan.h"
 #include "smaps.h"
 #include "uapi.h"
 
-/* Of newer kernels than the headers that this may be built with */
+/* This name belongs to newer kernels than some headers. */
 #define FEATURE_WP_UNPOPULATED	(1ULL << 13)
 #define FEATURE_WP_ASYNC	(1ULL << 15)
 #define FEATURE_RWP		(1ULL << 17)
@@ -79,7 +81,7 @@ int try_uffd_missing(const struct site *site)
 	error = error ?: uffd_register(fd, site, UFFDIO_REGISTER_MODE_MISSING);
 	if (error)
 		return error;
-	/* A page that nobody has touched is filled before anybody does. */
+	/* A page that was never touched is filled before the first access returns. */
 	expect(madvise(target, site->page, MADV_DONTNEED) == 0);
 	fill(bytes, sizeof(bytes), 7);
 	error = ioctl(fd, UFFDIO_COPY, &copy) ? errno : WORKS;
@@ -131,57 +133,12 @@ int try_uffd_wp(const struct site *site)
 	return WORKS;
 }
 
-/* As of PAGEMAP_SCAN, under names that no header has taken */
-struct scan_region {
-	__u64 start;
-	__u64 end;
-	__u64 categories;
-};
-
-struct scan_request {
-	__u64 size;
-	__u64 flags;
-	__u64 start;
-	__u64 end;
-	__u64 walk_end;
-	__u64 vec;
-	__u64 vec_len;
-	__u64 max_pages;
-	__u64 category_inverted;
-	__u64 category_mask;
-	__u64 category_anyof_mask;
-	__u64 return_mask;
-};
-
-#define IOCTL_SCAN	_IOWR('f', 16, struct scan_request)
-#define SCAN_WRITTEN	(1 << 1)
-#define SCAN_PRESENT	(1 << 3)
-
-/* How many pages of the range are of a category; an errno below zero */
+/* Count the pages of the range that are of a category; negative: an errno. */
 static int scan(const struct site *site, __u64 category)
 {
-	struct scan_region regions[64];
-	struct scan_request request = {
-		.size = sizeof(request),
-		.start = (uintptr_t)site->addr,
-		.end = (uintptr_t)site->addr + site->length,
-		.vec = (uintptr_t)regions,
-		.vec_len = TAP_COUNT(regions),
-		.category_mask = category,
-		.return_mask = category,
-	};
-	int file = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), count;
-	size_t pages = 0;
+	long bytes = pagemap_scan(site->addr, site->length, category);
 
-	expect(file >= 0);
-	count = ioctl(file, IOCTL_SCAN, &request);
-	if (count < 0)
-		return -errno;
-	close(file);
-	expect(request.walk_end == request.end);
-	for (int i = 0; i < count; i++)
-		pages += (regions[i].end - regions[i].start) / site->page;
-	return pages;
+	return bytes < 0 ? bytes : bytes / (long)site->page;
 }
 
 static int pages_present(const struct site *site)
@@ -200,7 +157,7 @@ int try_pagemap_scan(const struct site *site)
 }
 
 /*
- * A tracker of writes finds those that there were, and no others. It ends by
+ * A tracker of writes finds the written pages, and no others. It ends by
  * closing the descriptor: UFFDIO_UNREGISTER is a BUG() on 6.12, on any file's
  * private mapping.
  */
@@ -255,7 +212,7 @@ static bool soft_dirty(const char *addr)
 	return entry >> 55 & 1;
 }
 
-/* A huge page is dirty as a whole: the other page is in another one. */
+/* A huge page is dirty as a whole, so the other page is in another one. */
 int try_soft_dirty(const struct site *site)
 {
 	char *other = site->extent + HUGE_PAGE_SIZE;
@@ -271,7 +228,7 @@ int try_soft_dirty(const struct site *site)
 	return WORKS;
 }
 
-/* The range is part of a mapping, of which the link has the bounds. */
+/* The range is part of a mapping, whose bounds are the link's name. */
 int try_map_files(const struct site *site)
 {
 	unsigned long start, end;

@@ -11,7 +11,7 @@
 #include "uapi.h"
 
 /**
- * device_open() - a new context; the case is skipped where there is no device
+ * device_open() - open a new context, or skip the case without a device
  */
 int device_open(void)
 {
@@ -25,7 +25,7 @@ int device_open(void)
 }
 
 /**
- * call() - ioctl
+ * call() - call ioctl(2) on the device
  * @fd:      the device
  * @command: CHUNK_IOC_*
  * @arg:     the argument
@@ -41,8 +41,8 @@ int call(int fd, unsigned long command, void *arg)
 }
 
 /**
- * device_open_huge() - a new context of the huge backing; the case is skipped
- *                      where the kernel has none
+ * device_open_huge() - open a new context of the huge backing, or skip the case
+ *                      if the kernel has none
  */
 int device_open_huge(void)
 {
@@ -61,7 +61,7 @@ int device_open_huge(void)
 }
 
 /**
- * try_alloc() - CHUNK_IOC_ALLOC
+ * try_alloc() - call CHUNK_IOC_ALLOC
  * @fd:        the device
  * @length:    bytes
  * @alignment: bytes
@@ -84,7 +84,7 @@ int try_alloc(int fd, __u64 length, __u64 alignment, char **addr)
 }
 
 /**
- * device_alloc() - CHUNK_IOC_ALLOC, which must succeed
+ * device_alloc() - call CHUNK_IOC_ALLOC, which must succeed
  * @fd:        the device
  * @length:    bytes
  * @alignment: bytes
@@ -99,7 +99,7 @@ char *device_alloc(int fd, size_t length, size_t alignment)
 }
 
 /**
- * device_dealloc() - CHUNK_IOC_DEALLOC
+ * device_dealloc() - call CHUNK_IOC_DEALLOC
  * @fd:     the device
  * @addr:   first byte
  * @length: bytes
@@ -117,10 +117,22 @@ int device_dealloc(int fd, const void *addr, __u64 length)
 	return call(fd, CHUNK_IOC_DEALLOC, &args);
 }
 
-static int range(int fd, unsigned long command, const void *addr, __u64 length)
+/**
+ * device_range() - call CHUNK_IOC_COMMIT or CHUNK_IOC_DECOMMIT
+ * @fd:      the device
+ * @command: which of them
+ * @flags:   CHUNK_COMMIT_* or CHUNK_DECOMMIT_*
+ * @addr:    first byte
+ * @length:  bytes
+ *
+ * Return: 0 or an errno.
+ */
+int device_range(int fd, unsigned long command, unsigned int flags,
+		 const void *addr, __u64 length)
 {
 	struct chunk_ioc_range args = {
 		.size = sizeof(args),
+		.flags = flags,
 		.addr = (uintptr_t)addr,
 		.length = length,
 	};
@@ -129,7 +141,7 @@ static int range(int fd, unsigned long command, const void *addr, __u64 length)
 }
 
 /**
- * device_commit() - CHUNK_IOC_COMMIT
+ * device_commit() - call CHUNK_IOC_COMMIT
  * @fd:     the device
  * @addr:   first byte
  * @length: bytes
@@ -138,11 +150,11 @@ static int range(int fd, unsigned long command, const void *addr, __u64 length)
  */
 int device_commit(int fd, const void *addr, __u64 length)
 {
-	return range(fd, CHUNK_IOC_COMMIT, addr, length);
+	return device_range(fd, CHUNK_IOC_COMMIT, 0, addr, length);
 }
 
 /**
- * device_decommit() - CHUNK_IOC_DECOMMIT
+ * device_decommit() - call CHUNK_IOC_DECOMMIT
  * @fd:     the device
  * @addr:   first byte
  * @length: bytes
@@ -151,11 +163,11 @@ int device_commit(int fd, const void *addr, __u64 length)
  */
 int device_decommit(int fd, const void *addr, __u64 length)
 {
-	return range(fd, CHUNK_IOC_DECOMMIT, addr, length);
+	return device_range(fd, CHUNK_IOC_DECOMMIT, 0, addr, length);
 }
 
 /**
- * device_limit() - CHUNK_IOC_LIMIT
+ * device_limit() - call CHUNK_IOC_LIMIT
  * @fd:    the device
  * @limit: bytes
  *
@@ -170,7 +182,7 @@ __u64 device_limit(int fd, __u64 limit)
 }
 
 /**
- * device_stats() - CHUNK_IOC_STATS
+ * device_stats() - call CHUNK_IOC_STATS
  * @fd: the device
  */
 struct chunk_ioc_stats device_stats(int fd)
@@ -186,7 +198,7 @@ struct chunk_ioc_stats device_stats(int fd)
 }
 
 /**
- * device_lookup() - CHUNK_IOC_LOOKUP
+ * device_lookup() - call CHUNK_IOC_LOOKUP
  * @fd:   the device
  * @addr: the address
  */
@@ -205,7 +217,7 @@ struct chunk_ioc_lookup device_lookup(int fd, const void *addr)
 }
 
 /**
- * device_state() - state of an address by CHUNK_IOC_LOOKUP
+ * device_state() - get the state of an address by CHUNK_IOC_LOOKUP
  * @fd:   the device
  * @addr: the address
  */
@@ -215,7 +227,7 @@ __u32 device_state(int fd, const void *addr)
 }
 
 /**
- * has_zap() - does the device itself free the memory of a range?
+ * has_zap() - tell whether the device itself frees the memory of a range
  * @fd: the device
  */
 bool has_zap(int fd)
@@ -227,10 +239,12 @@ bool has_zap(int fd)
 }
 
 /**
- * device_mmap() - mmap(2) on the device, which must succeed
+ * device_mmap() - call mmap(2) on the device, which must succeed
  * @fd:     the device
  * @length: bytes
- * @log2:   of the alignment; 0 for the default
+ * @log2:   logarithm of the alignment; 0: the default alignment
+ *
+ * Return: the address.
  */
 char *device_mmap(int fd, size_t length, unsigned int log2)
 {
@@ -244,7 +258,7 @@ char *device_mmap(int fd, size_t length, unsigned int log2)
 }
 
 /**
- * same_stats() - are the counters the same, but for traps?
+ * same_stats() - tell whether two sets of counters are equal, but for traps
  * @a: counters
  * @b: counters
  */
@@ -258,8 +272,10 @@ bool same_stats(const struct chunk_ioc_stats *a,
 }
 
 /**
- * expect_consistent() - what must hold of the counters at any quiet time
+ * expect_consistent() - check that the counters agree
  * @fd: the device
+ *
+ * Context: no call is under way.
  */
 void expect_consistent(int fd)
 {
@@ -274,7 +290,7 @@ void expect_consistent(int fd)
 }
 
 /**
- * anonymous() - a private anonymous mapping
+ * anonymous() - make a private anonymous mapping
  * @size:       bytes
  * @protection: PROT_*
  */
@@ -288,9 +304,9 @@ void *anonymous(size_t size, int protection)
 }
 
 /**
- * page_before_hole() - a page behind which nothing is mapped
+ * page_before_hole() - map a page behind which nothing is mapped
  *
- * Return: its end, which is where the hole begins.
+ * Return: the end of the page, where the hole begins.
  */
 char *page_before_hole(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /dev/chunk itself, without libchunk. Calls return 0 or an errno, and not -1,
- * so that a test can say which one it expects.
+ * /dev/chunk itself, without libchunk. Functions return 0 or an errno, not -1,
+ * so that a test can name the error that it expects.
  */
 #ifndef UAPI_H
 #define UAPI_H
@@ -19,6 +19,8 @@ int call(int fd, unsigned long command, void *arg);
 int try_alloc(int fd, __u64 length, __u64 alignment, char **addr);
 char *device_alloc(int fd, size_t length, size_t alignment);
 int device_dealloc(int fd, const void *addr, __u64 length);
+int device_range(int fd, unsigned long command, unsigned int flags,
+		 const void *addr, __u64 length);
 int device_commit(int fd, const void *addr, __u64 length);
 int device_decommit(int fd, const void *addr, __u64 length);
 __u64 device_limit(int fd, __u64 limit);
@@ -36,7 +38,7 @@ void expect_consistent(int fd);
 void *anonymous(size_t size, int protection);
 char *page_before_hole(void);
 
-/* The call fails with this errno and changes nothing that is counted. */
+/* The call must fail with this errno and change no counter. */
 #define expect_refusal(fd, error, expression)				\
 do {									\
 	int refusal_fd = (fd);						\

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Arguments of the device's calls: where they lie, how long they are, and what
- * must be zero in them. What is refused has changed nothing.
+ * Arguments of the device's calls: where they lie, how long they are, and which
+ * fields must be zero. A refused call must have changed nothing.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -15,10 +15,10 @@
  * struct command - one ioctl
  * @number: CHUNK_IOC_*
  * @size:   bytes of its structure
- * @least:  bytes of what that was at first, or 0: the same
- * @output: it writes to its argument
+ * @least:  bytes of the structure's first version, or 0: those of today
+ * @output: the call writes to its argument
  * @zeros:  offsets of 32-bit fields that must be zero, up to the first 0
- * @known:  bits that the first of these may have
+ * @known:  bits that may be set in the first of these fields
  */
 struct command {
 	unsigned long number;
@@ -57,7 +57,7 @@ static const struct command commands[] = {
 
 #define END	(commands + TAP_COUNT(commands))
 
-/* A structure of any command, and room for a longer one */
+/* The structure of any command, with room for a longer one */
 union args {
 	__u32 size;
 	struct chunk_ioc_info info;
@@ -73,8 +73,8 @@ union args {
 };
 
 /*
- * A context in which every command would succeed with prepare()'s arguments,
- * but for CONFIGURE, which goes to a fresh context each time.
+ * A context in which every command would succeed with prepare()'s arguments;
+ * CONFIGURE goes to a fresh context each time.
  */
 static int fd, fresh_fd;
 static char *extent;
@@ -91,7 +91,7 @@ static void set_up(void)
 	fresh_fd = device_open();
 	extent = device_alloc(fd, 2 * MIB, MIB);
 	fill(extent, 2 * MIB, 1);
-	/* Something to change by mistake: recycled and reserved extents. */
+	/* A call may change recycled and retained extents by mistake, so make some. */
 	expect_equal(device_dealloc(fd, device_alloc(fd, 3 * MIB, MIB),
 				    3 * MIB), 0);
 	expect_equal(device_decommit(fd, extent + MIB, MIB / 2), 0);
@@ -133,7 +133,7 @@ static void prepare(const struct command *command, union args *args)
 	}
 }
 
-/* Nothing counted has changed, nor anything that can be read. */
+/* No counter has changed, nor anything that can be read. */
 static void refused_at(int line, const struct command *command, int error,
 		       void *arg)
 {
@@ -167,7 +167,7 @@ static void bad_pointers(void)
 			expect_refused(c, EFAULT, pointers[i]);
 }
 
-/* The argument begins in a page and ends in none. */
+/* The argument begins in a mapped page and ends in an unmapped one. */
 static void partly_mapped(void)
 {
 	char *hole = page_before_hole();
@@ -214,7 +214,7 @@ static void read_only(void)
 	}
 }
 
-/* Only the end of it can be read and not written, or written. */
+/* The end of the argument can be read and not written, or written. */
 static void read_only_tail(void)
 {
 	char *pages = anonymous(2 * page_size(), PROT_READ | PROT_WRITE);
@@ -231,7 +231,7 @@ static void read_only_tail(void)
 					PROT_WRITE) == 0);
 			memcpy(edge - part, &args, c->size);
 			expect(mprotect(edge, page_size(), PROT_READ) == 0);
-			/* What is written may lie before the edge. */
+			/* The output of other commands may end before the edge. */
 			if (c->number == CHUNK_IOC_INFO ||
 			    c->number == CHUNK_IOC_STATS ||
 			    part <= c->size - 8)
@@ -240,7 +240,7 @@ static void read_only_tail(void)
 	}
 }
 
-/* Input only: nothing is written, so it may be constant. */
+/* A call that writes no output accepts a constant argument. */
 static void constant_input(void)
 {
 	union args *args = anonymous(page_size(), PROT_READ | PROT_WRITE);
@@ -256,7 +256,7 @@ static void constant_input(void)
 	}
 }
 
-/* Shorter than the first version of the interface. */
+/* The structure is shorter than in the first version of the interface. */
 static void too_short(void)
 {
 	union args args;
@@ -270,7 +270,7 @@ static void too_short(void)
 	}
 }
 
-/* From a later version of the interface, which asks for nothing new. */
+/* The structure is of a later version of the interface, and asks for nothing new. */
 static void longer(void)
 {
 	static const size_t more[] = { 1, 4, 8, 64, 200 };
@@ -320,7 +320,7 @@ static void absurdly_long(void)
 			error = call(device_for(c), c->number, args);
 			expect(error == E2BIG || error == EFAULT);
 		}
-		/* What is longer by more than there is. */
+		/* The longer structure ends in unmapped memory. */
 		prepare(c, args);
 		args->size = sizeof(*args) + 8;
 		expect_refused(c, EFAULT, args);
@@ -378,7 +378,7 @@ static void unknown_commands(void)
 	set_up();
 	prepare(&commands[6], &args);
 	for (unsigned int n = 0; n < 256; n++) {
-		/* Known ones but for their direction, size or magic number */
+		/* Known commands with another direction, size or magic number */
 		unsigned long unknown[] = {
 			_IOC(_IOC_NONE, CHUNK_IOC_MAGIC + 1, n, 0),
 			_IOC(_IOC_NONE, CHUNK_IOC_MAGIC, n, 8),
@@ -394,7 +394,7 @@ static void unknown_commands(void)
 	expect_refusal(fd, ENOTTY, call(fd, ~0u, NULL));
 }
 
-/* Odd addresses are as good as others. */
+/* Arguments at odd addresses are accepted. */
 static void unaligned(void)
 {
 	char bytes[sizeof(union args) + 1];
@@ -410,7 +410,7 @@ static void unaligned(void)
 	}
 }
 
-/* The argument lies in the device's own memory, even in what is changed. */
+/* The argument lies in the device's own memory, even in memory that the call changes. */
 static void in_own_memory(void)
 {
 	union args *args;
@@ -420,13 +420,13 @@ static void in_own_memory(void)
 	for (const struct command *c = commands; c < END; c++) {
 		prepare(c, args);
 		expect_equal(call(device_for(c), c->number, args), 0);
-		/* The last to be asked for, and the memory is gone with it. */
+		/* DEALLOC comes last: the memory of the arguments goes with it. */
 		if (c->number == CHUNK_IOC_DEALLOC)
 			break;
 	}
 	expect_trap(extent);
 
-	/* Decommitting the page that holds the argument. */
+	/* The call decommits the page that holds its own argument. */
 	extent = device_alloc(fd, 2 * MIB, MIB);
 	args = (union args *)extent;
 	prepare(&commands[5], args);
@@ -436,7 +436,7 @@ static void in_own_memory(void)
 	expect_trap(extent);
 }
 
-/* Decommitted memory is as good as none. */
+/* Arguments in decommitted memory are as inaccessible as unmapped ones. */
 static void in_decommitted_memory(void)
 {
 	set_up();
@@ -470,7 +470,7 @@ static void info(void)
 }
 
 static const struct tap_case cases[] = {
-	{ "INFO tells what is so", info },
+	{ "INFO has the documented values", info },
 	{ "pointers to nothing: EFAULT", bad_pointers },
 	{ "arguments that end in a hole: EFAULT", partly_mapped },
 	{ "unreadable arguments: EFAULT", unreadable },

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Many operations in one call: each has the result that its own call would have
- * had, and a call that fails as such has done nothing it does not tell.
+ * had, and the call reports every operation that it has done, also when it
+ * fails.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 
 #include "uapi.h"
 
-/* More than what the device takes up at a time. */
+/* More elements than the device handles at a time */
 #define MANY	100
 
 static struct chunk_ioc_op ops[MANY];
@@ -33,7 +34,7 @@ static int batch_at(int fd, __u32 what, __u32 flags, void *at, __u32 count,
 	return error;
 }
 
-/* What succeeded of it */
+/* Run a batch of @count elements. Return how many have succeeded. */
 static __u32 batch(int fd, __u32 what, __u32 count)
 {
 	__u32 done;
@@ -47,7 +48,7 @@ static char *addr_of(const struct chunk_ioc_op *op)
 	return (char *)(uintptr_t)op->addr;
 }
 
-/* Whatever came back in the fields that are out becomes in. */
+/* Output fields keep their last values, which the device must accept as input. */
 static void want_alloc(__u32 i, __u64 length, __u64 alignment)
 {
 	ops[i] = (struct chunk_ioc_op) {
@@ -105,7 +106,7 @@ static void give_and_take(void)
 	expect(device_stats(fd).allocs_recycled > MANY);
 }
 
-/* One after the other, from both ends, and with one in between kept. */
+/* Extents are given back one after the other, from both ends, and around a live one. */
 static void adjoining(void)
 {
 	int fd = device_open();
@@ -132,7 +133,7 @@ static void adjoining(void)
 	expect_consistent(fd);
 }
 
-/* What is refused stays as it is, whatever its neighbours do. */
+/* A refused element changes nothing, whatever its neighbours do. */
 static void adjoining_refused(void)
 {
 	int fd = device_open();
@@ -175,7 +176,7 @@ static void commit_and_decommit(void)
 	expect(is_filled(extent + 3 * MIB, MIB, 5 + 3 * MIB));
 }
 
-/* Each fails for itself; the rest is done. */
+/* Each bad element fails by itself; the other operations are done. */
 static void partial(void)
 {
 	int fd = device_open();
@@ -241,7 +242,7 @@ static void partial_alloc(void)
 	expect_equal(device_stats(fd).live_extents, 2);
 }
 
-/* Of adjoining extents that are given back one was unmapped. */
+/* One of the adjoining extents that are given back was unmapped. */
 static void partly_unmapped(void)
 {
 	int fd = device_open();
@@ -302,7 +303,7 @@ static void bad_batches(void)
 					    CHUNK_BATCH_MAX, &done));
 }
 
-/* Nothing is handed out to one who cannot be told. */
+/* No extent is handed out if its address cannot be returned. */
 static void read_only_array(void)
 {
 	int fd = device_open();
@@ -321,7 +322,7 @@ static void read_only_array(void)
 	expect_equal(done, 0);
 }
 
-/* What came before the part of the array that is not there has its results. */
+/* Elements before the unmapped part of the array have their results. */
 static void array_ends(void)
 {
 	int fd = device_open();
@@ -381,7 +382,7 @@ static void populated(void)
 	for (size_t at = 0; at < 3 * MIB; at += page_size())
 		extent[at] = 0;
 	expect(is_zero(extent, 3 * MIB));
-	/* Used before, it is zero all the same. */
+	/* A recycled extent is zero all the same. */
 	fill(extent, 3 * MIB, 1);
 	expect_equal(device_dealloc(fd, extent, 3 * MIB), 0);
 	expect_equal(call(fd, CHUNK_IOC_ALLOC, &args), 0);
@@ -389,25 +390,25 @@ static void populated(void)
 	expect(is_zero(extent, 3 * MIB));
 }
 
+static int commit_populated(int fd, char *addr, size_t length)
+{
+	return device_range(fd, CHUNK_IOC_COMMIT, CHUNK_COMMIT_POPULATE, addr,
+			    length);
+}
+
 static void populated_commit(void)
 {
 	int fd = device_open();
 	char *extent = device_alloc(fd, 2 * MIB, MIB);
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.flags = CHUNK_COMMIT_POPULATE,
-		.addr = (uintptr_t)extent + MIB / 2,
-		.length = MIB,
-	};
 
 	fill(extent, 2 * MIB, 1);
 	expect_equal(device_decommit(fd, extent + MIB / 2, MIB), 0);
-	expect_equal(call(fd, CHUNK_IOC_COMMIT, &args), 0);
+	expect_equal(commit_populated(fd, extent + MIB / 2, MIB), 0);
 	expect(is_zero(extent + MIB / 2, MIB));
 	expect(is_filled(extent, MIB / 2, 1));
 	expect(faults_of_writing(extent + MIB / 2, MIB) < 16);
-	/* Committed already: contents stay, what is missing is made present. */
-	expect_equal(call(fd, CHUNK_IOC_COMMIT, &args), 0);
+	/* Committed pages keep their contents, and missing ones are made present. */
+	expect_equal(commit_populated(fd, extent + MIB / 2, MIB), 0);
 	expect(extent[MIB / 2] == 1);
 }
 
@@ -450,40 +451,34 @@ static void decommitted_batch(void)
 	expect_consistent(fd);
 }
 
-/* A page that cannot be written is none that could be populated. */
+/* A page that cannot be written cannot be populated. */
 static void populate_refused(void)
 {
 	int fd = device_open();
 	char *extent = device_alloc(fd, MIB, MIB);
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.flags = CHUNK_COMMIT_POPULATE,
-		.addr = (uintptr_t)extent,
-		.length = MIB,
-	};
 
 	expect(mprotect(extent + MIB / 2, page_size(), PROT_READ) == 0);
-	expect_equal(call(fd, CHUNK_IOC_COMMIT, &args), ENOMEM);
+	expect_equal(commit_populated(fd, extent, MIB), ENOMEM);
 	expect(faults_of_writing(extent, MIB / 2) < 16);
 	expect_equal(device_stats(fd).live_extents, 1);
 }
 
 static const struct tap_case cases[] = {
-	{ "given out, given back, given out again", give_and_take },
+	{ "extents are allocated, given back, allocated again", give_and_take },
 	{ "adjoining extents are given back", adjoining },
 	{ "one of adjoining extents is refused", adjoining_refused },
 	{ "pages are decommitted and committed", commit_and_decommit },
-	{ "each fails for itself", partial },
-	{ "each allocation fails for itself", partial_alloc },
+	{ "each element fails by itself", partial },
+	{ "each allocation fails by itself", partial_alloc },
 	{ "one of adjoining extents was unmapped", partly_unmapped },
 	{ "bad arguments", bad_batches },
 	{ "an array that cannot be written", read_only_array },
 	{ "an array that ends early", array_ends },
-	{ "populate: no fault is left to be taken", populated },
+	{ "populate: writes cause no faults", populated },
 	{ "populate on commit", populated_commit },
 	{ "populate in a batch", populated_batch },
 	{ "decommitted from the start, in a batch", decommitted_batch },
-	{ "populate what cannot be written", populate_refused },
+	{ "populate of a page that cannot be written", populate_refused },
 };
 
 const struct tap_suite tap_suite = {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Mappings that the user changed: protected, sealed, locked, kept from children.
- * ALLOC hands out what is readable and writable; DEALLOC and DECOMMIT discard
- * nothing that mseal(2) keeps.
+ * ALLOC hands out only readable and writable extents; DEALLOC and DECOMMIT
+ * discard no memory that mseal(2) keeps.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,10 +21,10 @@
 
 #define READ_WRITE	(PROT_READ | PROT_WRITE)
 
-/* More than is mapped ahead, so that whatever was given back would come again */
+/* More extents than fit in premapped space, so that a recycled one would come again */
 #define MANY		80
 
-/* Every extent that ALLOC hands out takes a write. */
+/* Every extent that ALLOC hands out can be written. */
 static void expect_writable(int fd)
 {
 	char *extents[MANY];
@@ -107,7 +107,7 @@ static void huge_born_protected(void)
 	born_protected(device_open_huge());
 }
 
-/* A protection that was undone again leaves no trace. */
+/* A protection that was undone again has no effect. */
 static void protected_and_back(void)
 {
 	int fd = device_open();
@@ -132,7 +132,7 @@ static void keyed(void)
 	expect_writable(fd);
 }
 
-/* What DEALLOC does not keep is returned, so its lock is gone with it. */
+/* DEALLOC unmaps a locked extent, and its lock goes with it. */
 static void locked(void)
 {
 	int fd = device_open();
@@ -147,7 +147,7 @@ static void locked(void)
 	expect_writable(fd);
 }
 
-/* The next owner's contents are there in a child. */
+/* The contents of the next owner are inherited by a child. */
 static void kept_from_children(void)
 {
 	int fd = device_open();
@@ -185,7 +185,7 @@ static void sealed_read_only(int fd)
 	expect(is_filled(extent, 4 * MIB, 3));
 	expect_equal(device_commit(fd, extent, 4 * MIB), 0);
 	expect(is_filled(extent, 4 * MIB, 3));
-	/* What is beside it goes on. */
+	/* Memory beside the sealed part can still be changed. */
 	expect_equal(device_decommit(fd, extent, MIB), 0);
 	expect_writable(fd);
 }
@@ -200,7 +200,7 @@ static void huge_sealed_read_only(void)
 	sealed_read_only(device_open_huge());
 }
 
-/* It may be written, so it may be discarded; but not unmapped. */
+/* A sealed writable extent may be discarded, but not unmapped. */
 static void sealed_writable(int fd)
 {
 	char *extent = device_alloc(fd, MIB, MIB);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Ranges given to the device: every number is hostile. What is refused has
- * changed nothing; what is accepted does exactly what was asked.
+ * Ranges given to the device: every number is hostile. A refused call must have
+ * changed nothing; an accepted one must have done exactly what was asked.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -64,7 +64,7 @@ static void alloc_aligned(void)
 	expect_consistent(fd);
 }
 
-/* Sets a case up: an extent of 4 MiB, the second decommitted, filled. */
+/* Set a case up: an extent of 4 MiB, filled, its second MiB decommitted. */
 static char *prepared(int fd)
 {
 	char *extent = device_alloc(fd, 4 * MIB, 4 * MIB);
@@ -81,7 +81,7 @@ static void expect_untouched(char *extent)
 	expect(is_filled(extent + 2 * MIB, 2 * MIB, 1 + 2 * MIB));
 }
 
-/* @error from COMMIT and DECOMMIT, and from DEALLOC */
+/* @error is of COMMIT and DECOMMIT, @dealloc_error of DEALLOC. */
 static void refuse_range(int fd, const void *addr, __u64 length, int error,
 			 int dealloc_error)
 {
@@ -104,14 +104,14 @@ static void malformed_ranges(void)
 	refuse_range(fd, extent + 8, page_size(), EINVAL, EINVAL);
 	refuse_range(fd, extent + 1, page_size() - 1, EINVAL, EINVAL);
 	refuse_range(fd, NULL, 0, EINVAL, EINVAL);
-	/* Wrapping, and beyond what a process may have */
+	/* These ranges wrap, or exceed the address space of a process. */
 	refuse_range(fd, extent, -(uintptr_t)extent, EINVAL, EINVAL);
 	refuse_range(fd, extent, -(uintptr_t)extent + MIB, EINVAL, EINVAL);
 	refuse_range(fd, extent, -MIB, EINVAL, EINVAL);
 	refuse_range(fd, extent, 1ULL << 63, EINVAL, EINVAL);
 	refuse_range(fd, (void *)-MIB, MIB, EINVAL, EINVAL);
 	refuse_range(fd, (void *)-MIB, 2 * MIB, EINVAL, EINVAL);
-	/* The kernel's */
+	/* This address is the kernel's. */
 	refuse_range(fd, (void *)0xffff888000000000, MIB, EINVAL, EINVAL);
 	refuse_range(fd, (void *)0xffffffff81000000, MIB, EINVAL, EINVAL);
 	refuse_range(fd, (void *)(1ULL << 56), MIB, EINVAL, EINVAL);
@@ -142,7 +142,7 @@ static void ranges_not_live(void)
 	expect_untouched(extent);
 }
 
-/* Begins or ends outside, or contains what is not live. */
+/* These ranges begin or end outside of live extents, or contain others. */
 static void ranges_partly_live(void)
 {
 	int fd = device_open();
@@ -179,7 +179,7 @@ static void dealloc_only_whole(void)
 
 	row = device_alloc(fd, 8 * MIB, 8 * MIB);
 	expect_equal(device_dealloc(fd, row, 8 * MIB), 0);
-	/* Two that adjoin */
+	/* The range spans two extents that adjoin. */
 	extent = prepared(fd);
 	expect(device_alloc(fd, 4 * MIB, MIB) == extent + 4 * MIB);
 
@@ -215,7 +215,7 @@ static void dealloc_twice(void)
 	}
 }
 
-/* A double dealloc may not give back what has become another's. */
+/* A second DEALLOC must not give back an extent that has a new owner. */
 static void dealloc_after_reuse(void)
 {
 	int fd = device_open();
@@ -238,7 +238,7 @@ static void commit_and_decommit(void)
 
 	expect_untouched(extent);
 	expect_equal(device_stats(fd).decommitted_bytes, MIB);
-	/* Again, and what is committed again: nothing changes but the count. */
+	/* Repeated calls change only the count of calls. */
 	expect_equal(device_decommit(fd, extent + MIB, MIB), 0);
 	expect_equal(device_commit(fd, extent + 2 * MIB, 2 * MIB), 0);
 	expect_equal(device_commit(fd, extent, MIB), 0);
@@ -266,7 +266,7 @@ static void decommit_frees(void)
 	char *extent = prepared(fd);
 
 	if (!has_zap(fd))
-		tap_skip("this kernel exports no way to");
+		tap_skip("this kernel exports no zap, so the caller frees the memory");
 	expect_equal(resident_bytes(extent, MIB), MIB);
 	expect_equal(resident_bytes(extent + MIB, MIB), 0);
 	expect_equal(resident_bytes(extent + 2 * MIB, 2 * MIB), 2 * MIB);
@@ -317,7 +317,7 @@ static void lookup(void)
 	expect_equal(device_state(fd, kept), CHUNK_STATE_LIVE);
 }
 
-/* From one end to the next: what a scanner of memory does */
+/* Step from run to run of a state, as a scanner of memory does. */
 static size_t count_runs(int fd, uintptr_t from, uintptr_t to, __u32 state)
 {
 	size_t bytes = 0, calls = 0;
@@ -355,7 +355,7 @@ static void lookup_of_runs(void)
 		     250 * MIB + page);
 	expect_equal(count_runs(fd, extent, extent + 300 * MIB,
 				CHUNK_STATE_LIVE), 50 * MIB - page);
-	/* The whole address space, most of which is nothing of ours */
+	/* Most of the address space is not the device's. */
 	expect_equal(count_runs(fd, 0, UINTPTR_MAX, CHUNK_STATE_LIVE),
 		     50 * MIB - page);
 	l = device_lookup(fd, (char *)extent - 1);
@@ -369,7 +369,7 @@ static void lookup_of_runs(void)
 		     device_stats(fd).reserved_bytes);
 }
 
-/* As a caller has it who was built before there was an end */
+/* The structure is that of a program built before the field @end was added. */
 static void lookup_without_end(void)
 {
 	int fd = device_open();
@@ -403,7 +403,7 @@ static struct chunk_ioc_alloc decommitted_alloc(__u64 length, __u64 alignment)
 	};
 }
 
-/* Fresh or used before, it traps until it is committed. */
+/* The extent, fresh or recycled, traps until it is committed. */
 static void alloc_decommitted(void)
 {
 	struct chunk_ioc_alloc args = decommitted_alloc(4 * MIB, 4 * MIB);
@@ -434,11 +434,11 @@ static void alloc_decommitted(void)
 		expect_consistent(fd);
 	}
 	expect_equal(device_stats(fd).allocs_recycled, 1);
-	/* The next is as always. */
+	/* The next extent is committed again. */
 	expect(is_zero(device_alloc(fd, 4 * MIB, MIB), 4 * MIB));
 }
 
-/* Far more than there is of memory, and of page bitmaps */
+/* The extent is far larger than memory, and so are its page bitmaps. */
 static void alloc_decommitted_huge(void)
 {
 	struct chunk_ioc_alloc args = decommitted_alloc(1024 * GIB, 32 * MIB);
@@ -512,7 +512,7 @@ static void limits(void)
 	expect(device_stats(fd).recycled_bytes <= 3 * MIB);
 	expect_equal(device_limit(fd, 0), 3 * MIB);
 	expect_equal(device_stats(fd).recycled_bytes, 0);
-	/* Capped at what INFO says. */
+	/* The limit is capped at the value of INFO. */
 	device_limit(fd, ~0ULL);
 	expect_equal(device_stats(fd).recycle_limit, info.max_recycle_limit);
 	expect_consistent(fd);
@@ -549,11 +549,11 @@ static void configuring(void)
 	expect_refusal(fd, EBUSY, configure(fd, CHUNK_BACKING_GUARDED, 0));
 	expect_refusal(fd, EBUSY, configure(fd, CHUNK_BACKING_GUARDED,
 					    16 * MIB));
-	/* Malformed is malformed, too late or not. */
+	/* A malformed call is EINVAL also when it comes too late. */
 	expect_refusal(fd, EINVAL, configure(fd, CHUNK_BACKING_GUARDED, 1));
 }
 
-/* An extent that is gone again, or one by mmap, also settles it. */
+/* An extent that was given back, or one of mmap, also fixes the configuration. */
 static void configured_late(void)
 {
 	int fd = device_open(), other = device_open();
@@ -622,7 +622,7 @@ static void zero_always(void)
 		char *extent = device_alloc(fd, 4 * MIB, MIB);
 
 		expect(is_zero(extent, 4 * MIB));
-		/* What is said to be zero and is not harms nobody. */
+		/* An extent that was said to be zero, and is not, harms nobody. */
 		fill(extent, 4 * MIB, type);
 		args.addr = (uintptr_t)extent;
 		expect_equal(call(fd, CHUNK_IOC_DEALLOC, &args), 0);
@@ -643,19 +643,20 @@ static const struct tap_case cases[] = {
 	{ "DECOMMIT and DEALLOC free the memory", decommit_frees },
 	{ "COMMIT and DECOMMIT across extents", across_extents },
 	{ "LOOKUP", lookup },
-	{ "LOOKUP of what is nothing of ours", lookup_of_nothing },
+	{ "LOOKUP of foreign addresses", lookup_of_nothing },
 	{ "LOOKUP from run to run", lookup_of_runs },
 	{ "LOOKUP by a shorter structure", lookup_without_end },
-	{ "an extent that is decommitted from the start", alloc_decommitted },
-	{ "more of that than there is memory", alloc_decommitted_huge },
-	{ "what cannot be decommitted from the start",
+	{ "an extent decommitted from the start", alloc_decommitted },
+	{ "decommitted from the start, larger than memory",
+	  alloc_decommitted_huge },
+	{ "decommitted from the start: refused arguments",
 	  alloc_decommitted_refused },
 	{ "LIMIT is exact and capped", limits },
 	{ "CONFIGURE before the first extent", configuring },
 	{ "CONFIGURE after the first extent: EBUSY", configured_late },
-	{ "CONFIGURE of a backing there is not: EOPNOTSUPP", huge_backing },
+	{ "CONFIGURE of an unavailable backing: EOPNOTSUPP", huge_backing },
 	{ "STATS", counters },
-	{ "what is handed out is zero, whatever was said", zero_always },
+	{ "extents are zero, whatever type was given back", zero_always },
 };
 
 const struct tap_suite tap_suite = {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The kernel's other features on memory of the device: the table of chunk(4), each
- * cell tried. A range is tried whose pages are all committed, and one with a
- * decommitted page in it, of both backings; and after each the device must be able
- * to take the memory back and to hand it out again.
+ * The kernel's other features on memory of the device: each cell of the table
+ * in chunk(4) is tried, on both backings, on a range whose pages are all
+ * committed and on one with a decommitted page. After each try the device must
+ * be able to take the memory back and to hand it out again.
  *
- * Other suites have more about some of it: uapi_memory_test.c about locking, pipes,
- * O_DIRECT, debuggers and core dumps, uapi_tamper_test.c about protection, moving
- * and unmapping, stress/guarantee_test.c about swap.
+ * Other suites test some features further: uapi_memory_test.c about locking,
+ * pipes, O_DIRECT, debuggers and core dumps, uapi_tamper_test.c about
+ * protection, moving and unmapping, stress/guarantee_test.c about swap.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,20 +24,20 @@
 #include "feature.h"
 #include "uapi.h"
 
-/* Of a cell: the kernel has no such feature */
+/* Result of a cell if the kernel has no such feature */
 #define ABSENT		(-2)
 
-/* A try that takes this long hangs. */
+/* Limit of a try, in seconds */
 #define TRY_SECONDS	200
 
-/* The kernels that the table is about, in the order of a cell's values */
+/* The kernels of the table, in the order of a cell's values */
 static const char *const kernels[] = { "6.1.", "6.12.", "7.3." };
 
 #define KERNELS		TAP_COUNT(kernels)
 
 /**
- * struct cell - what is expected: WORKS, IGNORED, ABSENT or an errno
- * @on: of each kernel
+ * struct cell - expected results: WORKS, IGNORED, ABSENT or an errno
+ * @on: result on each kernel
  */
 struct cell {
 	int on[KERNELS];
@@ -48,13 +48,13 @@ struct cell {
 
 /**
  * struct feature - a row of the table
- * @name:    as in the manual
- * @try:     does it
- * @guarded: on committed pages of the guarded backing
- * @hole:    the same with a decommitted page in the range
- * @huge:    on the huge backing, with and without a decommitted page
- * @why:     letter of the reason in the manual, or "": there is nothing to explain
- * @final:   afterwards the extent is not the device's to take back
+ * @name:    name of the feature in the manual
+ * @try:     function that tries the feature
+ * @guarded: results on committed pages of the guarded backing
+ * @hole:    results with a decommitted page in the range, guarded backing
+ * @huge:    results on the huge backing, with and without a decommitted page
+ * @why:     letter of the reason in the manual; "": the result needs none
+ * @final:   the device cannot take the extent back afterwards
  */
 struct feature {
 	const char *name;
@@ -231,9 +231,9 @@ static const struct table {
 };
 
 /**
- * struct outcome - what a try, in a process of its own, leaves behind
+ * struct outcome - result of a try, which runs in a process of its own
  * @result: WORKS, IGNORED or an errno
- * @reason: why it could not be tried, or ""
+ * @reason: reason why the feature could not be tried, or ""
  */
 static struct outcome {
 	int result;
@@ -241,8 +241,8 @@ static struct outcome {
 } *outcome;
 
 /**
- * untested() - end this try: it cannot be told here how it would go
- * @format: why, as for printf()
+ * untested() - end this try: its result says nothing on this machine
+ * @format: the reason, as for printf()
  */
 noreturn void untested(const char *format, ...)
 {
@@ -256,7 +256,7 @@ noreturn void untested(const char *format, ...)
 
 static void site_open(struct site *site, bool huge, bool hole)
 {
-	/* Little is mapped ahead: some features act on all that is mapped. */
+	/* Premap little: some features act on all mapped memory. */
 	struct chunk_ioc_configure args = {
 		.size = sizeof(args),
 		.backing = huge ? CHUNK_BACKING_HUGE : CHUNK_BACKING_GUARDED,
@@ -278,7 +278,7 @@ static void site_open(struct site *site, bool huge, bool hole)
 	expect_equal(device_decommit(site->fd, site->hole, site->page), 0);
 }
 
-/* Whatever was done to the memory, it is the device's to take and to give. */
+/* The device must be able to take the memory back and hand it out again. */
 static void site_close(const struct site *site)
 {
 	expect_equal(device_decommit(site->fd, site->extent, EXTENT_SIZE), 0);
@@ -329,7 +329,7 @@ static const char *result_name(int result)
 	return strerror(result);
 }
 
-/* The errno of calls that the kernel does not know */
+/* Get the errno of calls that the kernel does not know. */
 static int no_such_call(void)
 {
 	return syscall(-1) < 0 ? errno : 0;
@@ -345,7 +345,7 @@ static bool as_expected(int expected)
 	return result == expected;
 }
 
-/* Returns whether it went as expected. */
+/* Return whether the result is the expected one. */
 static bool judge(const struct feature *feature, bool huge, bool hole,
 		  int expected)
 {
@@ -439,17 +439,11 @@ static void try_placement(void)
 
 static int populate(const struct site *site)
 {
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.flags = CHUNK_COMMIT_POPULATE,
-		.addr = (uintptr_t)site->addr,
-		.length = site->length,
-	};
-
-	return call(site->fd, CHUNK_IOC_COMMIT, &args);
+	return device_range(site->fd, CHUNK_IOC_COMMIT, CHUNK_COMMIT_POPULATE,
+			    site->addr, site->length);
 }
 
-/* Only who installed a guard can tell what it was for: the device leaves it. */
+/* The device leaves guards alone: only their owner knows their purpose. */
 static void keep_guard(bool huge)
 {
 	struct site site;
@@ -492,7 +486,7 @@ static void cell_text(const struct cell *cell, char *text, size_t size)
 			 result_name(on[1]), result_name(on[2]));
 }
 
-/* A row as the source of the manual has it */
+/* Write a row as the source of the manual has it. */
 static void row_text(const struct feature *row, char *text, size_t size)
 {
 	char guarded[64], hole[64], huge[64];
@@ -504,7 +498,7 @@ static void row_text(const struct feature *row, char *text, size_t size)
 		 guarded, hole, huge, *row->why ? row->why : "\\&");
 }
 
-/* The next row in the manual, or "" */
+/* Read the next row of the manual, or "". */
 static void next_row(FILE *manual, char *line, size_t size)
 {
 	while (fgets(line, size, manual)) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The guards that a forked child inherits: those of the moment of the fork,
- * whatever parent and child do to their mappings, before and after.
+ * Guards that a forked child inherits: the child has those of the moment of the
+ * fork, whatever parent and child do to their mappings before and after.
  *
  * The kernel moves the border between two mappings of one region without a word
  * to the device, from 6.12 on, where flags of part of one become the other's.
@@ -27,7 +27,7 @@
 #define MADV_DONTNEED_LOCKED	24
 #endif
 
-/* Gives part of the memory a flag that splits mappings, or takes it away. */
+/* A function that sets or clears, for part of the memory, a flag that splits mappings */
 typedef void (*flag_fn)(char *addr, size_t size, bool on);
 
 static void flag_protection(char *addr, size_t size, bool on)
@@ -42,12 +42,12 @@ static void flag_dump(char *addr, size_t size, bool on)
 
 static void flag_lock(char *addr, size_t size, bool on)
 {
-	/* Present only when touched: part of it traps. */
+	/* With MLOCK_ONFAULT pages that trap need not be present. */
 	expect((on ? mlock2(addr, size, MLOCK_ONFAULT) :
 		     munlock(addr, size)) == 0);
 }
 
-/* MPOL_INTERLEAVE, or MPOL_DEFAULT */
+/* The policy is MPOL_INTERLEAVE or MPOL_DEFAULT. */
 static void flag_policy(char *addr, size_t size, bool on)
 {
 	unsigned long mask = 1;
@@ -58,9 +58,10 @@ static void flag_policy(char *addr, size_t size, bool on)
 }
 
 /*
- * On both sides of the middle: a page written, one not, one that traps. Written
- * only if @written: in a child the kernel moves no border between mappings that
- * had pages of their own before the fork.
+ * Prepare, on both sides of the middle, a page that is written, one that is
+ * not, and one that traps. Pages are written only if @written: in a child the
+ * kernel moves no border between mappings that had pages of their own before
+ * the fork.
  */
 static bool written;
 
@@ -80,7 +81,7 @@ static char *with_border(int fd, flag_fn flag)
 	return extent;
 }
 
-/* A page that is there is read without a question: it goes, if it is zero. */
+/* A present page would be read without a fault, so drop it if it is zero. */
 static bool traps_afresh(char *page)
 {
 	expect(madvise(page, page_size(), MADV_DONTNEED_LOCKED) == 0);
@@ -120,7 +121,7 @@ static void fork_there(char *extent, flag_fn flag, unsigned int generations)
 	expect_border(extent);
 }
 
-/* The border goes up, down, and back; each generation sees the same. */
+/* The border moves up, down, and back; each generation must see the same pages. */
 static void move_border(char *extent, flag_fn flag, unsigned int generations)
 {
 	char *middle = extent + MIDDLE;
@@ -141,7 +142,7 @@ static void border_moves(flag_fn flag)
 
 	for (int i = 0; i < 2; i++) {
 		written = i;
-		/* Parent, child, grandchild */
+		/* The generations are parent, child and grandchild. */
 		move_border(with_border(fd, flag), flag, 2);
 		expect_consistent(fd);
 	}
@@ -167,7 +168,7 @@ static void by_mbind(void)
 	border_moves(flag_policy);
 }
 
-/* All that is left of the upper mapping is what had been the lower's. */
+/* All that remains of the upper mapping is a part that was the lower one's. */
 static void leave_what_was_below(void)
 {
 	int fd = device_open();
@@ -199,7 +200,7 @@ static void upper_all_below(void)
 	}
 }
 
-/* Which page is decommitted says which child it is. */
+/* Each child is told apart by the page that is decommitted. */
 static void each_its_own(void)
 {
 	int fd = device_open();
@@ -225,7 +226,7 @@ static void each_its_own(void)
 	}
 }
 
-/* Several at a time, which end in another order */
+/* Several children live at a time, and end in another order. */
 static void side_by_side(void)
 {
 	int fd = device_open();
@@ -253,13 +254,13 @@ static void side_by_side(void)
 		size_t next = i * 5 % TAP_COUNT(children);
 
 		close(ends[next][1]);
-		/* Later ones have it, too: until then they wait. */
+		/* Earlier children wait until the later ones have the guards, too. */
 	}
 	for (size_t i = 0; i < TAP_COUNT(children); i++)
 		tap_join(children[i]);
 }
 
-/* Each child forks the next and ends, and the last still has its guards. */
+/* Each child forks the next and exits; the last still has its guards. */
 static void chain(void)
 {
 	int fd = device_open();
@@ -297,7 +298,7 @@ static const struct tap_case cases[] = {
 	{ "madvise moves a border", by_madvise },
 	{ "mlock moves a border", by_mlock },
 	{ "mbind moves a border", by_mbind },
-	{ "a mapping that lies all below where it began", upper_all_below },
+	{ "a mapping moved wholly below its first address", upper_all_below },
 	{ "each child has the guards of its own fork", each_its_own },
 	{ "children side by side", side_by_side },
 	{ "a chain of forks", chain },

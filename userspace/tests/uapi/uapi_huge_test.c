@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The huge backing: huge pages, and what holds there although nothing traps.
+ * The huge backing: huge pages, and the guarantees that hold although nothing
+ * traps.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ static void huge_pages(void)
 	if (!huge_pages_always())
 		tap_skip("transparent huge pages are not set to always");
 	extent = device_alloc(fd, 8 * HUGE_PAGE, HUGE_PAGE);
-	/* Written first: what was read is small. */
+	/* Memory that was read first would be in small pages. */
 	fill(extent, 8 * HUGE_PAGE, 1);
 	expect(mapping_figure(extent, "AnonHugePages") >= 8 * HUGE_PAGE);
 	expect(is_filled(extent, 8 * HUGE_PAGE, 1));
@@ -31,7 +32,7 @@ static void huge_pages(void)
 	expect_consistent(fd);
 }
 
-/* mmap(2) on the device aligns what can be huge. */
+/* mmap(2) on the device aligns mappings that huge pages fit in. */
 static void aligned(void)
 {
 	int fd = device_open_huge();
@@ -57,9 +58,9 @@ static void decommitted_is_zero(void)
 	expect(is_zero(extent + MIB, MIB));
 	expect(is_filled(extent, MIB, 1));
 	expect(is_filled(extent + 2 * MIB, 2 * MIB, 1 + 2 * MIB));
-	/* What is written there meanwhile is lost. */
+	/* Data written to decommitted memory is lost. */
 	fill(extent + MIB, MIB, 7);
-	/* Its neighbour is not decommitted: that stays. */
+	/* The neighbouring page is not decommitted, so it keeps its contents. */
 	expect_equal(device_commit(fd, extent + MIB - page, 2 * page), 0);
 	expect(is_filled(extent + MIB - page, page, 1 + MIB - page));
 	expect(is_zero(extent + MIB, page));
@@ -71,7 +72,7 @@ static void decommitted_is_zero(void)
 	expect_equal(device_stats(fd).decommitted_bytes, 0);
 }
 
-/* Nothing traps; what is written before the commit is lost. */
+/* Nothing traps; data written before the commit is lost. */
 static void born_decommitted(void)
 {
 	struct chunk_ioc_alloc args = {
@@ -97,7 +98,7 @@ static void born_decommitted(void)
 	expect_consistent(fd);
 }
 
-/* Wherever it lies, in pages: at both ends of chunks, and of page bitmaps */
+/* Places of stray writes, in pages: at both ends of chunks, and of page bitmaps */
 static const struct {
 	size_t first;
 	size_t count;
@@ -107,7 +108,7 @@ static const struct {
 	{ 255 * 256 + 7, 20 * 256 }, { 299 * 256 + 255, 1 },
 };
 
-/* One commit of everything takes the stray writes, and nothing but them. */
+/* One commit of everything drops the stray writes, and nothing else. */
 static void stray_writes_are_lost(void)
 {
 	size_t page = page_size(), size = 300 * MIB, at = 0;
@@ -140,7 +141,7 @@ static void stray_writes_are_lost(void)
 	}
 }
 
-/* Whatever a stray write left in free memory, nobody is handed it. */
+/* Stray writes into free memory must not be seen by its next owner. */
 static void handed_out_zero(void)
 {
 	int fd = device_open_huge();
@@ -154,7 +155,7 @@ static void handed_out_zero(void)
 	again = device_alloc(fd, 4 * MIB, MIB);
 	expect(again == extent);
 	expect(is_zero(again, 4 * MIB));
-	/* Memory mapped ahead is no different. */
+	/* The same holds for premapped memory. */
 	fill(again + 4 * MIB, MIB, 3);
 	for (int i = 0; i < 8; i++) {
 		extent = device_alloc(fd, MIB, MIB);
@@ -215,7 +216,7 @@ static void unmapped(void)
 	expect_consistent(fd);
 }
 
-/* Nobody hears of an unmapping; what is left behind is bounded all the same. */
+/* The device is not told of unmappings; the state left behind must be bounded. */
 static void unmapped_for_ever(void)
 {
 	int fd = device_open_huge();
@@ -280,7 +281,7 @@ static void settled(void)
 	int fd = device_open_huge();
 	char *extent;
 
-	/* Until the first extent it may be changed. */
+	/* Until the first extent the backing may be changed. */
 	expect_equal(call(fd, CHUNK_IOC_CONFIGURE, &args), 0);
 	extent = device_alloc(fd, MIB, MIB);
 	expect_equal(device_decommit(fd, extent, MIB), 0);
@@ -291,15 +292,15 @@ static void settled(void)
 
 static const struct tap_case cases[] = {
 	{ "huge pages, seen in smaps", huge_pages },
-	{ "what can be huge is aligned", aligned },
+	{ "mappings that huge pages fit in are aligned", aligned },
 	{ "decommitted pages read as zero", decommitted_is_zero },
 	{ "decommitted from the start", born_decommitted },
 	{ "one commit takes all stray writes, and nothing but them",
 	  stray_writes_are_lost },
-	{ "what is handed out is zero", handed_out_zero },
+	{ "extents are zero when handed out", handed_out_zero },
 	{ "random use, with stray writes", random_use },
 	{ "unmapped behind its back", unmapped },
-	{ "mapped and unmapped for ever", unmapped_for_ever },
+	{ "mapped and unmapped without end", unmapped_for_ever },
 	{ "fork", forked },
 	{ "moved by mremap", moved },
 	{ "the first extent settles the backing", settled },

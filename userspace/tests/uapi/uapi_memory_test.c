@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The device's memory is memory like any other: for mlock, for the kernel's own
- * accesses, for debuggers, core dumps and fork; and where it is decommitted,
- * none of them gets at it.
+ * The device's memory behaves like any other for mlock, for the kernel's own
+ * accesses, for debuggers, core dumps and fork; and none of these can access
+ * decommitted pages.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ static void read_then_write(void)
 	char *extent = device_alloc(fd, 4 * MIB, MIB);
 
 	expect(is_zero(extent, 4 * MIB));
-	/* Reading alone takes no memory of its own, and writing then works. */
+	/* Reading alone takes no memory, and writing then works. */
 	for (size_t at = 0; at < 4 * MIB; at += page_size()) {
 		expect_equal(extent[at], 0);
 		extent[at] = 1;
@@ -57,7 +57,7 @@ static void read_pages(const char *addr, size_t count)
 			     0);
 }
 
-/* Of who reads on, most faults are spared; but nothing comes with it. */
+/* Fault-around spares a sequential reader most faults, but maps no decommitted page. */
 static void read_on(void)
 {
 	int fd = device_open();
@@ -75,7 +75,7 @@ static void read_on(void)
 	expect_equal(extent[60 * page], 1);
 	extent[50 * page] = 2;
 	expect_equal(extent[51 * page], 0);
-	/* What was mapped ahead goes like the rest. */
+	/* Pages that fault-around mapped are decommitted like others. */
 	read_pages(extent + 61 * page, 10);
 	device_decommit(fd, extent + 62 * page, 20 * page);
 	for (size_t i = 62; i < 82; i++)
@@ -83,7 +83,7 @@ static void read_on(void)
 	expect_no_trap(extent + 82 * page);
 }
 
-/* Neither what a read finds nor what a write starts from is ever anything. */
+/* A page that is read, or written for the first time, is always zero before. */
 static void many_faults(void)
 {
 	int fd = device_open();
@@ -111,14 +111,8 @@ static void many_faults(void)
 
 static int decommit_locked(int fd, char *addr, size_t length)
 {
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.flags = CHUNK_DECOMMIT_LOCKED,
-		.addr = (uintptr_t)addr,
-		.length = length,
-	};
-
-	return call(fd, CHUNK_IOC_DECOMMIT, &args);
+	return device_range(fd, CHUNK_IOC_DECOMMIT, CHUNK_DECOMMIT_LOCKED, addr,
+			    length);
 }
 
 static void locked(void)
@@ -170,7 +164,7 @@ static void lock_everything(void)
 	expect_equal(device_decommit(fd, before, MIB), 0);
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		tap_skip("mlockall: %s", strerror(errno));
-	/* Whatever is mapped ahead for it must not be filled, nor fail. */
+	/* Premapped space must neither be filled nor make the calls fail. */
 	for (int i = 0; i < 100; i++) {
 		after = device_alloc(fd, 2 * MIB, MIB);
 		expect(is_zero(after, 2 * MIB));
@@ -199,7 +193,7 @@ static void by_pipe(void)
 	expect(read(ends[0], extent + page, 64) == -1 && errno == EFAULT);
 	expect(read(ends[0], bytes, 64) == 64);
 	expect(is_filled(bytes, 64, 1));
-	/* Untouched memory, read and written by the kernel first */
+	/* The kernel is the first to read and write untouched memory. */
 	expect(write(ends[1], extent + 2 * page, 64) == 64);
 	expect(read(ends[0], bytes, 64) == 64);
 	expect(is_zero(bytes, 64));
@@ -210,7 +204,7 @@ static void by_pipe(void)
 	expect(is_zero(extent + 3 * page + 72, page - 72));
 }
 
-/* Pages that the kernel holds on to are the memory's, not copies. */
+/* The pages that the pipe holds are the memory's own, not copies. */
 static void by_vmsplice(void)
 {
 	int fd = device_open(), ends[2];
@@ -225,7 +219,7 @@ static void by_vmsplice(void)
 	expect_equal(device_commit(fd, extent, MIB), 0);
 	expect(is_zero(extent, MIB));
 	memset(extent, 0xee, MIB);
-	/* The pipe still has what was there. */
+	/* The pipe still has the old contents. */
 	expect(read(ends[0], bytes, 64) == 64);
 	expect(is_filled(bytes, 64, 1));
 	vector.iov_base = extent;
@@ -245,10 +239,10 @@ static void by_direct_io(void)
 		tap_skip("no block device to be had for O_DIRECT");
 	fill(extent, MIB, 1);
 	expect(pwrite(file, extent, MIB, 0) == (ssize_t)MIB);
-	/* Into untouched memory */
+	/* Read into untouched memory. */
 	expect(pread(file, extent + MIB, MIB, 0) == (ssize_t)MIB);
 	expect(is_filled(extent + MIB, MIB, 1));
-	/* From untouched memory */
+	/* Write from untouched memory. */
 	expect(pwrite(file, extent + 2 * MIB, MIB, 0) == (ssize_t)MIB);
 	expect(pread(file, extent, MIB, 0) == (ssize_t)MIB);
 	expect(is_zero(extent, MIB));
@@ -258,7 +252,11 @@ static void by_direct_io(void)
 	expect_trap(extent);
 }
 
-/* A child that has memory of the device's and waits; it says where. */
+/**
+ * struct subject - a child that has memory of the device, and waits
+ * @pid:    process ID
+ * @extent: address of its extent of 4 MiB
+ */
 struct subject {
 	pid_t pid;
 	char *extent;
@@ -314,10 +312,10 @@ static void by_another_process(void)
 	expect_equal(errno, EFAULT);
 	expect(remote(&s, true, buffer, s.extent + MIB, 64) == -1);
 	expect_equal(errno, EFAULT);
-	/* As far as it goes */
+	/* The transfer stops at the decommitted page. */
 	expect(remote(&s, false, buffer, s.extent + MIB / 2, MIB) ==
 	       (ssize_t)MIB / 2);
-	/* Untouched memory, read and then written from outside */
+	/* Untouched memory is read, and then written, by another process. */
 	expect(remote(&s, false, buffer, s.extent + 2 * MIB, MIB) ==
 	       (ssize_t)MIB);
 	expect(is_zero(buffer, MIB));
@@ -372,7 +370,7 @@ static void dump_core(void)
 
 	expect(setrlimit(RLIMIT_CORE, &unlimited) == 0);
 	fill(extent, MIB, 1);
-	/* Read and not written, not touched at all, written and decommitted */
+	/* Pages that were read, never touched, or written and decommitted */
 	expect(is_zero(extent + MIB, MIB));
 	fill(extent + 60 * MIB, 2 * MIB, 2);
 	expect_equal(device_decommit(fd, extent + 60 * MIB, 2 * MIB), 0);
@@ -444,7 +442,7 @@ static void gate_open(const int *gate)
 	expect(write(gate[1], "", 1) == 1);
 }
 
-/* The child's guards are as they were at fork, whatever the parent does. */
+/* The child's guards are those of the fork, whatever the parent does. */
 static void fork_snapshot(void)
 {
 	int fd = device_open(), gate[2];
@@ -478,7 +476,7 @@ static void fork_snapshot(void)
 	expect(is_filled(freed, 2 * MIB, 6));
 }
 
-/* Parts of single chunks and many regions are copied as well. */
+/* Partly decommitted chunks and many regions are copied as well. */
 static void fork_snapshot_of_many(void)
 {
 	int fd = device_open();
@@ -512,7 +510,7 @@ static void fork_snapshot_of_many(void)
 	tap_join(child);
 }
 
-/* Mappings that were split at pages, not at chunks; copies of copies of them */
+/* The mappings were split at pages, not at chunks, and copied repeatedly. */
 static void fork_of_split(void)
 {
 	int fd = device_open();
@@ -555,7 +553,7 @@ static void fork_of_split(void)
 	expect_trap_only(extent + 3 * MIB, MIB - page);
 }
 
-/* In the child the user may do with the mappings as with its own. */
+/* In the child the user may change the mappings as if they were its own. */
 static void child_tampers(void)
 {
 	int fd = device_open();
@@ -598,7 +596,7 @@ static void child_tampers(void)
 static const struct tap_case cases[] = {
 	{ "reading untouched memory, then writing", read_then_write },
 	{ "many faults of both kinds", many_faults },
-	{ "reading on takes few faults, and reaches nothing decommitted",
+	{ "sequential reads take few faults, and reach no decommitted page",
 	  read_on },
 	{ "mlock: DECOMMIT only with CHUNK_DECOMMIT_LOCKED", locked },
 	{ "mlock of decommitted memory fails", lock_decommitted },

@@ -73,7 +73,7 @@ static void bad_offsets(void)
 						    CHUNK_MMAP_ALIGN(log2,
 								     page)));
 	}
-	/* Alignments that no address space has room for */
+	/* No address space has room for these alignments. */
 	for (unsigned int log2 = 47; log2 < 63; log2++)
 		expect_refusal(fd, ENOMEM, try_mmap(fd, NULL, MIB, FLAGS,
 						    CHUNK_MMAP_ALIGN(log2,
@@ -108,7 +108,7 @@ static void bad_lengths(void)
 					    FLAGS, 0));
 }
 
-/* Where page tables have five levels, and the caller asks for it by a hint */
+/* With five-level page tables a hint above 47 bits asks for such an address. */
 static void above_47_bits(void)
 {
 	void *hint = (void *)(uintptr_t)(1ULL << 48);
@@ -146,7 +146,7 @@ static void shared(void)
 					    MAP_NORESERVE, 0));
 	expect(mmap(NULL, MIB, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED);
 	expect_equal(errno, EINVAL);
-	/* On a file that is open for reading it looks like a private one. */
+	/* On a file open only for reading, a shared mapping looks like a private one. */
 	expect(reading >= 0);
 	expect(mmap(NULL, MIB, PROT_READ, MAP_SHARED, reading, 0) ==
 	       MAP_FAILED);
@@ -189,7 +189,7 @@ static void hint(void)
 	char *aligned = (char *)(((uintptr_t)place + 8 * MIB - 1) & -8 * MIB);
 	size_t page = page_size();
 
-	/* A hole that fits exactly is taken; what is taken is not. */
+	/* A free hole that fits exactly is taken; a mapped one is not. */
 	expect(munmap(aligned, 8 * MIB) == 0);
 	got = mmap(aligned, 8 * MIB, PROT_READ | PROT_WRITE, FLAGS, fd,
 		   CHUNK_MMAP_ALIGN(23, page));
@@ -233,7 +233,7 @@ static void populate(void)
 	fill(extent, 2 * MIB, 1);
 }
 
-/* Beside each other they are two extents, whatever the kernel merges. */
+/* Adjoining mappings are two extents, although the kernel may merge them. */
 static void neighbours(void)
 {
 	int fd = device_open();
@@ -250,7 +250,7 @@ static void neighbours(void)
 	expect_trap_only(a + MIB / 2, 2 * MIB);
 	expect_equal(device_dealloc(fd, a + MIB, MIB), 0);
 	expect_equal(device_dealloc(fd, a + 2 * MIB, MIB), 0);
-	/* Of different regions, they never coalesce. */
+	/* The extents are of different regions, so they never coalesce. */
 	expect(device_alloc(fd, 2 * MIB, MIB) != a + MIB);
 	expect(is_filled(a + 3 * MIB, MIB, 1 + 3 * MIB));
 	expect_consistent(fd);
@@ -274,7 +274,7 @@ static void many(void)
 	expect_consistent(fd);
 }
 
-/* What is mapped ahead must not be refused where what is needed fits. */
+/* Premapping must not make a mapping fail that fits under the limit. */
 static void growth_under_limit(void)
 {
 	int fd = device_open();
@@ -302,7 +302,7 @@ static void growth_under_limit(void)
 }
 
 static const struct tap_case cases[] = {
-	{ "what is mapped is live and committed", live_at_once },
+	{ "mapped memory is live and committed", live_at_once },
 	{ "alignments up to 256 GiB", every_alignment },
 	{ "bad offsets", bad_offsets },
 	{ "bad lengths", bad_lengths },

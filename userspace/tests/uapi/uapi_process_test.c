@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whose a context is: the address space that opened it, and nobody else's. And
- * how several contexts, threads and ends of processes go together.
+ * Ownership of a context: it belongs to the address space that opened it, and to
+ * nobody else. And several contexts, threads and exits of processes at once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +20,10 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "pass_fd.h"
 #include "uapi.h"
 
-/* Every call, with arguments that would do for the owner */
+/* Make every call, with arguments that would be valid for the owner. */
 static void expect_forbidden(int fd, char *extent)
 {
 	static const unsigned long commands[] = {
@@ -76,7 +77,7 @@ static void forked_child(void)
 		char *chunk;
 
 		expect_forbidden(fd, extent);
-		/* Of its own it has everything, except what it inherited. */
+		/* In a context of its own the child can use all but inherited memory. */
 		chunk = device_alloc(own, 4 * MIB, MIB);
 		expect(is_zero(chunk, 4 * MIB));
 		fill(chunk, 4 * MIB, 2);
@@ -92,7 +93,7 @@ static void forked_child(void)
 	expect_untouched(fd, extent);
 }
 
-/* The child closes and unmaps what it inherited. */
+/* The child closes and unmaps all that it inherited. */
 static void child_lets_go(void)
 {
 	int fd = device_open();
@@ -110,7 +111,7 @@ static void child_lets_go(void)
 	expect_equal(device_dealloc(fd, extent, 4 * MIB), 0);
 }
 
-/* The parent goes first, its context with it, and the child's memory stays. */
+/* The parent exits first, its context with it; the child keeps its memory. */
 static void parent_goes_first(void)
 {
 	int ends[2], ready[2];
@@ -127,7 +128,7 @@ static void parent_goes_first(void)
 		child = tap_fork();
 		if (child)
 			_exit(0);
-		/* Until the parent is gone, and its end of the pipe. */
+		/* Wait until the parent has exited, and with it its end of the pipe. */
 		close(ends[1]);
 		expect(read(ends[0], &byte, 1) == 0);
 		expect(is_filled(extent, MIB, 1));
@@ -143,48 +144,6 @@ static void parent_goes_first(void)
 	expect(read(ready[0], &byte, 1) == 1);
 }
 
-static void send_descriptor(int socket, int fd)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr header;
-	} control = { 0 };
-	struct iovec vector = { "", 1 };
-	struct msghdr message = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
-	expect(sendmsg(socket, &message, 0) == 1);
-}
-
-static int receive_descriptor(int socket)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr header;
-	} control;
-	char byte;
-	struct iovec vector = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	int fd;
-
-	expect(recvmsg(socket, &message, 0) == 1);
-	memcpy(&fd, CMSG_DATA(&control.header), sizeof(int));
-	return fd;
-}
-
 static void passed_descriptor(void)
 {
 	int sockets[2], fd;
@@ -195,10 +154,10 @@ static void passed_descriptor(void)
 	expect(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
 	child = tap_fork();
 	if (child == 0) {
-		/* Opened after the fork: nothing is inherited. */
+		/* The device is opened after the fork, so nothing is inherited. */
 		fd = device_open();
 		extent = prepared(fd);
-		send_descriptor(sockets[1], fd);
+		send_fd(sockets[1], fd);
 		expect(write(sockets[1], &extent, sizeof(extent)) ==
 		       sizeof(extent));
 		expect(read(sockets[1], &byte, 1) == 1);
@@ -207,17 +166,17 @@ static void passed_descriptor(void)
 		expect(write(sockets[1], "", 1) == 1);
 		_exit(0);
 	}
-	fd = receive_descriptor(sockets[0]);
+	fd = receive_fd(sockets[0]);
 	expect(read(sockets[0], &extent, sizeof(extent)) == sizeof(extent));
 	expect_forbidden(fd, extent);
 	expect(write(sockets[0], "", 1) == 1);
 	expect(read(sockets[0], &byte, 1) == 1);
 	tap_join(child);
-	/* The opener is gone for good. */
+	/* By now the opener has exited. */
 	expect_forbidden(fd, extent);
 }
 
-/* In the new program that inherits the descriptor, run as a case of its own */
+/* Variable for the executed program, which runs a case of its own, with the descriptor */
 #define EXEC_FD	"TEST_EXEC_FD"
 
 static void after_exec(void)
@@ -248,7 +207,7 @@ static void executed(void)
 	expect_untouched(fd, extent);
 }
 
-/* Another process with the same address space is the same to the device. */
+/* A process that shares the address space may use the context. */
 static int share(void *arg)
 {
 	int fd = *(int *)arg;
@@ -290,14 +249,14 @@ static void two_contexts(void)
 		device_alloc(a, 2 * MIB, MIB);
 	after = device_stats(b);
 	expect(same_stats(&before, &after));
-	/* What is recycled in one is not handed out by the other. */
+	/* One context does not hand out what another has recycled. */
 	expect_equal(device_dealloc(b, of_b, 4 * MIB), 0);
 	for (int i = 0; i < 50; i++) {
 		char *chunk = device_alloc(a, 4 * MIB, MIB);
 
 		expect(chunk + 4 * MIB <= of_b || of_b + 4 * MIB <= chunk);
 	}
-	/* A duplicate is the same context. */
+	/* A duplicate of the descriptor is the same context. */
 	expect_equal(device_stats(duplicate).live_bytes,
 		     device_stats(a).live_bytes);
 	close(a);
@@ -308,7 +267,7 @@ static void two_contexts(void)
 	expect_consistent(b);
 }
 
-/* What fdinfo says about @field, in whatever unit */
+/* Read the value of @field in fdinfo, whatever its unit. */
 static bool fdinfo_value(int fd, const char *field, unsigned long long *value)
 {
 	char path[64], line[256];
@@ -349,7 +308,7 @@ static void fdinfo(void)
 	expect(value == 4 * MIB || value == 4096);
 	expect(fdinfo_value(fd, "live_extents", &value));
 	expect_equal(value, 1);
-	/* Of a context whose owner is another process, too. */
+	/* fdinfo can be read, too, if the owner is another process. */
 	if (tap_fork() == 0) {
 		expect(fdinfo_value(fd, "live_extents", &value));
 		expect_equal(value, 1);
@@ -385,7 +344,7 @@ static void not_a_file(void)
 	expect_untouched(fd, extent);
 }
 
-/* Processes that end in the middle of everything */
+/* Threads of processes that end in the midst of calls */
 static void *always_busy(void *arg)
 {
 	int fd = *(int *)arg;
@@ -427,7 +386,7 @@ static void exit_in_the_middle(void)
 	}
 }
 
-/* Threads at once, each checking that what it has is its own */
+/* Threads allocate at once, and each checks that its extents are its own. */
 static atomic_int thread_fd;
 
 static void *own_and_check(void *arg)
@@ -480,7 +439,7 @@ static void threads(void)
 	expect_consistent(thread_fd);
 }
 
-/* The same extent given back by several threads at once: one of them may. */
+/* Several threads give the same extent back at once: exactly one succeeds. */
 static char *contested;
 static atomic_uint winners, round_number, done;
 
@@ -518,8 +477,8 @@ static void contested_dealloc(void)
 
 static const struct tap_case cases[] = {
 	{ "a forked child: EPERM", forked_child },
-	{ "a forked child lets go of what it inherited", child_lets_go },
-	{ "the parent goes first", parent_goes_first },
+	{ "a forked child closes and unmaps what it inherited", child_lets_go },
+	{ "the parent exits first", parent_goes_first },
 	{ "a descriptor passed over a socket: EPERM", passed_descriptor },
 	{ "a descriptor kept over exec: EPERM", executed },
 	{ "after exec", after_exec },
@@ -529,7 +488,8 @@ static const struct tap_case cases[] = {
 	{ "/proc/self/fdinfo shows the counters", fdinfo },
 	{ "/proc/self/maps names the mappings", named },
 	{ "the device is no file", not_a_file },
-	{ "processes that end in the middle", exit_in_the_middle },
+	{ "processes that exit or are killed in the middle of calls",
+	  exit_in_the_middle },
 	{ "threads", threads },
 	{ "several threads give the same extent back", contested_dealloc },
 };

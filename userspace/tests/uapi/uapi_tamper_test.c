@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the user does to the device's mappings behind its back: unmapping,
- * replacing, moving, protecting, in whole and in part. The device then refuses,
- * or goes on with what is left; it never touches what is not its own.
+ * Changes to the device's mappings behind its back: unmapping, replacing,
+ * moving, protecting, in whole and in part. The device then refuses calls, or
+ * uses the rest; it never touches foreign memory.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -13,10 +13,10 @@
 
 #include "uapi.h"
 
-/* Enough to use up what any of these tests leaves free. */
+/* Enough extents to use up all that any of these tests leaves free */
 #define MANY	120
 
-/* Somebody else's memory where the device once had its own */
+/* Foreign memory where the device once had its own */
 static char *stranger;
 static size_t stranger_size;
 
@@ -34,7 +34,7 @@ static void expect_stranger_safe(void)
 	expect(is_filled(stranger, stranger_size, 77));
 }
 
-/* Everything that is handed out from now on is the device's to give. */
+/* All extents handed out from now on must be the device's memory. */
 static void expect_usable(int fd)
 {
 	static char *extents[MANY];
@@ -45,7 +45,10 @@ static void expect_usable(int fd)
 		extents[i] = device_alloc(fd, size, MIB << i % 3);
 		expect(!stranger_size || extents[i] + size <= stranger ||
 		       extents[i] >= stranger + stranger_size);
-		/* The first come from what was there; a debug kernel is slow. */
+		/*
+		 * The first extents may be recycled, so all of them is checked;
+		 * a debug kernel is slow.
+		 */
 		expect(is_zero(extents[i], i < 8 ? size : page_size()));
 		fill(extents[i], page_size(), i);
 		fill(extents[i] + size - page_size(), page_size(), i);
@@ -62,7 +65,7 @@ static void expect_usable(int fd)
 	expect_consistent(fd);
 }
 
-/* What may come back for a range whose mapping is gone */
+/* The errors that are allowed for a range whose mapping was removed */
 static void expect_stale(int error)
 {
 	if (error != ENOENT)
@@ -75,7 +78,7 @@ static void use_stale(int fd, char *addr, size_t size)
 	expect_stale(device_commit(fd, addr, size));
 	expect_stranger_safe();
 	expect_stale(device_dealloc(fd, addr, size));
-	/* By now at the latest it is forgotten. */
+	/* By now at the latest the device has dropped the extent. */
 	expect_refusal(fd, ENOENT, device_dealloc(fd, addr, size));
 	expect_refusal(fd, ENOENT, device_decommit(fd, addr, size));
 	expect_refusal(fd, ENOENT, device_commit(fd, addr, size));
@@ -83,7 +86,7 @@ static void use_stale(int fd, char *addr, size_t size)
 	expect_stranger_safe();
 }
 
-/* An extent by ALLOC, within a region, and one by mmap, a region of its own */
+/* Make an extent by ALLOC, within a region, or by mmap, a region of its own. */
 static char *extent_by(int fd, bool by_mmap, size_t size)
 {
 	char *extent = by_mmap ? device_mmap(fd, size, 0) :
@@ -113,7 +116,7 @@ static void mmap_replaced_whole(void)
 	replaced_whole(true);
 }
 
-/* Pages @from to @to of an extent of 3 MiB */
+/* Replace the pages @from to @to of an extent of 3 MiB. */
 static void replaced_part(bool by_mmap, size_t from, size_t to)
 {
 	int fd = device_open();
@@ -122,7 +125,7 @@ static void replaced_part(bool by_mmap, size_t from, size_t to)
 	struct chunk_ioc_stats before = device_stats(fd), after;
 
 	move_in(extent + from * page, (to - from) * page);
-	/* Where nothing was replaced all is as before. */
+	/* Pages that were not replaced are as before. */
 	if (from) {
 		expect_equal(device_decommit(fd, extent, page), 0);
 		expect_trap(extent);
@@ -167,7 +170,7 @@ static void mmap_replaced_in_part(void)
 	replaced_parts(true);
 }
 
-/* What is recycled, mapped ahead, or both is replaced. */
+/* Recycled space, premapped space, or both are replaced. */
 static void free_space_replaced(void)
 {
 	for (size_t from = 0; from < 8 * MIB; from += MIB + MIB / 2) {
@@ -181,15 +184,15 @@ static void free_space_replaced(void)
 	}
 }
 
-static void reserve_replaced(void)
+static void premapped_replaced(void)
 {
 	int fd = device_open();
 	char *extent = device_alloc(fd, MIB, MIB);
 	struct chunk_ioc_stats s = device_stats(fd);
 
 	if (!s.reserved_bytes)
-		tap_skip("nothing is mapped ahead");
-	/* Beside the extent, on whichever side it is. */
+		tap_skip("nothing is premapped");
+	/* Premapped space is beside the extent, on either side. */
 	for (char *p = extent - 4 * MIB; p <= extent + 4 * MIB; p += MIB) {
 		char name[64];
 
@@ -200,10 +203,10 @@ static void reserve_replaced(void)
 		expect_usable(fd);
 		return;
 	}
-	expect(!"a reserve beside the extent");
+	expect(!"premapped space beside the extent");
 }
 
-/* A hole, that is, and nobody moves in. */
+/* The unmapped part stays a hole: the device maps nothing there. */
 static void unmapped(void)
 {
 	for (int by_mmap = 0; by_mmap <= 1; by_mmap++) {
@@ -226,7 +229,7 @@ static void unmapped(void)
 	}
 }
 
-/* Everything the context ever mapped, one munmap each for all regions */
+/* All mappings of the context are unmapped, with one munmap for all regions. */
 static void all_unmapped(void)
 {
 	int fd = device_open();
@@ -243,7 +246,7 @@ static void all_unmapped(void)
 	expect_usable(fd);
 }
 
-/* The device's own mapping, of this or another context, moves in. */
+/* A mapping of the device, of this or another context, takes the extent's place. */
 static void replaced_by_device(void)
 {
 	int fd = device_open(), other = device_open();
@@ -269,7 +272,7 @@ static void replaced_by_device(void)
 	expect(own == extent + MIB);
 	expect(is_zero(own, MIB));
 	fill(own, MIB, 78);
-	/* An extent of its own now, and the old one is gone. */
+	/* The new mapping is an extent of its own, and the old one is no more. */
 	expect_equal(device_lookup(fd, own).addr, (uintptr_t)own);
 	expect_equal(device_lookup(fd, own).length, MIB);
 	expect(device_dealloc(fd, extent, 4 * MIB) != 0);
@@ -278,7 +281,7 @@ static void replaced_by_device(void)
 	expect_consistent(fd);
 }
 
-/* State is by address: what would move it is refused. */
+/* The device's state is kept by address, so moving is refused. */
 static void moved(void)
 {
 	int fd = device_open();
@@ -302,8 +305,8 @@ static void moved(void)
 }
 
 /*
- * Grown in place, a mapping reaches beyond what the device knows of. Whatever
- * is there then, nobody else gets it, and nothing breaks.
+ * A mapping grown in place exceeds the extent. Nobody else may get the memory
+ * that is there then, and nothing may break.
  */
 static void grown(void)
 {
@@ -340,8 +343,8 @@ static void grown(void)
 }
 
 /*
- * Grown far beyond what the device knows of, cut in pieces, one of which has
- * nothing of the device's any more, and forked with all of that.
+ * A mapping is grown far beyond its extent, cut in parts, one of which has no
+ * memory of the device, and forked with all of that.
  */
 static void grown_and_forked(void)
 {
@@ -365,7 +368,7 @@ static void grown_and_forked(void)
 	for (size_t at = MIB; at < 513 * MIB; at += 7 * MIB)
 		(void)read_traps(extent + at);
 	if (child == 0) {
-		/* And once more, from the copy. */
+		/* The copy is changed and forked again. */
 		expect(mprotect(extent + 300 * MIB, page, PROT_READ) == 0);
 		child = tap_fork();
 		expect_trap_only(extent + page, page);
@@ -396,7 +399,7 @@ static void shrunk(void)
 	expect_usable(fd);
 }
 
-/* Protection is the user's business. */
+/* The user may change protections. */
 static void protected(void)
 {
 	int fd = device_open();
@@ -421,7 +424,7 @@ static void protected(void)
 	expect_consistent(fd);
 }
 
-/* Advice, likewise: what is committed stays so, what is not stays so. */
+/* Advice changes neither committed nor decommitted pages. */
 static void advised(void)
 {
 	int fd = device_open();
@@ -435,7 +438,7 @@ static void advised(void)
 	expect(is_filled(extent + 3 * MIB, MIB, 1 + 3 * MIB));
 	fill(extent + MIB, MIB, 2);
 	expect(is_filled(extent + MIB, MIB, 2));
-	/* Each may be refused; none may break anything. */
+	/* Any advice may be refused; none may break anything. */
 	for (int advice = 0; advice < 30; advice++)
 		if (advice != MADV_REMOVE && advice != MADV_DONTFORK &&
 		    advice != MADV_WIPEONFORK)
@@ -450,7 +453,7 @@ static void advised(void)
 	expect_usable(fd);
 }
 
-/* The mappings outlive the descriptor, and then nobody can ask for anything. */
+/* The mappings outlive the descriptor, after which no call is possible. */
 static void closed(void)
 {
 	int fd = device_open();
@@ -462,7 +465,7 @@ static void closed(void)
 	expect_trap_only(extent + MIB, MIB);
 	fill(extent + 2 * MIB, 2 * MIB, 2);
 	expect_equal(device_decommit(fd, extent, MIB), EBADF);
-	/* A new context knows nothing of it. */
+	/* A new context knows nothing of the old mappings. */
 	fd = device_open();
 	expect_refusal(fd, ENOENT, device_decommit(fd, extent, MIB));
 	expect_refusal(fd, ENOENT, device_dealloc(fd, extent, 4 * MIB));
@@ -474,7 +477,7 @@ static void closed(void)
 	expect(is_filled(fresh, 4 * MIB, 3));
 }
 
-/* Every page of a region, in random order: splits, holes, closes */
+/* Unmap every page of a region, in random order: splits, holes, closes. */
 static void shredded(void)
 {
 	int fd = device_open();
@@ -502,7 +505,7 @@ static const struct tap_case cases[] = {
 	{ "an extent by ALLOC replaced in part", alloc_replaced_in_part },
 	{ "an extent by mmap replaced in part", mmap_replaced_in_part },
 	{ "recycled address space replaced", free_space_replaced },
-	{ "address space mapped ahead replaced", reserve_replaced },
+	{ "premapped address space replaced", premapped_replaced },
 	{ "unmapped in part and whole", unmapped },
 	{ "everything unmapped", all_unmapped },
 	{ "replaced by the device's own mappings", replaced_by_device },

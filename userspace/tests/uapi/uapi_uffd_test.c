@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * userfaultfd on the device's mappings: what it may do there, and that it does no
- * harm. The kernel only takes them, from 6.7 on, for tracking what is written
- * (UFFD_FEATURE_WP_ASYNC), which puts markers into page table entries.
+ * userfaultfd on the device's mappings must do no harm. From 6.7 on, the kernel
+ * takes them only for tracking writes (UFFD_FEATURE_WP_ASYNC), which puts
+ * markers into page table entries.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 
 #include <linux/userfaultfd.h>
 
+#include "pagemap_scan.h"
 #include "uapi.h"
 
 #ifndef UFFD_USER_MODE_ONLY
@@ -26,36 +27,11 @@
 #define UFFDIO_REGISTER_MODE_WP	((__u64)1 << 1)
 #endif
 
-/* Of 6.7, and of no header of the C library's as old as this */
+/* The name is of 6.7, and in no header of older C libraries. */
 #define FEATURE_WP_UNPOPULATED	(1 << 13)
 #define FEATURE_WP_ASYNC	(1 << 15)
 
 #define SIZE	(4 * MIB)
-
-/* include/uapi/linux/fs.h of 6.7 */
-struct scan_range {
-	uint64_t start;
-	uint64_t end;
-	uint64_t categories;
-};
-
-struct scan {
-	uint64_t size;
-	uint64_t flags;
-	uint64_t start;
-	uint64_t end;
-	uint64_t walk_end;
-	uint64_t vec;
-	uint64_t vec_len;
-	uint64_t max_pages;
-	uint64_t category_inverted;
-	uint64_t category_mask;
-	uint64_t category_anyof_mask;
-	uint64_t return_mask;
-};
-
-#define PAGEMAP_SCAN_CALL	_IOWR('f', 16, struct scan)
-#define WRITTEN			(1 << 1)
 
 static int uffd_open(__u64 features)
 {
@@ -79,7 +55,7 @@ static int uffd_register(int uffd, char *addr, size_t size, __u64 mode)
 	return ioctl(uffd, UFFDIO_REGISTER, &args) ? errno : 0;
 }
 
-/* From now on what is written is known; on empty entries, too. */
+/* From now on the kernel records writes, also to empty entries. */
 static void protect(int uffd, char *addr, size_t size)
 {
 	struct uffdio_writeprotect args = {
@@ -100,31 +76,16 @@ static char *tracked(int fd, int *uffd)
 	return extent;
 }
 
-/* What was written of a range, as the kernel knows */
+/* Count the bytes of a range that were written, as the kernel has recorded. */
 static size_t written(char *addr, size_t size)
 {
-	struct scan_range ranges[64];
-	struct scan scan = {
-		.size = sizeof(scan),
-		.start = (uintptr_t)addr,
-		.end = (uintptr_t)addr + size,
-		.vec = (uintptr_t)ranges,
-		.vec_len = TAP_COUNT(ranges),
-		.category_mask = WRITTEN,
-		.return_mask = WRITTEN,
-	};
-	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	int count = ioctl(pagemap, PAGEMAP_SCAN_CALL, &scan);
-	size_t bytes = 0;
+	long bytes = pagemap_scan(addr, size, SCAN_WRITTEN);
 
-	expect(count >= 0);
-	close(pagemap);
-	for (int i = 0; i < count; i++)
-		bytes += ranges[i].end - ranges[i].start;
+	expect(bytes >= 0);
 	return bytes;
 }
 
-/* Not those that only WP_ASYNC allows, and before 6.7 not that either */
+/* Modes other than WP_ASYNC are refused, and before 6.7 that one, too. */
 static void refused(void)
 {
 	int fd = device_open(), uffd = uffd_open(0);
@@ -152,7 +113,7 @@ static void accesses_end(void)
 	expect(is_filled(extent, MIB, 1));
 	expect(is_zero(extent + MIB, MIB));
 	expect(page_faults() - before <= 2 * MIB / page + 100);
-	/* Reading is not writing. */
+	/* Reading is not recorded. */
 	expect_equal(written(extent, SIZE), 0);
 	before = page_faults();
 	touch(extent + MIB, MIB);
@@ -165,7 +126,7 @@ static void accesses_end(void)
 	expect(is_zero(extent + 3 * MIB, MIB));
 }
 
-/* What is decommitted traps, and has changed when it is there again. */
+/* A decommitted page traps, and counts as written once it is committed again. */
 static void decommitted(void)
 {
 	size_t page = page_size();
@@ -180,7 +141,7 @@ static void decommitted(void)
 	expect_equal(device_decommit(fd, extent + 2 * MIB, MIB), 0);
 	expect(read_traps(extent + page) && write_traps(extent + page));
 	expect(read_traps(extent + 2 * MIB));
-	/* Again, while it is decommitted */
+	/* Track the pages again while they are decommitted. */
 	protect(uffd, extent + 2 * MIB, 8 * page);
 	expect(read_traps(extent + 2 * MIB));
 	expect(write_traps(extent + 2 * MIB));
@@ -195,7 +156,7 @@ static void decommitted(void)
 	expect(is_filled(extent + 2 * page, MIB - 2 * page, 1 + 2 * page));
 }
 
-/* Markers do not go to the next owner of the memory. */
+/* Markers do not stay for the next owner of the memory. */
 static void reused(void)
 {
 	int fd = device_open(), uffd;
@@ -212,7 +173,7 @@ static void reused(void)
 	expect(is_zero(again, SIZE));
 	fill(again, SIZE, 2);
 	expect(is_filled(again, SIZE, 2));
-	/* Nor stay when nobody tracks any more */
+	/* Markers do not stay when tracking has ended. */
 	protect(uffd, extent, SIZE);
 	expect_equal(device_decommit(fd, again, MIB), 0);
 	close(uffd);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fresh chunks: with one that is needed comes address space for the next ones,
- * within bounds, and never where it costs memory or others lack it.
+ * Premapping: with a fresh chunk libchunk maps address space for the next ones,
+ * within bounds, and never where that costs memory or others lack it.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -13,74 +13,53 @@
 #include <sys/resource.h>
 
 #include "common.h"
+#include "kernel_file.h"
 
-#define AHEAD_MAX	(16 * MIB)
+#define PREMAP_MAX	(16 * MIB)
 #define CHUNKS		64
 #define THREADS		8
 
 static char *chunks[CHUNKS];
 
-/* Mapped, and neither live nor recycled nor bookkeeping */
-static size_t ahead(void)
+/* Address space that is mapped, and neither live nor recycled nor bookkeeping */
+static size_t premapped(void)
 {
 	struct chunk_stats s = stats_now();
 
 	return s.mapped_bytes - s.live_bytes - s.recycled_bytes;
 }
 
-static void need_ahead(void)
+static void need_premap(void)
 {
-	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
-	int mode = 0;
-
 	if (on_device())
-		tap_skip("the module maps ahead by itself");
+		tap_skip("the module premaps by itself");
 	if (plain_posix())
 		tap_skip("POSIX cannot tell whether that costs memory");
-	if (file) {
-		expect(fscanf(file, "%d", &mode) == 1);
-		fclose(file);
-	}
-	if (mode == 2)
-		tap_skip("nothing is mapped ahead in overcommit mode 2");
+	if (overcommit_mode() == 2)
+		tap_skip("nothing is premapped in overcommit mode 2");
 }
 
-/* Returns how much is mapped ahead then, which is some. */
-static size_t get_some_ahead(void)
+/* Return how much is premapped then, at least 4 MiB. */
+static size_t get_premapped(void)
 {
-	need_ahead();
-	for (size_t i = 0; i < CHUNKS && ahead() < 4 * MIB; i++)
+	need_premap();
+	for (size_t i = 0; i < CHUNKS && premapped() < 4 * MIB; i++)
 		alloc_mib(1);
-	expect(ahead() >= 4 * MIB);
-	return ahead();
+	expect(premapped() >= 4 * MIB);
+	return premapped();
 }
 
-/* What the kernel says, in bytes */
-static size_t address_space(void)
-{
-	char line[256];
-	size_t kib = 0;
-	FILE *status = fopen("/proc/self/status", "r");
-
-	expect(status);
-	while (fgets(line, sizeof(line), status))
-		if (!strncmp(line, "VmSize:", 7))
-			kib = strtoul(line + 7, NULL, 10);
-	fclose(status);
-	return kib << 10;
-}
-
-/* Address space in use now, and so much more, is all there may be. */
+/* Limit address space to the use of now and @more bytes. */
 static void limit_to(size_t more)
 {
 	struct rlimit limit;
 
 	expect(getrlimit(RLIMIT_AS, &limit) == 0);
-	limit.rlim_cur = address_space() + more;
+	limit.rlim_cur = status_bytes("VmSize") + more;
 	expect(setrlimit(RLIMIT_AS, &limit) == 0);
 }
 
-/* Everything in use since then is counted, but for a little of the C library. */
+/* All mapped address space is counted, but for a little of the C library's. */
 static void expect_counted(size_t space, size_t mapped)
 {
 	size_t more = stats_now().mapped_bytes - mapped;
@@ -88,37 +67,37 @@ static void expect_counted(size_t space, size_t mapped)
 	if (getenv("TAP_UNDER"))
 		tap_note("not checked: the emulator has mapped more");
 	else if (!on_device())
-		expect(address_space() - space <= more + MIB / 2);
+		expect(status_bytes("VmSize") - space <= more + MIB / 2);
 }
 
 static void bounded(void)
 {
 	size_t most = 0;
 
-	need_ahead();
+	need_premap();
 	alloc_mib(1);
-	expect_equal(ahead(), 0);
+	expect_equal(premapped(), 0);
 	for (size_t i = 0; i < 300; i++) {
 		size_t now;
 
 		expect(is_zero(alloc_mib(1 + i % 3), MIB));
-		now = ahead();
-		expect(now <= AHEAD_MAX);
+		now = premapped();
+		expect(now <= PREMAP_MAX);
 		expect(now <= stats_now().live_bytes / 2);
 		if (now > most)
 			most = now;
 	}
-	expect(most > AHEAD_MAX / 2);
+	expect(most > PREMAP_MAX / 2);
 	expect_stats_consistent();
 }
 
-/* Without a call: none would succeed. */
+/* No call could succeed: premapped space must do. */
 static void serves(void)
 {
 	size_t count;
 
 	need_limit(RLIMIT_AS);
-	count = get_some_ahead() / MIB;
+	count = get_premapped() / MIB;
 	limit_to(0);
 	for (size_t i = 0; i < count; i++) {
 		char *chunk = alloc_mib(1);
@@ -126,7 +105,7 @@ static void serves(void)
 		expect(is_zero(chunk, MIB));
 		fill(chunk, MIB, i);
 	}
-	expect_equal(ahead(), 0);
+	expect_equal(premapped(), 0);
 	expect(!chunk_alloc(MIB, MIB, false));
 	expect_stats_consistent();
 }
@@ -136,10 +115,10 @@ static void given_up_when_short(void)
 	size_t there;
 
 	need_limit(RLIMIT_AS);
-	there = get_some_ahead();
+	there = get_premapped();
 	limit_to(MIB);
 	fill(alloc_mib(there / MIB + 1), there + MIB, 1);
-	expect_equal(ahead(), 0);
+	expect_equal(premapped(), 0);
 	expect_stats_consistent();
 }
 
@@ -147,14 +126,14 @@ static void not_of_locked_memory(void)
 {
 	size_t space, mapped;
 
-	need_ahead();
-	space = address_space();
+	need_premap();
+	space = status_bytes("VmSize");
 	mapped = stats_now().mapped_bytes;
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		tap_skip("memory cannot be locked here");
 	for (size_t i = 0; i < 20; i++) {
 		fill(alloc_mib(1), MIB, i);
-		expect_equal(ahead(), 0);
+		expect_equal(premapped(), 0);
 	}
 	expect_counted(space, mapped);
 	expect_stats_consistent();
@@ -174,11 +153,11 @@ static void fill_and_check(uint64_t seed)
 
 static void both_sides_of_a_fork(void)
 {
-	size_t before = get_some_ahead();
+	size_t before = get_premapped();
 	pid_t child = tap_fork();
 
 	if (!child) {
-		expect_equal(ahead(), before);
+		expect_equal(premapped(), before);
 		fill_and_check(1);
 		_exit(0);
 	}
@@ -186,10 +165,10 @@ static void both_sides_of_a_fork(void)
 	tap_join(child);
 }
 
-/* Whatever is asked for: nothing overlaps, and nothing is lost. */
+/* Random requests never overlap, and no address space is lost. */
 static void random_requests(void)
 {
-	size_t space = address_space(), mapped = stats_now().mapped_bytes;
+	size_t space = status_bytes("VmSize"), mapped = stats_now().mapped_bytes;
 	uint64_t random = random_seed();
 	size_t sizes[CHUNKS] = { 0 };
 
@@ -215,7 +194,7 @@ static void random_requests(void)
 		touch(chunks[at] + page_size(), sizes[at] - page_size());
 		expect_stats_consistent();
 		if (!on_device())
-			expect(ahead() <= AHEAD_MAX);
+			expect(premapped() <= PREMAP_MAX);
 	}
 	expect_counted(space, mapped);
 }
@@ -245,11 +224,11 @@ static void threads(void)
 	for (size_t i = 0; i < THREADS; i++)
 		expect(pthread_join(ids[i], NULL) == 0);
 	if (!on_device())
-		expect(ahead() <= THREADS * AHEAD_MAX);
+		expect(premapped() <= THREADS * PREMAP_MAX);
 	expect_stats_consistent();
 }
 
-/* There is no room to map more than that and trim it. */
+/* There is no room to map more than the chunk and trim it. */
 static void aligned_without_more(void)
 {
 	char *first, *second;
@@ -267,45 +246,45 @@ static void aligned_without_more(void)
 	expect_stats_consistent();
 }
 
-/* With large chunks one more, and with very large ones none. */
+/* One more large chunk is premapped, and no very large ones. */
 static void large_chunks(void)
 {
 	size_t most = 0;
 
 	if (sizeof(void *) < 8)
 		tap_skip("there are few addresses");
-	need_ahead();
+	need_premap();
 	for (size_t i = 0; i < 10; i++) {
 		expect(chunk_alloc(64 * MIB, MIB, false));
-		expect(ahead() <= 64 * MIB);
-		if (ahead() > most)
-			most = ahead();
+		expect(premapped() <= 64 * MIB);
+		if (premapped() > most)
+			most = premapped();
 	}
 	expect_equal(most, 64 * MIB);
 	for (size_t i = 0; i < 4; i++) {
 		expect(chunk_alloc(512 * MIB, MIB, false));
-		expect(ahead() <= 64 * MIB);
+		expect(premapped() <= 64 * MIB);
 	}
 	expect_stats_consistent();
 }
 
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
-	{ "what is mapped ahead is bounded", bounded },
-	{ "what is mapped ahead of large chunks is, too", large_chunks },
-	{ "it serves without a call to the system", serves },
-	{ "it is given up when address space is short",
+	{ "premapped address space is bounded", bounded },
+	{ "premapping of large chunks is bounded", large_chunks },
+	{ "premapped chunks need no call to the system", serves },
+	{ "premapped space is given up when address space is short",
 	  given_up_when_short },
-	{ "nothing is mapped ahead of locked memory",
+	{ "locked memory is not premapped",
 	  not_of_locked_memory },
-	{ "both sides of a fork use it", both_sides_of_a_fork },
+	{ "both sides of a fork use premapped space", both_sides_of_a_fork },
 	{ "random requests do not overlap", random_requests },
-	{ "threads map ahead at once", threads },
-	{ "an aligned place without mapping more", aligned_without_more },
+	{ "threads premap at once", threads },
+	{ "an aligned place is found without mapping more", aligned_without_more },
 };
 
 const struct tap_suite tap_suite = {
-	.about = "Tests what is mapped ahead",
+	.about = "Tests premapped address space",
 	.cases = cases,
 	.count = TAP_COUNT(cases),
 };
