@@ -60,7 +60,9 @@ void site_small(const struct site *site);
 void swap_on(void);
 void swap_off(void);
 
-/*
+/**
+ * DOC: try_*()
+ *
  * Each try uses one feature on the range, checks the effect on contents and on
  * the decommitted page, and leaves the range as the device expects it: without
  * locks, keys or another protection.
