@@ -86,7 +86,7 @@ bool chunk_lock_try(void)
 	struct chunk_process *p = chunk_process_get();
 
 	/* A child may not have wiped chunk_process_unwiped yet. */
-	if (!p || (p == &chunk_process_unwiped && chunk_os_pid()) ||
+	if (!p || (p == &chunk_process_unwiped && !chunk_process_is_wiped()) ||
 	    !atomic_load_explicit(&p->known, memory_order_acquire) ||
 	    !chunk_mutex_try(&p->lock))
 		return false;

@@ -52,6 +52,18 @@ void chunk_process_wipe(void)
 }
 
 /**
+ * chunk_process_is_wiped() - test if chunk_process_unwiped is this process' own
+ *
+ * Context: any, signal handlers too.
+ * Return: false in a child that has not called chunk_process_wipe() yet.
+ */
+bool chunk_process_is_wiped(void)
+{
+	return atomic_load_explicit(&unwiped_owner, memory_order_acquire) ==
+	       2 * chunk_os_pid();
+}
+
+/**
  * chunk_process_make() - make the state that a child finds zeroed
  *
  * Context: any thread, several at the same time.

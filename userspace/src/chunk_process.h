@@ -42,5 +42,6 @@ static inline struct chunk_process *chunk_process_get(void)
 
 struct chunk_process *chunk_process_make(void);
 void chunk_process_wipe(void);
+bool chunk_process_is_wiped(void);
 
 #endif /* CHUNK_PROCESS_H */
