@@ -372,9 +372,11 @@ static void arenas(void)
 	/*
 	 * Everything was given back but jemalloc's own bookkeeping on arenas
 	 * without our hooks, whose address space it never gives back: of two
-	 * arenas in each of five rounds.
+	 * arenas in each of five rounds. A background thread, which may start
+	 * after the first rounds, has jemalloc extend arena 0 by 6 MiB.
 	 */
-	check(hook_stats().extent_bytes <= before + 5 * 2 * 2 * MIB);
+	check(hook_stats().extent_bytes <=
+	      before + 5 * 2 * 2 * MIB + 6 * MIB);
 	check(hook_stats().piece_bytes < MIB);
 	check(hook_stats().lost_bytes == 0);
 }
