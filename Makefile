@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# kbuild reads Kbuild; this is for people.
+# For people: kbuild reads Kbuild instead.
 
 SHELL := /bin/bash
 
@@ -13,8 +13,8 @@ help:
 #: make run          build all, boot a virtual machine, show what chunks do
 #: make check        every test: ends with "N passed, N failed"
 #:                   (STEPS="lint kunit ..." for some of them, JOBS=1 for one at
-#:                   a time)
-#: make check-loaded  the same beside LOAD=16 processes that do nothing but run,
+#:                   a time; results as TAP in build/check/*.tap, for prove -e cat)
+#: make check-loaded  the same beside LOAD=16 processes that keep processors busy,
 #:                   as on a busy machine (STEPS="native kunit")
 #: make check-kernels  the module on Debian 6.1, 6.12 and 7.3, stock and debug: a
 #:                   matrix (KERNELS="6.12 7.3" STEPS="build kunit ..." for parts)
@@ -24,21 +24,21 @@ help:
 #: make libchunk     the user-space library
 #: make tests        its tests, which make check runs
 #: make jemalloc     libchunk-jemalloc.so, to be preloaded, and its tests
-#: make adapters     the tests of those for mimalloc and mozjemalloc
+#: make adapters     the tests of the adapters for mimalloc and mozjemalloc
 #: make check-windows  libchunk built for Windows, its tests under Wine
 #: make vm CMD='...' run a command in a virtual machine with the module loaded;
 #:                   KERNEL=6.1 FLAVOUR=stock|debug ICOUNT=1 MEM=2G CPUS=2
-#:                   TIMEOUT=seconds OUT=directory (more: kunit/vm --help)
+#:                   TIMEOUT=seconds OUT=directory (more: tools/vm --help)
 #: make kunit        the KUnit suites, on the debug kernel
 #: make bench        instructions for each operation, in a virtual machine, to
 #:                   build/bench (ROWS="fresh recycle" for some of them;
 #:                   WAY=guarded; PROFILE=recycle: where they go; more:
 #:                   userspace/bench/run --help)
-#: make bench-check  fail where they are 5 % more than in docs/bench
-#: make bench-save   measure all, and put that into docs/bench with the commit; a
+#: make bench-check  fail where there are 5 % more than in docs/bench
+#: make bench-save   measure all, and put the results into docs/bench; a
 #:                   tree with changes is refused
-#: make bench-native libchunk without the module against the original's system
-#:                   calls, wall clock, here (ROUNDS=200)
+#: make bench-native compare libchunk without the module with the original's
+#:                   system calls, by wall time, on this machine (ROUNDS=200)
 #: make install      the library, headers, chunk.pc and the manual, to PREFIX=
 #:                   (/usr/local; DESTDIR= in front of it), and where jemalloc's
 #:                   header is libchunk-jemalloc; make uninstall
@@ -49,7 +49,8 @@ help:
 #: make fuzz         the engine against random calls and a model, for DURATION=600
 #:                   seconds
 #: make coverage     which lines of libchunk and the engine the tests never run
-#: make lint         checkpatch, coccinelle, sparse, W=1, shellcheck
+#: make lint         checkpatch, coccinelle, sparse, W=1, kernel-doc, shellcheck, the
+#:                   rules of prose, SPDX lines, one version, layers
 #: make deps         install every package that any of these needs
 #: make clean        remove what was built in this tree
 #: make distclean    and the cache of kernels
@@ -62,110 +63,110 @@ MIMALLOC_DEPS := libmimalloc-dev
 WATCH_DEPS := clang libc6-dbg libclang-rt-14-dev llvm valgrind
 
 deps:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(MIMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
+	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(MIMALLOC_DEPS) $(WATCH_DEPS) bc binutils bison \
 		busybox-static ca-certificates coccinelle flex g++ gcc-12 gnuplot-nox kmod \
 		libelf-dev lz4 mandoc ocaml-nox git perl pkg-config python3 qemu-system-x86 shellcheck sparse stress-ng xz-utils \
 		$$(userspace/tests/arch --packages)
 	@userspace/tests/check-windows --deps
 
 modules:
-	@kunit/deps $(BUILD_DEPS)
-	@[ -e $(KDIR) ] || kunit/deps linux-headers-$$(uname -r)
+	@tools/deps $(BUILD_DEPS)
+	@[ -e $(KDIR) ] || tools/deps linux-headers-$$(uname -r)
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
 libchunk:
-	@CC="$(CC)" kunit/deps $(BUILD_DEPS)
+	@CC="$(CC)" tools/deps $(BUILD_DEPS)
 	$(MAKE) -C userspace libchunk
 
 tests: libchunk
 	$(MAKE) -C userspace/tests programs
 
 jemalloc: libchunk
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS)
+	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS)
 	$(MAKE) -C userspace jemalloc
-	$(MAKE) -C userspace/jemalloc/tests programs
+	$(MAKE) -C userspace/tests/adapters jemalloc
 
 adapters: libchunk
-	@kunit/deps $(BUILD_DEPS) $(MIMALLOC_DEPS)
-	$(MAKE) -C userspace/adapters programs
+	@tools/deps $(BUILD_DEPS) $(MIMALLOC_DEPS)
+	$(MAKE) -C userspace/tests/adapters headers
 
 check-windows:
 	@userspace/tests/check-windows
 
 export CMD
 vm:
-	@kunit/deps python3
-	@kunit/vm --kernel $(KERNEL) --flavour $(FLAVOUR) $(if $(ICOUNT),--icount) \
+	@tools/deps python3
+	@tools/vm --kernel $(KERNEL) --flavour $(FLAVOUR) $(if $(ICOUNT),--icount) \
 		$(if $(MEM),--mem $(MEM)) $(if $(CPUS),--cpus $(CPUS)) \
 		$(if $(TIMEOUT),--timeout $(TIMEOUT)) $(if $(OUT),--out $(OUT)) \
 		-- "$$CMD"
 
 kunit:
-	@kunit/deps python3
+	@tools/deps python3
 	@kunit/run --kernel $(KERNEL)
 
 run:
 	@userspace/demo/run
 
 check:
-	@kunit/deps python3
-	@kunit/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
+	@tools/deps python3
+	@tools/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
 
 LOAD ?= 16
 check-loaded:
-	@kunit/deps python3 stress-ng
+	@tools/deps python3 stress-ng
 	@stress-ng --quiet --cpu $(LOAD) & trap "kill $$!" EXIT; \
-		kunit/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
+		tools/check $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
 
-KERNELS ?= $(shell awk '/^[0-9]/ { print $$1 }' kunit/kernels)
+KERNELS ?= $(shell awk '/^[0-9]/ { print $$1 }' tools/versions)
 check-kernels:
-	@kunit/deps python3
-	@nice kunit/check --kernels "$(KERNELS)" $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
+	@tools/deps python3
+	@nice tools/check --kernels "$(KERNELS)" $(if $(JOBS),--jobs $(JOBS)) $(STEPS)
 
 check-arch:
-	@kunit/deps $$(userspace/tests/arch --packages)
+	@tools/deps $$(userspace/tests/arch --packages)
 	@nice userspace/tests/arch $(ARCHES)
 
 bench:
-	@kunit/deps python3
+	@tools/deps python3
 	@userspace/bench/run --kernel $(KERNEL) $(if $(WAY),--way $(WAY)) \
 		$(if $(PROFILE),--profile $(PROFILE)) $(ROWS)
 
 bench-save:
-	@kunit/deps python3
+	@tools/deps python3
 	@userspace/bench/run --kernel $(KERNEL) --save
 
 bench-check:
-	@kunit/deps python3
+	@tools/deps python3
 	@userspace/bench/run --kernel $(KERNEL) --check $(ROWS)
 
 bench-native:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) >&2
+	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) >&2
 	@$(MAKE) -s -C userspace libchunk >&2
 	@$(MAKE) -s -C userspace bench-native
 
 install:
-	@CC="$(CC)" kunit/deps $(BUILD_DEPS)
+	@CC="$(CC)" tools/deps $(BUILD_DEPS)
 	$(MAKE) -C userspace install
 
 uninstall:
 	$(MAKE) -C userspace uninstall
 
 check-sanitize:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
+	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
 	@userspace/tests/sanitize $(TOOLS)
 
 DURATION ?= 600
 fuzz:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
+	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
 	@$(MAKE) -s -C userspace/tests/fuzz fuzz DURATION=$(DURATION)
 
 coverage:
-	@kunit/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
+	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
 	@userspace/tests/coverage
 
 lint:
-	@kunit/lint
+	@tools/lint
 
 clean:
 	rm -rf build
@@ -173,7 +174,7 @@ clean:
 	[ ! -d $(KDIR) ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
 distclean: clean
-	. kunit/lib.sh && rm -rf "$$cache"
+	. tools/lib.sh && rm -rf "$$cache"
 
 .PHONY: help adapters deps bench bench-save bench-check bench-native modules libchunk tests jemalloc \
 	vm kunit run check check-loaded check-arch check-windows check-kernels check-sanitize fuzz coverage \

@@ -1,127 +1,145 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Handing extents out: what is kept for reuse first, then what is mapped ahead,
- * then what is mapped for the purpose.
+ * Handing extents out: recycled ones first, then retained ones, then parts of
+ * what is mapped for the purpose.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
+#include "chunk_account.h"
 #include "chunk_module.h"
 
+/**
+ * enum alloc_outcome - result of an attempt to allocate
+ * @ALLOC_DONE:        the extent is the caller's
+ * @ALLOC_FAILED:      the attempt is the last: job->err says why
+ * @ALLOC_RETRY:       the extent was dropped: try again with another
+ * @ALLOC_NEEDS_CHECK: the fast path cannot do it: its mapping must be checked, or
+ *                     it takes more time or memory than context->lock allows
+ * @ALLOC_NEEDS_NODES: the context has too few free nodes
+ * @ALLOC_NEEDS_SPACE: the context has no free extent that fits
+ */
+enum alloc_outcome {
+	ALLOC_DONE,
+	ALLOC_FAILED,
+	ALLOC_RETRY,
+	ALLOC_NEEDS_CHECK,
+	ALLOC_NEEDS_NODES,
+	ALLOC_NEEDS_SPACE,
+};
+
 /* Put an extent back that was taken and could not be used. */
-static void untake(struct chunk_context *context, struct chunk_extent *extent,
-		   bool recycled, struct chunk_extent **spares)
+static void alloc_put_back(struct chunk_context *context,
+			   struct chunk_extent *extent, bool recycled,
+			   struct chunk_extent **free_nodes)
 {
 	size_t size = extent->size;
 	size_t room;
 
 	if (recycled) {
-		room = chunk_tree_reserve(&context->recycled, size);
+		room = chunk_tree_claim(&context->recycled, size);
 		if (room == size) {
-			chunk_free_put(context, &context->recycled, extent, spares);
+			chunk_free_put(context, &context->recycled, extent,
+				       free_nodes);
 			return;
 		}
 		/* Others have filled the room meanwhile. */
-		chunk_tree_unreserve(&context->recycled, room);
+		chunk_tree_unclaim(&context->recycled, room);
 	}
-	chunk_free_reserve(context, extent, spares);
+	chunk_free_retain(context, extent, free_nodes);
 }
 
-/*
- * What is kept for reuse first, then what is mapped ahead. -ENOBUFS: there are
- * too few spare nodes.
- */
-static inline int take(struct chunk_context *context, unsigned long size,
-		       unsigned long alignment, struct chunk_extent **out,
-		       bool *recycled)
+/* Take a free extent: a recycled one, else a retained one. */
+static inline enum alloc_outcome alloc_take(struct chunk_context *context,
+					    const struct chunk_alloc_job *job,
+					    struct chunk_extent **extent,
+					    bool *recycled)
 {
-	int err;
+	int err = -ENOENT;
 
 	lockdep_assert_held(&context->lock);
-	err = -ENOENT;
-	if (context->recycled.bytes >= size)
-		err = chunk_tree_take(&context->recycled, size, alignment,
-				      &context->spares, out);
+	if (context->recycled.bytes >= job->size)
+		err = chunk_tree_take(&context->recycled, job->size,
+				      job->alignment, &context->free_nodes,
+				      extent);
 	*recycled = err != -ENOENT;
 	if (err == -ENOENT)
-		err = chunk_tree_take(&context->reserve, size, alignment,
-				      &context->spares, out);
-	return err == -ENOMEM ? -ENOBUFS : err;
+		err = chunk_tree_take(&context->retained, job->size,
+				      job->alignment, &context->free_nodes,
+				      extent);
+	if (likely(!err))
+		return ALLOC_DONE;
+	return err == -ENOMEM ? ALLOC_NEEDS_NODES : ALLOC_NEEDS_SPACE;
 }
 
-/* A registered extent goes to the caller. */
-static void publish(struct chunk_context *context, struct chunk_extent *extent,
-		    bool recycled, bool decommitted)
+/* Hand a registered extent to the caller. */
+static void alloc_publish(struct chunk_context *context,
+			  struct chunk_alloc_job *job,
+			  struct chunk_extent *extent, bool recycled)
 {
-	lockdep_assert_held(&context->lock);
-	extent->type = ZEROED_CHUNK;
-	extent->live = true;
-	extent->decommitted = 0;
+	unsigned long pages = 0;
+
 	/* A free extent is decommitted already. */
-	if (unlikely(decommitted))
-		extent->decommitted = extent->size / PAGE_SIZE;
+	if (unlikely(job->decommitted))
+		pages = extent->size / PAGE_SIZE;
 	else
 		chunk_region_open(extent->owner, extent->addr, extent->size);
-	context->decommitted += extent->decommitted;
-	context->live_bytes += extent->size;
-	context->live_extents++;
-	context->counts.allocs++;
-	if (recycled)
-		context->counts.allocs_recycled++;
+	chunk_publish_extent(context, extent, pages, recycled);
+	job->addr = extent->addr;
+	job->recycled = recycled;
+	job->err = 0;
 }
 
 /* Under the spinlock, where nothing sleeps */
 #define GFP_LOCKED	(GFP_NOWAIT | __GFP_NOWARN)
 
-/*
- * Under the spinlock. -EAGAIN: it takes more than can be done there; -ENOBUFS:
- * nodes; -ENOENT: address space.
- */
-static inline int take_whole(struct chunk_context *context,
-			     const struct chunk_job *job,
-			     struct chunk_extent **extent, bool *recycled,
-			     struct chunk_extent **spares)
+/* Take a free extent that the spinlock is enough for. */
+static inline enum alloc_outcome
+alloc_take_fast(struct chunk_context *context,
+		const struct chunk_alloc_job *job,
+		struct chunk_extent **extent, bool *recycled,
+		struct chunk_extent **free_nodes)
 {
 	struct chunk_region *region;
-	int err;
+	enum alloc_outcome outcome;
 
 	/* Its registration takes long: see docs/loops.md. */
 	if (job->size > CHUNK_STEP)
-		return -EAGAIN;
-	err = take(context, job->size, job->alignment, extent, recycled);
-	if (err)
-		return err;
+		return ALLOC_NEEDS_CHECK;
+	outcome = alloc_take(context, job, extent, recycled);
+	if (outcome != ALLOC_DONE)
+		return outcome;
 	region = (*extent)->owner;
-	if (!region->holed)
-		return 0;
-	untake(context, *extent, *recycled, spares);
-	return -EAGAIN;
+	if (!region->may_have_holes)
+		return ALLOC_DONE;
+	alloc_put_back(context, *extent, *recycled, free_nodes);
+	return ALLOC_NEEDS_CHECK;
 }
 
-/* One job under the spinlock; errors are take_whole()'s */
-static int alloc_one(struct chunk_context *context, struct chunk_job *job,
-		     struct chunk_extent **spares)
+/* Do one job under the spinlock. */
+static enum alloc_outcome alloc_one(struct chunk_context *context,
+				    struct chunk_alloc_job *job,
+				    struct chunk_extent **free_nodes)
 {
 	struct chunk_extent *extent;
+	enum alloc_outcome outcome;
 	bool recycled;
-	int err;
 
-	err = take_whole(context, job, &extent, &recycled, spares);
-	if (err)
-		return err;
+	outcome = alloc_take_fast(context, job, &extent, &recycled, free_nodes);
+	if (outcome != ALLOC_DONE)
+		return outcome;
 	if (chunk_radix_store(&context->live, extent, GFP_LOCKED)) {
-		untake(context, extent, recycled, spares);
-		return -EAGAIN;
+		alloc_put_back(context, extent, recycled, free_nodes);
+		return ALLOC_NEEDS_CHECK;
 	}
-	publish(context, extent, recycled, job->decommitted);
-	job->addr = extent->addr;
-	job->recycled = recycled;
-	return 0;
+	alloc_publish(context, job, extent, recycled);
+	return ALLOC_DONE;
 }
 
-/* How many of the jobs, from the first on, are of one chunk each */
-static unsigned int ones(const struct chunk_job *jobs, unsigned int nr)
+/* Number of jobs, from the first on, that are of one chunk each */
+static unsigned int alloc_count_ones(const struct chunk_alloc_job *jobs,
+				     unsigned int nr)
 {
 	unsigned int i;
 
@@ -130,9 +148,9 @@ static unsigned int ones(const struct chunk_job *jobs, unsigned int nr)
 	return i;
 }
 
-static unsigned int register_ones(struct chunk_context *context,
-				  const struct chunk_job *jobs,
-				  unsigned int nr)
+static unsigned int alloc_register_ones(struct chunk_context *context,
+					const struct chunk_alloc_job *jobs,
+					unsigned int nr)
 {
 	struct chunk_extent *extents[CHUNK_JOBS];
 	unsigned int i;
@@ -142,17 +160,17 @@ static unsigned int register_ones(struct chunk_context *context,
 	return chunk_radix_store_ones(&context->live, extents, nr, GFP_LOCKED);
 }
 
-/* Returns how many of the jobs were registered, those before the rest. */
-static unsigned int register_jobs(struct chunk_context *context,
-				  const struct chunk_job *jobs,
-				  unsigned int nr)
+/* Register the jobs' extents in order; returns the number of the registered. */
+static unsigned int alloc_register(struct chunk_context *context,
+				   const struct chunk_alloc_job *jobs,
+				   unsigned int nr)
 {
 	unsigned int done = 0, run, stored;
 
 	while (done < nr) {
-		run = ones(jobs + done, nr - done);
+		run = alloc_count_ones(jobs + done, nr - done);
 		if (run > 1) {
-			stored = register_ones(context, jobs + done, run);
+			stored = alloc_register_ones(context, jobs + done, run);
 		} else {
 			run = 1;
 			stored = !chunk_radix_store(&context->live,
@@ -167,219 +185,235 @@ static unsigned int register_jobs(struct chunk_context *context,
 }
 
 /*
- * As many of the jobs as can be done under the spinlock. Returns how many; the
- * next one's @err says why not, as take_whole() does. Not inline: one alone shall
- * not pay for what this keeps on the stack.
+ * Do as many of the jobs as possible under the spinlock. Returns their number;
+ * *@outcome is that of the next one. Not inline: a job alone shall not pay for
+ * the array on the stack.
  */
 static noinline unsigned int alloc_many(struct chunk_context *context,
-					struct chunk_job *jobs,
+					struct chunk_alloc_job *jobs,
 					unsigned int nr,
-					struct chunk_extent **spares)
+					enum alloc_outcome *outcome,
+					struct chunk_extent **free_nodes)
 {
 	unsigned int taken, done, i;
 
 	for (taken = 0; taken < nr; taken++) {
-		struct chunk_job *job = &jobs[taken];
+		struct chunk_alloc_job *job = &jobs[taken];
 
-		job->err = take_whole(context, job, &job->extent,
-				      &job->recycled, spares);
-		if (job->err)
+		*outcome = alloc_take_fast(context, job, &job->extent,
+					   &job->recycled, free_nodes);
+		if (*outcome != ALLOC_DONE)
 			break;
 	}
-	done = register_jobs(context, jobs, taken);
-	for (i = 0; i < done; i++) {
-		publish(context, jobs[i].extent, jobs[i].recycled,
-			jobs[i].decommitted);
-		jobs[i].addr = jobs[i].extent->addr;
-	}
+	done = alloc_register(context, jobs, taken);
+	for (i = 0; i < done; i++)
+		alloc_publish(context, &jobs[i], jobs[i].extent,
+			      jobs[i].recycled);
 	if (done < taken)
-		jobs[done].err = -EAGAIN;
+		*outcome = ALLOC_NEEDS_CHECK;
 	for (i = done; i < taken; i++)
-		untake(context, jobs[i].extent, jobs[i].recycled, spares);
+		alloc_put_back(context, jobs[i].extent, jobs[i].recycled,
+			       free_nodes);
 	return done;
 }
 
-/* As many of the jobs as can be done under the spinlock; returns how many */
+/*
+ * Do as many of the jobs as possible without sleeping. Returns their number;
+ * *@outcome is that of the next one.
+ */
 static unsigned int alloc_fast(struct chunk_context *context,
-			       struct chunk_job *jobs, unsigned int nr)
+			       struct chunk_alloc_job *jobs, unsigned int nr,
+			       enum alloc_outcome *outcome)
 {
-	struct chunk_extent *spares = NULL;
+	struct chunk_extent *free_nodes = NULL;
 	unsigned int done;
 
-	/* Those may be unmapped, and must be zapped. */
+	/* The huge backing may be unmapped, and needs zap before reuse. */
 	if (context->huge) {
-		jobs->err = -EAGAIN;
+		*outcome = ALLOC_NEEDS_CHECK;
 		return 0;
 	}
 	spin_lock(&context->lock);
 	if (nr > 1) {
-		done = alloc_many(context, jobs, nr, &spares);
+		done = alloc_many(context, jobs, nr, outcome, &free_nodes);
 	} else {
-		jobs->err = alloc_one(context, jobs, &spares);
-		done = !jobs->err;
+		*outcome = alloc_one(context, jobs, &free_nodes);
+		done = *outcome == ALLOC_DONE;
 	}
 	/* There are none unless something was put back. */
-	if (unlikely(spares))
-		chunk_nodes_keep(context, &spares);
+	if (unlikely(free_nodes))
+		chunk_nodes_keep(context, &free_nodes);
 	spin_unlock(&context->lock);
-	if (unlikely(spares))
-		chunk_nodes_free(context, spares);
+	if (unlikely(free_nodes))
+		chunk_nodes_free(context, free_nodes);
 	return done;
 }
 
-/*
- * The same where the user changed a mapping, or memory is short. mmap_lock keeps
- * the address space as it is between looking and registering: the extent, which
- * is in nobody's hands else, has nobody to forget it. One that is not readable and
- * writable is given up: its address space is the user's own again.
- */
-static int alloc_slow(struct chunk_context *context, struct chunk_job *job)
+/* Is an extent mapped as ALLOC promises it? */
+static bool alloc_mapping_ok(struct chunk_context *context,
+			     const struct chunk_extent *extent,
+			     struct chunk_vmas *vmas)
 {
-	struct chunk_extent *spares = NULL;
-	struct chunk_extent *extent;
-	struct chunk_region *region;
+	return !chunk_check_vmas(context, extent->addr, extent->size, vmas) &&
+	       chunk_vmas_of(vmas, extent->owner) &&
+	       !chunk_vmas_changed(vmas, extent->owner);
+}
+
+/* Zap an extent where that is needed, and register it. 0 or an error number */
+static int alloc_prepare(struct chunk_context *context,
+			 struct chunk_extent *extent,
+			 struct vm_area_struct *vma)
+{
+	int err = 0;
+
+	/* Nobody owns the extent, but anybody may have written to it. */
+	if (context->huge)
+		err = chunk_zap(context, extent->addr, extent->size, vma);
+	return err ?: chunk_radix_store(&context->live, extent, GFP_KERNEL);
+}
+
+/*
+ * Do a job with mmap_lock held. Nobody unmaps the extent, which is in no tree
+ * and not registered, between the check of its mapping and its registration: so
+ * it need not be found by chunk_drop_range(). An extent that is not readable
+ * and writable is given up: its address space is the user's own again.
+ */
+static enum alloc_outcome alloc_slow(struct chunk_context *context,
+				     struct chunk_alloc_job *job)
+{
+	struct chunk_extent *free_nodes = NULL;
 	struct chunk_vmas vmas = { NULL };
+	struct chunk_extent *extent;
+	enum alloc_outcome outcome;
+	struct chunk_region *region;
 	bool recycled;
-	int err;
 
 	spin_lock(&context->lock);
-	err = take(context, job->size, job->alignment, &extent, &recycled);
-	if (!err) {
+	outcome = alloc_take(context, job, &extent, &recycled);
+	if (outcome == ALLOC_DONE) {
 		region = extent->owner;
 		chunk_region_get(region);
 	}
 	spin_unlock(&context->lock);
-	if (err)
-		return err;
+	if (outcome != ALLOC_DONE)
+		return outcome;
 
-	if (chunk_check_vmas(context, extent->addr, extent->size, &vmas) ||
-	    !chunk_vmas_of(&vmas, region) ||
-	    chunk_vmas_changed(&vmas, region)) {
-		chunk_free_forget(context, extent);
-		chunk_region_put(region);
-		return -EAGAIN;
-	}
-	/* Nobody owns it, but anybody could have written to it. */
-	if (context->huge)
-		err = chunk_zap(context, extent->addr, extent->size, vmas.only);
-	if (!err)
-		err = chunk_radix_store(&context->live, extent, GFP_KERNEL);
+	job->err = -ESTALE;
+	if (alloc_mapping_ok(context, extent, &vmas))
+		job->err = alloc_prepare(context, extent, vmas.only);
 	/* Address space belongs to one extent at a time. */
-	if (WARN_ON_ONCE(err == -EEXIST)) {
-		chunk_free_forget(context, extent);
+	if (job->err == -ESTALE || WARN_ON_ONCE(job->err == -EEXIST)) {
+		chunk_drop_extent(context, extent);
 		chunk_region_put(region);
-		return -EAGAIN;
+		return ALLOC_RETRY;
 	}
 	spin_lock(&context->lock);
-	if (err) {
-		untake(context, extent, recycled, &spares);
-	} else {
-		publish(context, extent, recycled, job->decommitted);
-		job->addr = extent->addr;
-		job->recycled = recycled;
-	}
+	if (job->err)
+		alloc_put_back(context, extent, recycled, &free_nodes);
+	else
+		alloc_publish(context, job, extent, recycled);
 	spin_unlock(&context->lock);
-	chunk_nodes_free(context, spares);
+	chunk_nodes_free(context, free_nodes);
 	chunk_region_put(region);
-	return err;
+	return job->err ? ALLOC_FAILED : ALLOC_DONE;
 }
 
-static int alloc_checked(struct chunk_context *context, struct chunk_job *job)
+static enum alloc_outcome alloc_checked(struct chunk_context *context,
+					struct chunk_alloc_job *job)
 {
-	int err;
+	enum alloc_outcome outcome;
 
 	do {
+		job->err = -EINTR;
 		if (mmap_read_lock_killable(context->mm))
-			return -EINTR;
-		err = alloc_slow(context, job);
+			return ALLOC_FAILED;
+		outcome = alloc_slow(context, job);
 		mmap_read_unlock(context->mm);
-		if (err == -EAGAIN && fatal_signal_pending(current))
-			err = -EINTR;
-	} while (err == -EAGAIN);
-	return err;
+		if (outcome == ALLOC_RETRY && fatal_signal_pending(current)) {
+			job->err = -EINTR;
+			return ALLOC_FAILED;
+		}
+	} while (outcome == ALLOC_RETRY);
+	return outcome;
 }
 
 /*
- * Map more. What is kept must not be why there is none: if the system refuses, what
- * it can have back without splitting a mapping goes first, then the rest.
+ * Map more. Nobody is to go without because of address space that is merely
+ * kept: if the system refuses more, the context first returns extents whose
+ * unmapping splits no mapping, then the others.
  */
-static int grow_or_trim(struct chunk_context *context, struct file *file,
-			unsigned long size, unsigned long alignment)
+static int alloc_grow_or_trim(struct chunk_context *context, struct file *file,
+			      const struct chunk_alloc_job *job)
 {
-	int err = chunk_map_grow(context, file, size, alignment);
+	int err = chunk_grow(context, file, job->size, job->alignment);
 
-	/* Nobody has room for that, whatever is kept. */
-	if (size > TASK_SIZE / 2 || alignment > TASK_SIZE / 2)
+	/* No address space has room for that, however much is returned. */
+	if (job->size > TASK_SIZE / 2 || job->alignment > TASK_SIZE / 2)
 		return err;
 	if (err == -ENOSPC && chunk_free_trim(context, false))
-		err = chunk_map_grow(context, file, size, alignment);
+		err = chunk_grow(context, file, job->size, job->alignment);
 	if (err == -ENOSPC && chunk_free_trim(context, true))
-		err = chunk_map_grow(context, file, size, alignment);
+		err = chunk_grow(context, file, job->size, job->alignment);
 	return err;
 }
 
 /* Map more, unless somebody did since @grown was read. */
-static int grow(struct chunk_context *context, struct file *file,
-		unsigned long size, unsigned long alignment,
-		unsigned long grown)
+static int alloc_grow(struct chunk_context *context, struct file *file,
+		      const struct chunk_alloc_job *job, unsigned long grown)
 {
 	int err = 0;
 
 	if (mutex_lock_killable(&context->map_lock))
 		return -EINTR;
 	if (context->grown == grown)
-		err = grow_or_trim(context, file, size, alignment);
+		err = alloc_grow_or_trim(context, file, job);
 	mutex_unlock(&context->map_lock);
 	return err == -ENOSPC ? -ENOMEM : err;
 }
 
-/* Get what an allocation lacked; 0: try again, unless @err is 0: it is done */
-static int provide(struct chunk_context *context, struct file *file,
-		   struct chunk_job *job, unsigned long grown)
+/* Provide what the job lacked, or do it. Returns whether the job is over. */
+static bool alloc_provide(struct chunk_context *context, struct file *file,
+			  struct chunk_alloc_job *job,
+			  enum alloc_outcome outcome, unsigned long grown)
 {
-	int err;
-
-	if (job->err == -EAGAIN)
-		job->err = alloc_checked(context, job);
-	if (job->err == -ENOBUFS)
-		err = chunk_nodes_refill(context);
-	else if (job->err == -ENOENT)
-		err = grow(context, file, job->size, job->alignment, grown);
+	if (outcome == ALLOC_NEEDS_CHECK)
+		outcome = alloc_checked(context, job);
+	if (outcome == ALLOC_NEEDS_NODES)
+		job->err = chunk_nodes_refill(context);
+	else if (outcome == ALLOC_NEEDS_SPACE)
+		job->err = alloc_grow(context, file, job, grown);
 	else
-		return job->err;
-	if (!err && fatal_signal_pending(current))
-		err = -EINTR;
-	if (err)
-		job->err = err;
-	return err;
+		return true;
+	if (!job->err && fatal_signal_pending(current))
+		job->err = -EINTR;
+	return job->err;
 }
 
 /**
- * chunk_alloc() - hand out extents
+ * chunk_extent_alloc() - hand out extents
  * @context: the context, of current->mm
  * @file:    its file
- * @jobs:    size and alignment in bytes: a non-zero multiple of CHUNK_SIZE, and
- *           a power of two that is at least CHUNK_SIZE. @addr is set to the
- *           first byte of a live extent, which is decommitted, or committed and
- *           zero, as @decommitted says; or @err to -ENOMEM or -EINTR
- * @nr:      how many, up to CHUNK_JOBS
+ * @jobs:    the extents wanted. @err is set to 0; or to -ENOMEM or -EINTR, and
+ *           then @addr is left alone
+ * @nr:      number of jobs, up to CHUNK_JOBS
+ *
+ * Hands out each extent decommitted, or committed and zero, as its job says.
  *
  * Context: may sleep; no lock held.
  */
-void chunk_alloc(struct chunk_context *context, struct file *file,
-		 struct chunk_job *jobs, unsigned int nr)
+void chunk_extent_alloc(struct chunk_context *context, struct file *file,
+			struct chunk_alloc_job *jobs, unsigned int nr)
 {
+	enum alloc_outcome outcome;
 	unsigned int done = 0;
 
 	while (done < nr) {
 		unsigned long grown = READ_ONCE(context->grown);
 
-		done += alloc_fast(context, jobs + done, nr - done);
+		done += alloc_fast(context, jobs + done, nr - done, &outcome);
 		if (done == nr)
 			break;
-		/* That one is done by now, or failed, or is tried again. */
-		if (provide(context, file, &jobs[done], grown) ||
-		    !jobs[done].err)
+		if (alloc_provide(context, file, &jobs[done], outcome, grown))
 			done++;
 	}
 }

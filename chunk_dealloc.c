@@ -3,26 +3,29 @@
  * Taking extents back.
  *
  * An extent that is given back is in no tree and not in the registry until its
- * memory is freed, so that nobody can be handed it before. mmap_lock is held all
- * that time: nobody unmaps or replaces what nobody would find to forget. Its node
- * travels with it: neither giving back nor an exact fit allocates anything.
+ * memory is freed, so that nobody can be handed it before. mmap_lock is held
+ * all that time: nobody unmaps or replaces the mapping of an extent that
+ * chunk_drop_range() would not find. The extent's node travels with it: neither
+ * giving back nor an exact fit allocates anything.
  *
- * Mappings are looked at first. The user may have changed them: contents that
- * mseal(2) keeps are not discarded, and what is not readable and writable as ALLOC
- * promises, or mlocked, is not kept for reuse.
+ * The mappings are checked first. The user may have changed them: contents that
+ * mseal(2) keeps are not discarded, and an extent that is mlocked, or not
+ * readable and writable as ALLOC promises, is not kept for reuse.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 
+#include "chunk_account.h"
 #include "chunk_module.h"
 
 /*
- * Look at the mappings of what is to be given back. Where one extent adjoins the
- * other, the mapping is most often the same: no need to look for it again. After
- * a fatal signal the rest is left alone. Returns how many were looked at.
+ * Check the mappings of the jobs' extents. Adjoining extents mostly have the
+ * same mapping: then it is not looked up again. After a fatal signal the rest
+ * is left alone. Returns the number of jobs that were checked.
  */
-static unsigned int look(struct chunk_context *context, struct chunk_job *jobs,
-			 unsigned int nr)
+static unsigned int dealloc_check(struct chunk_context *context,
+				  struct chunk_dealloc_job *jobs,
+				  unsigned int nr)
 {
 	struct chunk_vmas vmas = { NULL };
 	unsigned int i;
@@ -39,8 +42,9 @@ static unsigned int look(struct chunk_context *context, struct chunk_job *jobs,
 	return i;
 }
 
-/* Find and retire a live extent, and reserve room for what is to be kept. */
-static void begin_one(struct chunk_context *context, struct chunk_job *job)
+/* Find and unregister a live extent, and claim room to keep it for reuse. */
+static void dealloc_begin_one(struct chunk_context *context,
+			      struct chunk_dealloc_job *job)
 {
 	struct chunk_extent *extent;
 
@@ -62,22 +66,22 @@ static void begin_one(struct chunk_context *context, struct chunk_job *job)
 	job->extent = extent;
 	job->region = extent->owner;
 	chunk_region_get(job->region);
-	chunk_context_retire(context, extent);
+	chunk_unregister(context, extent);
 	chunk_region_close(job->region, job->addr, job->size);
-	job->room = chunk_tree_reserve(&context->recycled, job->size);
-	context->counts.deallocs++;
+	job->room = chunk_tree_claim(&context->recycled, job->size);
+	chunk_account_dealloc(context);
 }
 
-/* Whether anything was retired */
-static bool begin(struct chunk_context *context, struct chunk_job *jobs,
-		  unsigned int nr)
+/* Unregister the jobs' extents; returns whether there was any. */
+static bool dealloc_begin(struct chunk_context *context,
+			  struct chunk_dealloc_job *jobs, unsigned int nr)
 {
 	bool any = false;
 	unsigned int i;
 
 	spin_lock(&context->lock);
 	for (i = 0; i < nr; i++) {
-		begin_one(context, &jobs[i]);
+		dealloc_begin_one(context, &jobs[i]);
 		any |= !jobs[i].err;
 		/* Time grows with the size: see docs/loops.md. */
 		if (jobs[i].size > CHUNK_STEP) {
@@ -90,8 +94,9 @@ static bool begin(struct chunk_context *context, struct chunk_job *jobs,
 	return any;
 }
 
-/* How many of the jobs, from the first on, are about adjoining extents */
-static unsigned int adjoining(const struct chunk_job *jobs, unsigned int nr)
+/* Number of jobs, from the first on, whose extents adjoin in one mapping */
+static unsigned int dealloc_adjoining(const struct chunk_dealloc_job *jobs,
+				      unsigned int nr)
 {
 	unsigned int i;
 
@@ -103,24 +108,28 @@ static unsigned int adjoining(const struct chunk_job *jobs, unsigned int nr)
 	return i;
 }
 
-/* The extent is not handed out again unless all of it is clean. */
-static int clean(struct chunk_job *job)
+/* The extent is not handed out again unless all of its page bits are clear. */
+static int dealloc_clear_page_bits(struct chunk_dealloc_job *job)
 {
 	if (!job->extent->decommitted)
 		return 0;
-	return chunk_region_clean(job->region, job->addr, job->size);
+	return chunk_region_clear_page_bits(job->region, job->addr, job->size);
 }
 
-/* Free the memory of retired extents, of those that adjoin at once. */
-static void zap(struct chunk_context *context, struct chunk_job *jobs,
-		unsigned int nr)
+static bool dealloc_mapping_ok(const struct chunk_dealloc_job *job)
+{
+	return !job->mapped && chunk_vmas_of(&job->vmas, job->region);
+}
+
+/* Free the memory of unregistered extents; adjoining ones by one zap. */
+static void dealloc_zap(struct chunk_context *context,
+			struct chunk_dealloc_job *jobs, unsigned int nr)
 {
 	unsigned int i, j, run;
 	int err;
 
 	for (i = 0; i < nr; i++) {
-		if (jobs[i].err || (!jobs[i].mapped &&
-				    chunk_vmas_of(&jobs[i].vmas, jobs[i].region)))
+		if (jobs[i].err || dealloc_mapping_ok(&jobs[i]))
 			continue;
 		jobs[i].err = -ESTALE;
 		chunk_zap(context, jobs[i].addr, jobs[i].size, NULL);
@@ -131,115 +140,128 @@ static void zap(struct chunk_context *context, struct chunk_job *jobs,
 		run = 1;
 		if (jobs[i].err)
 			continue;
-		run = adjoining(jobs + i, nr - i);
+		run = dealloc_adjoining(jobs + i, nr - i);
 		size = jobs[i + run - 1].addr + jobs[i + run - 1].size - addr;
 		err = chunk_zap(context, addr, size, jobs[i].vmas.only);
 		for (j = i; j < i + run; j++)
-			jobs[j].err = err ?: clean(&jobs[j]);
+			jobs[j].err = err ?: dealloc_clear_page_bits(&jobs[j]);
 	}
 }
 
 /*
- * Put a free extent into the trees: @room bytes, which are reserved, to be
- * recycled, and the rest in reserve. A cut takes a node from @spares; without
- * one all of it goes in reserve. Returns what is recycled.
+ * Put a free extent into the trees: @room bytes, which are claimed, into the
+ * recycled tree, the rest into the retained one. A cut takes a node from
+ * @free_nodes; without one all of the extent is retained. Returns the number of
+ * bytes recycled.
  */
-static size_t divide(struct chunk_context *context, struct chunk_extent *extent,
-		     size_t room, struct chunk_extent **spares)
+static size_t dealloc_divide(struct chunk_context *context,
+			     struct chunk_extent *extent, size_t room,
+			     struct chunk_extent **free_nodes)
 {
 	struct chunk_extent *rest = NULL;
 
 	/* The limit may have been lowered since. */
-	chunk_tree_unreserve(&context->recycled, room);
-	room = chunk_tree_reserve(&context->recycled, room);
+	chunk_tree_unclaim(&context->recycled, room);
+	room = chunk_tree_claim(&context->recycled, room);
 	if (room == extent->size) {
-		chunk_free_put(context, &context->recycled, extent, spares);
+		chunk_free_put(context, &context->recycled, extent, free_nodes);
 		return room;
 	}
 	if (room)
-		rest = chunk_spare_pop(spares);
+		rest = chunk_free_node_pop(free_nodes);
 	if (!rest) {
-		chunk_tree_unreserve(&context->recycled, room);
-		chunk_free_reserve(context, extent, spares);
+		chunk_tree_unclaim(&context->recycled, room);
+		chunk_free_retain(context, extent, free_nodes);
 		return 0;
 	}
 	*rest = *extent;
 	rest->addr += room;
 	rest->size -= room;
 	extent->size = room;
-	chunk_free_put(context, &context->recycled, extent, spares);
-	chunk_free_reserve(context, rest, spares);
+	chunk_free_put(context, &context->recycled, extent, free_nodes);
+	chunk_free_retain(context, rest, free_nodes);
 	return room;
 }
 
 /*
- * A retired extent, whose memory is free, becomes available, or is forgotten
- * if its mapping is gone.
+ * Make an unregistered extent, whose memory is freed, available; or drop it if
+ * it is not mapped any more.
  */
-static void end_one(struct chunk_context *context, struct chunk_job *job,
-		    struct chunk_extent **spares)
+static void dealloc_end_one(struct chunk_context *context,
+			    struct chunk_dealloc_job *job,
+			    struct chunk_extent **free_nodes)
 {
 	lockdep_assert_held(&context->lock);
 	if (!job->region->vmas)
 		job->err = -ESTALE;
 	if (job->err) {
-		chunk_tree_unreserve(&context->recycled, job->room);
-		chunk_context_lose(context, job->extent);
-		chunk_spare_push(spares, job->extent);
+		chunk_tree_unclaim(&context->recycled, job->room);
+		chunk_unaccount_extent(context, job->extent);
+		chunk_free_node_push(free_nodes, job->extent);
 		job->room = job->size;
 		return;
 	}
 	if (chunk_vmas_changed(&job->vmas, job->region) ||
 	    (job->vmas.traits & CHUNK_VMA_LOCKED)) {
-		job->region->holed = true;
-		chunk_tree_unreserve(&context->recycled, job->room);
+		job->region->may_have_holes = true;
+		chunk_tree_unclaim(&context->recycled, job->room);
 		job->room = 0;
 	}
-	job->room = divide(context, job->extent, job->room, spares);
+	job->room = dealloc_divide(context, job->extent, job->room, free_nodes);
 }
 
-static void end(struct chunk_context *context, struct chunk_job *jobs,
-		unsigned int nr)
+/* Nodes for the extents that the limit will cut, or fewer: both will do. */
+static struct chunk_extent *dealloc_nodes(struct chunk_context *context,
+					  const struct chunk_dealloc_job *jobs,
+					  unsigned int nr)
 {
-	struct chunk_extent *spares = NULL;
+	struct chunk_extent *free_nodes = NULL;
 	struct chunk_extent *node;
 	unsigned int i;
 
-	/* To cut an extent at the limit takes a node, but goes without. */
 	for (i = 0; i < nr; i++) {
 		if (!jobs[i].extent || !jobs[i].room ||
 		    jobs[i].room == jobs[i].size)
 			continue;
 		node = chunk_extent_new(context);
 		if (node)
-			chunk_spare_push(&spares, node);
+			chunk_free_node_push(&free_nodes, node);
 	}
+	return free_nodes;
+}
+
+static void dealloc_end(struct chunk_context *context,
+			struct chunk_dealloc_job *jobs, unsigned int nr)
+{
+	struct chunk_extent *free_nodes = dealloc_nodes(context, jobs, nr);
+	unsigned int i;
+
 	spin_lock(&context->lock);
 	for (i = 0; i < nr; i++) {
 		if (jobs[i].extent)
-			end_one(context, &jobs[i], &spares);
+			dealloc_end_one(context, &jobs[i], &free_nodes);
 	}
-	chunk_nodes_keep(context, &spares);
+	chunk_nodes_keep(context, &free_nodes);
 	spin_unlock(&context->lock);
-	chunk_nodes_free(context, spares);
+	chunk_nodes_free(context, free_nodes);
 }
 
 /**
- * chunk_dealloc() - take extents back
+ * chunk_extent_dealloc() - take extents back
  * @context: the context, of current->mm
- * @jobs:    first byte and size in bytes of live extents. @err is set to 0;
- *           -ENOENT if nothing is live there; -EINVAL if it is not that extent;
- *           -ESTALE if the extent was not mapped any more, and is forgotten;
- *           -EACCES if mseal() keeps its contents; -EINTR after a fatal signal,
- *           with the extent perhaps forgotten, too
- * @nr:      how many, up to CHUNK_JOBS
+ * @jobs:    live extents. @err is set to 0; -ENOENT if nothing is live there;
+ *           -EINVAL if the live extent is another; -ESTALE if the extent was not
+ *           mapped any more, and is dropped; -EACCES if mseal() keeps its
+ *           contents; -EINTR after a fatal signal, with the extent perhaps
+ *           dropped, too
+ * @nr:      number of jobs, up to CHUNK_JOBS
  *
- * Frees their memory. Keeps as much of them for reuse as the limit allows.
+ * Frees their memory, and keeps as much of them for reuse as the limit allows.
  *
  * Context: may sleep; no lock held.
  */
-void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
-		   unsigned int nr)
+void chunk_extent_dealloc(struct chunk_context *context,
+			  struct chunk_dealloc_job *jobs, unsigned int nr)
 {
 	unsigned int i;
 
@@ -249,12 +271,12 @@ void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
 	}
 	if (mmap_read_lock_killable(context->mm))
 		return;
-	nr = look(context, jobs, nr);
-	if (begin(context, jobs, nr)) {
+	nr = dealloc_check(context, jobs, nr);
+	if (dealloc_begin(context, jobs, nr)) {
 		if (!context->huge)
-			chunk_source_wait(context->space->gate);
-		zap(context, jobs, nr);
-		end(context, jobs, nr);
+			chunk_gate_synchronize(context->space->gate);
+		dealloc_zap(context, jobs, nr);
+		dealloc_end(context, jobs, nr);
 	}
 	mmap_read_unlock(context->mm);
 	for (i = 0; i < nr; i++) {
@@ -267,25 +289,24 @@ void chunk_dealloc(struct chunk_context *context, struct chunk_job *jobs,
 }
 
 /**
- * chunk_alloc_undo() - take an extent back that its caller never got
+ * chunk_extent_undo_alloc() - take an extent back that its caller never got
  * @context: the context, of current->mm
- * @job:     as chunk_alloc() left it; @err may be changed
+ * @job:     the job that chunk_extent_alloc() did
  *
  * Counters then are as if it had not been handed out.
  *
  * Context: may sleep; no lock held.
  */
-void chunk_alloc_undo(struct chunk_context *context, struct chunk_job *job)
+void chunk_extent_undo_alloc(struct chunk_context *context,
+			     const struct chunk_alloc_job *job)
 {
-	bool recycled = job->recycled;
+	struct chunk_dealloc_job undo = { .addr = job->addr, .size = job->size };
 
-	chunk_dealloc(context, job, 1);
+	chunk_extent_dealloc(context, &undo, 1);
 	/* Somebody who guessed the address may have been quicker. */
-	if (!job->extent)
+	if (!undo.extent)
 		return;
 	spin_lock(&context->lock);
-	context->counts.allocs--;
-	context->counts.allocs_recycled -= recycled;
-	context->counts.deallocs--;
+	chunk_account_undo(context, job->recycled);
 	spin_unlock(&context->lock);
 }

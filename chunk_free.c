@@ -1,118 +1,104 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is free: kept for reuse, held in reserve, or returned to the system.
+ * Free extents: recycled, retained, or returned to the system.
  *
- * The recycle limit bounds what is kept for reuse. What is given back beyond it
- * is unmapped where that splits no mapping, that is at the edge of one; in the
- * middle it goes in reserve, which holds address space but no memory, until its
- * neighbours have gone too. So freeing never costs a mapping. But where the system
- * refuses address space, all of it is unmapped: nobody is to go without because of
- * what is merely kept.
+ * The recycle limit bounds the extents kept for reuse. An extent beyond the
+ * limit is unmapped where that splits no mapping, that is at the edge of one.
+ * In the middle it is retained, as address space without memory, until its
+ * neighbours are unmapped, too. So freeing never costs a mapping. But where the
+ * system refuses address space, all free extents are unmapped: nobody is to go
+ * without because of address space that is merely kept.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
+#include "chunk_account.h"
 #include "chunk_module.h"
 
 /**
- * chunk_free_forget() - drop an extent whose address space is not ours any more
+ * chunk_free_put() - put a free extent into a tree that has room for it
  * @context: the context
- * @extent:  in no tree and not registered; freed
- *
- * Context: takes context->lock.
- */
-void chunk_free_forget(struct chunk_context *context,
-		       struct chunk_extent *extent)
-{
-	spin_lock(&context->lock);
-	chunk_context_lose(context, extent);
-	spin_unlock(&context->lock);
-	chunk_extent_free(context, extent);
-}
-
-/**
- * chunk_free_put() - put a free extent where room was reserved for it
- * @context: the context
- * @tree:    one of its trees
- * @extent:  in no tree and not registered
- * @spares:  chain that receives the nodes that coalescing makes superfluous
+ * @tree:    one of its trees; the size of the extent is claimed there
+ * @extent:  the extent, in no tree and not registered
+ * @free_nodes: chain that receives the nodes that coalescing makes superfluous
  *
  * Context: context->lock held.
  */
 void chunk_free_put(struct chunk_context *context, struct chunk_tree *tree,
-		    struct chunk_extent *extent, struct chunk_extent **spares)
+		    struct chunk_extent *extent,
+		    struct chunk_extent **free_nodes)
 {
 	lockdep_assert_held(&context->lock);
 	/* Address space belongs to one extent at a time. */
-	if (WARN_ON_ONCE(chunk_tree_insert(tree, extent, spares))) {
-		chunk_tree_unreserve(tree, extent->size);
-		chunk_context_lose(context, extent);
-		chunk_spare_push(spares, extent);
+	if (WARN_ON_ONCE(chunk_tree_insert(tree, extent, free_nodes))) {
+		chunk_tree_unclaim(tree, extent->size);
+		chunk_unaccount_extent(context, extent);
+		chunk_free_node_push(free_nodes, extent);
 	}
 }
 
 /**
- * chunk_free_reserve() - put a free extent in reserve
+ * chunk_free_retain() - put a free extent into the retained tree
  * @context: the context
- * @extent:  in no tree and not registered
- * @spares:  chain that receives the nodes that coalescing makes superfluous
+ * @extent:  the extent, in no tree and not registered
+ * @free_nodes: chain that receives the nodes that coalescing makes superfluous
  *
  * Context: context->lock held.
  */
-void chunk_free_reserve(struct chunk_context *context,
-			struct chunk_extent *extent,
-			struct chunk_extent **spares)
+void chunk_free_retain(struct chunk_context *context,
+		       struct chunk_extent *extent,
+		       struct chunk_extent **free_nodes)
 {
-	chunk_tree_reserve(&context->reserve, extent->size);
-	chunk_free_put(context, &context->reserve, extent, spares);
+	chunk_tree_claim(&context->retained, extent->size);
+	chunk_free_put(context, &context->retained, extent, free_nodes);
 }
 
 /*
- * The end of context->unmapping: it is nobody's any more, or in reserve again,
- * unless it was forgotten meanwhile since something was mapped in its place.
- * Returns whether its address space went.
+ * End the unmapping of context->unmapping: unaccount the extent if it was
+ * unmapped, else retain it again; unless it was dropped meanwhile, since
+ * something was mapped in its place. Returns @unmapped.
  */
-static bool end_unmapping(struct chunk_context *context, bool gone)
+static bool free_end_unmapping(struct chunk_context *context, bool unmapped)
 {
-	struct chunk_extent *spares = NULL;
+	struct chunk_extent *free_nodes = NULL;
 	struct chunk_extent *extent;
 
 	spin_lock(&context->lock);
 	extent = context->unmapping;
 	context->unmapping = NULL;
-	if (extent && gone) {
-		chunk_context_lose(context, extent);
-		chunk_spare_push(&spares, extent);
+	if (extent && unmapped) {
+		chunk_unaccount_extent(context, extent);
+		chunk_free_node_push(&free_nodes, extent);
 	} else if (extent) {
-		chunk_free_reserve(context, extent, &spares);
+		chunk_free_retain(context, extent, &free_nodes);
 	}
 	spin_unlock(&context->lock);
-	chunk_nodes_free(context, spares);
-	return gone;
+	chunk_nodes_free(context, free_nodes);
+	return unmapped;
 }
 
 /*
- * Make the reserved extent at an address context->unmapping, and tell its range,
- * if it can be unmapped; where that splits a mapping, only with @split. Where
- * something else has come to lie in the region the extent is forgotten instead,
- * and whatever lies there left alone.
+ * Make the retained extent at an address context->unmapping, and tell its
+ * range. If its unmapping splits a mapping, only with @split. If other mappings
+ * have taken its place, the extent is dropped instead and they are left alone.
+ * Returns whether there is an extent to unmap.
  */
-static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
-			    bool split, unsigned long *start,
-			    unsigned long *size)
+static bool free_begin_unmapping(struct chunk_context *context,
+				 unsigned long addr, bool split,
+				 unsigned long *start, unsigned long *size)
 {
 	struct chunk_region *region = NULL;
 	struct chunk_vmas vmas = { NULL };
 	struct chunk_extent *extent;
-	bool lost;
+	bool replaced;
 
 	lockdep_assert_held(&context->map_lock);
 	lockdep_assert_held(&context->mm->mmap_lock);
 	spin_lock(&context->lock);
-	extent = chunk_tree_find(&context->reserve, addr);
-	if (extent && (split || chunk_at_edge(extent->addr, extent->size))) {
-		chunk_tree_remove(&context->reserve, extent);
+	extent = chunk_tree_find(&context->retained, addr);
+	if (extent && (split || chunk_vmas_at_edge(extent->addr, extent->size))) {
+		chunk_tree_remove(&context->retained, extent);
 		context->unmapping = extent;
 		*start = extent->addr;
 		*size = extent->size;
@@ -122,34 +108,47 @@ static bool begin_unmapping(struct chunk_context *context, unsigned long addr,
 	spin_unlock(&context->lock);
 	if (!region)
 		return false;
-	lost = READ_ONCE(region->holed) &&
-	       (chunk_check_vmas(context, *start, *size, &vmas) ||
-		!chunk_vmas_of(&vmas, region));
-	if (lost)
-		end_unmapping(context, true);
+	replaced = READ_ONCE(region->may_have_holes) &&
+		   (chunk_check_vmas(context, *start, *size, &vmas) ||
+		    !chunk_vmas_of(&vmas, region));
+	if (replaced)
+		free_end_unmapping(context, true);
 	chunk_region_put(region);
-	return !lost;
+	return !replaced;
 }
 
-/* Unmap the reserved extent at an address, if any; returns whether it went */
-static bool unmap_reserved(struct chunk_context *context, unsigned long addr,
-			   bool split)
+/* Our own munmap; returns whether it worked. If not, nothing has changed. */
+static bool free_munmap(struct chunk_context *context, unsigned long addr,
+			unsigned long size)
+{
+	int err;
+
+	lockdep_assert_held(&context->map_lock);
+	WRITE_ONCE(context->mapper, current);
+	err = vm_munmap(addr, size);
+	WRITE_ONCE(context->mapper, NULL);
+	return !err;
+}
+
+/* Unmap the retained extent at an address, if any; returns whether it did. */
+static bool free_unmap_retained(struct chunk_context *context,
+				unsigned long addr, bool split)
 {
 	unsigned long start, size;
 	bool begun;
 
 	lockdep_assert_held(&context->map_lock);
 	mmap_read_lock(context->mm);
-	begun = begin_unmapping(context, addr, split, &start, &size);
+	begun = free_begin_unmapping(context, addr, split, &start, &size);
 	mmap_read_unlock(context->mm);
-	return begun && end_unmapping(context,
-				      chunk_unmap(context, start, size));
+	return begun &&
+	       free_end_unmapping(context, free_munmap(context, start, size));
 }
 
 /**
- * chunk_free_unmap() - unmap a reserved extent if that adds no mapping
+ * chunk_free_unmap() - unmap a retained extent if that splits no mapping
  * @context: the context, of current->mm
- * @addr:    an address in the extent; nothing is done if it is in none
+ * @addr:    an address in the extent; if it is in none nothing happens
  *
  * Context: may sleep; no lock held.
  */
@@ -158,17 +157,17 @@ void chunk_free_unmap(struct chunk_context *context, unsigned long addr)
 	/* On a fatal signal the whole address space is about to go. */
 	if (mutex_lock_killable(&context->map_lock))
 		return;
-	unmap_reserved(context, addr, false);
+	free_unmap_retained(context, addr, false);
 	mutex_unlock(&context->map_lock);
 }
 
-/* How many extents change trees before others get the lock. */
+/* Extents to move between the trees before others get the lock */
 #define CHUNK_TRIM_BATCH	256
 
-/* Move the extents kept for reuse to the reserve. */
-static void recycled_to_reserve(struct chunk_context *context)
+/* Move the recycled extents to the retained tree. */
+static void free_retain_recycled(struct chunk_context *context)
 {
-	struct chunk_extent *spares = NULL;
+	struct chunk_extent *free_nodes = NULL;
 	struct chunk_extent *extent;
 	int i;
 
@@ -179,23 +178,23 @@ static void recycled_to_reserve(struct chunk_context *context)
 			if (!extent)
 				break;
 			chunk_tree_remove(&context->recycled, extent);
-			chunk_free_reserve(context, extent, &spares);
+			chunk_free_retain(context, extent, &free_nodes);
 		}
 		spin_unlock(&context->lock);
-		chunk_nodes_free(context, spares);
-		spares = NULL;
+		chunk_nodes_free(context, free_nodes);
+		free_nodes = NULL;
 		cond_resched();
 	} while (extent && !fatal_signal_pending(current));
 }
 
-/* The first reserved extent at or after an address: where it begins and ends */
-static bool next_reserved(struct chunk_context *context, unsigned long *addr,
-			  unsigned long *end)
+/* Find the first retained extent at or after *@addr: its start and end. */
+static bool free_next_retained(struct chunk_context *context,
+			       unsigned long *addr, unsigned long *end)
 {
 	struct chunk_extent *extent;
 
 	spin_lock(&context->lock);
-	extent = chunk_tree_seek(&context->reserve, *addr);
+	extent = chunk_tree_seek(&context->retained, *addr);
 	if (extent) {
 		*addr = extent->addr;
 		*end = extent->addr + extent->size;
@@ -205,27 +204,27 @@ static bool next_reserved(struct chunk_context *context, unsigned long *addr,
 }
 
 /**
- * chunk_free_trim() - return what is free to the system, for it refuses more
+ * chunk_free_trim() - return free extents to the system, which refuses more
  * @context: the context, of current->mm
- * @split:   also where that splits a mapping; done only while the process has
- *           few, of which there may be %DEFAULT_MAX_MAP_COUNT unless the
- *           administrator says otherwise
+ * @split:   even if that splits mappings, as long as the process has few: half of
+ *           %DEFAULT_MAX_MAP_COUNT, which is the limit unless the administrator
+ *           sets another
  *
  * Context: may sleep; map_lock held.
- * Return: whether any address space went.
+ * Return: whether any address space was unmapped.
  */
 bool chunk_free_trim(struct chunk_context *context, bool split)
 {
 	unsigned long addr = 0, end;
 	bool any = false;
 
-	recycled_to_reserve(context);
+	free_retain_recycled(context);
 	while (!fatal_signal_pending(current) &&
-	       next_reserved(context, &addr, &end)) {
+	       free_next_retained(context, &addr, &end)) {
 		if (split &&
 		    READ_ONCE(context->mm->map_count) > DEFAULT_MAX_MAP_COUNT / 2)
 			break;
-		any |= unmap_reserved(context, addr, split);
+		any |= free_unmap_retained(context, addr, split);
 		addr = end;
 		cond_resched();
 	}
@@ -233,9 +232,10 @@ bool chunk_free_trim(struct chunk_context *context, bool split)
 }
 
 /**
- * chunk_recycle_limit() - how much may be kept for reuse
+ * chunk_recycle_limit() - tell how much may be kept for reuse
  * @context: the context
  *
+ * Context: any.
  * Return: bytes.
  */
 unsigned long chunk_recycle_limit(struct chunk_context *context)
@@ -244,31 +244,31 @@ unsigned long chunk_recycle_limit(struct chunk_context *context)
 }
 
 /**
- * chunk_set_limit() - change how much may be kept for reuse
+ * chunk_set_limit() - set how much may be kept for reuse
  * @context: the context, of current->mm
  * @limit:   bytes
  *
- * What is kept beyond it is released.
+ * Returns extents kept beyond the limit to the system, or retains them.
  *
  * Context: may sleep; no lock held.
  * Return: 0, -ENOMEM with nothing changed, or -EINTR after a fatal signal.
  */
 int chunk_set_limit(struct chunk_context *context, unsigned long limit)
 {
-	/* Only the last extent released may have to be cut. */
-	struct chunk_extent *spares = chunk_extent_new(context);
+	/* Only the last extent evicted may have to be cut. */
+	struct chunk_extent *free_nodes = chunk_extent_new(context);
 	struct chunk_extent *extent;
 	unsigned long addr;
 	int err = 0;
 
-	if (!spares)
+	if (!free_nodes)
 		return -ENOMEM;
-	spares->next = NULL;
+	free_nodes->next = NULL;
 	spin_lock(&context->lock);
 	WRITE_ONCE(context->recycled.limit, limit);
-	while (!err && !chunk_tree_evict(&context->recycled, &spares, &extent)) {
+	while (!err && !chunk_tree_evict(&context->recycled, &free_nodes, &extent)) {
 		addr = extent->addr;
-		chunk_free_reserve(context, extent, &spares);
+		chunk_free_retain(context, extent, &free_nodes);
 		spin_unlock(&context->lock);
 		chunk_free_unmap(context, addr);
 		if (fatal_signal_pending(current))
@@ -276,6 +276,6 @@ int chunk_set_limit(struct chunk_context *context, unsigned long limit)
 		spin_lock(&context->lock);
 	}
 	spin_unlock(&context->lock);
-	chunk_nodes_free(context, spares);
+	chunk_nodes_free(context, free_nodes);
 	return err;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The huge backing: anonymous memory, so huge pages and everything else that
- * the kernel does for that, but nobody to ask at a fault. Decommitted pages do
- * not trap, and what a stray write left in them is freed when they come to be
- * used again. See chunk_module.h for how its regions differ.
+ * The huge backing: anonymous memory, with huge pages and everything else that
+ * mm does for such memory, but without a fault handler of ours. Decommitted
+ * pages do not trap: pages that a stray write left there are zapped before
+ * reuse. See chunk_module.h for how the regions of this backing differ.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -11,20 +11,20 @@
 #include "chunk_module.h"
 
 /*
- * Runs of pages that one call frees, or extents that it looks at: each run
- * costs some 2,000 instructions, even where there is nothing.
+ * Runs of pages that one call frees, or extents that it looks at. Each run
+ * costs some 2,000 instructions, even if no page is present.
  */
 #define ZAP_RUNS	256U
 
-/* So many regions before the first search for those that are gone */
+/* Number of regions at which the first search for unmapped ones begins */
 #define SWEEP_FIRST	64UL
 
 /*
- * Does a region have an extent, perhaps in the hands of an operation under way?
- * When others were mapped in its place all of them were forgotten.
+ * Does a region have an extent, perhaps one that an operation has taken? If
+ * other mappings have taken its place, all its extents were dropped.
  */
-static bool has_extents(struct chunk_context *context,
-			const struct chunk_region *region)
+static bool huge_has_extents(struct chunk_context *context,
+			     const struct chunk_region *region)
 {
 	bool has;
 
@@ -34,8 +34,8 @@ static bool has_extents(struct chunk_context *context,
 	return has;
 }
 
-static bool is_mapped(struct chunk_context *context,
-		      const struct chunk_region *region)
+static bool huge_is_mapped(struct chunk_context *context,
+			   const struct chunk_region *region)
 {
 	unsigned long addr = region->start;
 	unsigned long end = addr + region->chunks * CHUNK_SIZE;
@@ -45,57 +45,55 @@ static bool is_mapped(struct chunk_context *context,
 		vma = find_vma(context->mm, addr);
 		if (!vma || vma->vm_start >= end)
 			return false;
-		if (chunk_mapping_ours(vma, context))
+		if (chunk_vma_is_ours(vma, context))
 			return true;
 		addr = vma->vm_end;
 	}
 	return false;
 }
 
-/* Forget a region with all its extents. */
-static void drop(struct chunk_context *context, struct chunk_region *region)
+/* Drop a region of which nothing is mapped, or that has no extent. */
+static void huge_drop(struct chunk_context *context,
+		      struct chunk_region *region)
 {
 	spin_lock(&context->lock);
-	list_del_init(&region->list);
-	context->nr_regions--;
-	region->vmas = 0;
+	chunk_unlink_region(context, region);
 	spin_unlock(&context->lock);
-	chunk_context_forget(context, region->start, region->start +
-			     region->chunks * CHUNK_SIZE - 1, region);
-	chunk_region_put(region);
+	chunk_drop_region(context, region);
 }
 
 /**
- * chunk_huge_sweep() - forget regions that the user has unmapped
+ * chunk_huge_sweep() - drop regions that the user has unmapped
  * @context: the context
  *
- * Does nothing most of the time: only when there are twice as many regions as
- * the last time, so that it costs little for each. Ends early on a fatal signal.
+ * Does something only once there are twice as many regions as after the last
+ * sweep, so that the cost for each region is small. Ends early on a fatal
+ * signal.
  *
- * Context: may sleep; mmap_lock held for writing, which is what keeps the list
- * as it is.
+ * Context: may sleep; mmap_lock held for writing, which keeps the list
+ * unchanged.
  */
 void chunk_huge_sweep(struct chunk_context *context)
 {
 	struct chunk_region *region, *next;
 
 	lockdep_assert_held_write(&context->mm->mmap_lock);
-	if (context->nr_regions < max(context->sweep, SWEEP_FIRST))
+	if (context->account.regions < max(context->sweep, SWEEP_FIRST))
 		return;
 	list_for_each_entry_safe(region, next, &context->regions, list) {
 		if (fatal_signal_pending(current))
 			return;
-		if (!is_mapped(context, region) ||
-		    !has_extents(context, region))
-			drop(context, region);
+		if (!huge_is_mapped(context, region) ||
+		    !huge_has_extents(context, region))
+			huge_drop(context, region);
 		cond_resched();
 	}
-	context->sweep = 2 * context->nr_regions;
+	context->sweep = 2 * context->account.regions;
 }
 
 /**
- * chunk_huge_free() - forget all regions
- * @context: nobody else's any more; no VMA is left
+ * chunk_huge_free() - drop all regions
+ * @context: the context; nobody else refers to it, and no VMA is left
  *
  * Context: may sleep.
  */
@@ -104,12 +102,15 @@ void chunk_huge_free(struct chunk_context *context)
 	struct chunk_region *region, *next;
 
 	list_for_each_entry_safe(region, next, &context->regions, list)
-		drop(context, region);
+		huge_drop(context, region);
 }
 
-/* The live extent at an address, as far as its region; a reference is taken */
-static struct chunk_region *region_at(struct chunk_context *context,
-				      unsigned long addr, unsigned long *end)
+/*
+ * The region of the live extent at an address, with a reference, or NULL. *@end
+ * is cut to the end of the extent.
+ */
+static struct chunk_region *huge_region_at(struct chunk_context *context,
+					   unsigned long addr, unsigned long *end)
 {
 	struct chunk_region *region = NULL;
 	struct chunk_extent *extent;
@@ -127,12 +128,12 @@ static struct chunk_region *region_at(struct chunk_context *context,
 }
 
 /*
- * As far as *@end. After ZAP_RUNS, which @runs counts, it goes on to the end of
- * the chunk, where *@end is set to.
+ * Zap the decommitted pages up to *@end. After ZAP_RUNS runs, which *@runs
+ * counts, it continues to the end of the chunk only, and *@end is set to that.
  */
-static int zap_decommitted(struct chunk_context *context,
-			   struct chunk_region *region, unsigned long addr,
-			   unsigned long *end, unsigned int *runs)
+static int huge_zap_decommitted(struct chunk_context *context,
+				struct chunk_region *region, unsigned long addr,
+				unsigned long *end, unsigned int *runs)
 {
 	unsigned long from;
 	int err;
@@ -151,13 +152,13 @@ static int zap_decommitted(struct chunk_context *context,
 }
 
 /**
- * chunk_huge_zap() - free what was left in the decommitted pages of a range
+ * chunk_huge_zap() - zap the decommitted pages of a range
  * @context: the context
  * @addr:    first byte, page-aligned
- * @end:     byte after the last, page-aligned; set to how far this has come, the
- *           end of a chunk, if that is much work
+ * @end:     byte after the last, page-aligned; if there is too much work for one
+ *           call, set to how far it has come: the end of a chunk
  *
- * Pages that are committed keep their contents. Ends where nothing is live.
+ * Committed pages keep their contents. Ends where no extent is live.
  *
  * Context: may sleep; map_lock and mmap_lock held.
  * Return: 0, or -EINTR after a fatal signal.
@@ -173,10 +174,10 @@ int chunk_huge_zap(struct chunk_context *context, unsigned long addr,
 	lockdep_assert_held(&context->map_lock);
 	for (; !err && addr < last && runs < ZAP_RUNS; addr = *end, runs++) {
 		*end = last;
-		region = region_at(context, addr, end);
+		region = huge_region_at(context, addr, end);
 		if (!region)
 			return 0;
-		err = zap_decommitted(context, region, addr, end, &runs);
+		err = huge_zap_decommitted(context, region, addr, end, &runs);
 		chunk_region_put(region);
 	}
 	return err;

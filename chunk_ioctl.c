@@ -2,8 +2,8 @@
 /*
  * The device's ioctls: arguments in, arguments out. Every number is hostile.
  *
- * include/uapi/linux/chunk.h says what each call does and which errors it
- * returns. No lock is held where user memory is read or written.
+ * include/uapi/linux/chunk.h specifies each call and its errors. No lock is
+ * held while user memory is read or written.
  */
 #include <linux/compat.h>
 #include <linux/errno.h>
@@ -15,14 +15,16 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "chunk_kcompat.h"
 #include "chunk_module.h"
 
 /*
- * A structure as long as it is known here, the usual case: by words, each a
- * single instruction, where copy_from_user() would take a hundred.
+ * Read a structure of exactly the size that this module knows, the usual case:
+ * by words, each a single instruction, while copy_from_user() would take a
+ * hundred.
  */
-static __always_inline int get_words(u64 *args, size_t size,
-				     const u64 __user *from)
+static __always_inline int ioctl_get_words(u64 *args, size_t size,
+					   const u64 __user *from)
 {
 	size_t i;
 
@@ -37,9 +39,9 @@ fault:
 	return -EFAULT;
 }
 
-/* The size of the structures of CHUNK_ABI 1 is the least that is accepted. */
-static __always_inline int get_args(void *args, size_t size,
-				    const void __user *from)
+/* Read a structure, which is at least as long as in CHUNK_ABI 1. */
+static __always_inline int ioctl_get_args(void *args, size_t size,
+					  const void __user *from)
 {
 	u32 user_size;
 
@@ -47,7 +49,7 @@ static __always_inline int get_args(void *args, size_t size,
 	if (get_user(user_size, (const u32 __user *)from))
 		return -EFAULT;
 	if (likely(user_size == size && IS_ALIGNED((uintptr_t)from, 8)))
-		return get_words(args, size, from);
+		return ioctl_get_words(args, size, from);
 	if (user_size < size)
 		return -EINVAL;
 	if (user_size > PAGE_SIZE)
@@ -56,11 +58,11 @@ static __always_inline int get_args(void *args, size_t size,
 }
 
 /*
- * The same for a structure that was @least bytes long at first. @user_size is set
- * to how many of its bytes the caller knows.
+ * Read a structure that was @least bytes long in CHUNK_ABI 1 and has grown
+ * since. *@user_size is set to the number of bytes that the caller knows.
  */
-static int get_grown_args(void *args, size_t size, size_t least,
-			  const void __user *from, u32 *user_size)
+static int ioctl_get_grown_args(void *args, size_t size, size_t least,
+				const void __user *from, u32 *user_size)
 {
 	if (get_user(*user_size, (const u32 __user *)from))
 		return -EFAULT;
@@ -71,41 +73,49 @@ static int get_grown_args(void *args, size_t size, size_t least,
 	return copy_struct_from_user(args, size, from, *user_size);
 }
 
-static int put_args(void __user *to, const void *args, size_t size)
+static int ioctl_put_args(void __user *to, const void *args, size_t size)
 {
 	return copy_to_user(to, args, size) ? -EFAULT : 0;
 }
 
 /* Is [addr, addr + length) a non-empty range in units of @unit? */
-static bool range_ok(u64 addr, u64 length, u64 unit)
+static bool ioctl_range_ok(u64 addr, u64 length, u64 unit)
 {
 	return length && IS_ALIGNED(addr | length, unit) &&
 	       addr < TASK_SIZE && length <= TASK_SIZE - addr;
 }
 
+/* CHUNK_CAP_*: what works on this kernel */
+static u64 ioctl_caps(void)
+{
+	/* The huge backing needs zap: we must zap pages before reuse. */
+	return CHUNK_CAP_GUARDED |
+	       (CHUNK_HAVE_ZAP ? CHUNK_CAP_ZAP | CHUNK_CAP_HUGE : 0);
+}
+
 static int ioctl_info(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_info info;
-	int err = get_args(&info, sizeof(info), arg);
+	int err = ioctl_get_args(&info, sizeof(info), arg);
 
 	if (err)
 		return err;
 	info = (struct chunk_ioc_info) {
 		.size = sizeof(info),
 		.abi = CHUNK_ABI,
-		.caps = chunk_caps(),
+		.caps = ioctl_caps(),
 		.chunk_size = CHUNK_SIZE,
 		.page_size = PAGE_SIZE,
 		.max_recycle_limit = chunk_max_recycle_limit(),
 	};
-	return put_args(arg, &info, sizeof(info));
+	return ioctl_put_args(arg, &info, sizeof(info));
 }
 
 static int ioctl_configure(struct file *file, void __user *arg)
 {
 	struct chunk_context *context = file->private_data;
 	struct chunk_ioc_configure args;
-	int err = get_args(&args, sizeof(args), arg);
+	int err = ioctl_get_args(&args, sizeof(args), arg);
 
 	if (err)
 		return err;
@@ -114,7 +124,7 @@ static int ioctl_configure(struct file *file, void __user *arg)
 	    args.backing > CHUNK_BACKING_HUGE)
 		return -EINVAL;
 	if (args.backing == CHUNK_BACKING_HUGE &&
-	    !(chunk_caps() & CHUNK_CAP_HUGE))
+	    !(ioctl_caps() & CHUNK_CAP_HUGE))
 		return -EOPNOTSUPP;
 
 	spin_lock(&context->lock);
@@ -129,9 +139,10 @@ static int ioctl_configure(struct file *file, void __user *arg)
 	return err;
 }
 
-/* Check what is asked for and make a job of it. */
-static __always_inline int alloc_job(struct chunk_job *job, u64 length,
-				     u64 alignment, u32 flags)
+/* Check the arguments of an allocation and make a job of them. */
+static __always_inline int ioctl_alloc_job(struct chunk_alloc_job *job,
+					   u64 length, u64 alignment,
+					   u32 flags)
 {
 	if (!length || !IS_ALIGNED(length, CHUNK_SIZE) ||
 	    !is_power_of_2(alignment) || alignment < CHUNK_SIZE ||
@@ -146,85 +157,104 @@ static __always_inline int alloc_job(struct chunk_job *job, u64 length,
 	return 0;
 }
 
-static int range_job(struct chunk_job *job, u64 addr, u64 length, u64 unit)
+static int ioctl_dealloc_job(struct chunk_dealloc_job *job, u64 addr,
+			     u64 length, u32 type)
 {
-	if (!range_ok(addr, length, unit))
+	/* The type has no effect, since extents are zeroed, but must be valid. */
+	if (type > CHUNK_TYPE_RECYCLED || !ioctl_range_ok(addr, length, CHUNK_SIZE))
 		return -EINVAL;
 	job->addr = addr;
 	job->size = length;
 	return 0;
 }
 
-static int dealloc_job(struct chunk_job *job, u64 addr, u64 length, u32 type)
+static int ioctl_range_job(struct chunk_range_job *job, u64 addr, u64 length)
 {
-	/* The type is checked for its own sake: what is zapped is zero. */
-	if (type > CHUNK_TYPE_RECYCLED)
+	if (!ioctl_range_ok(addr, length, PAGE_SIZE))
 		return -EINVAL;
-	return range_job(job, addr, length, CHUNK_SIZE);
+	job->addr = addr;
+	job->size = length;
+	return 0;
 }
 
 #define ALLOC_FLAGS	(CHUNK_ALLOC_POPULATE | CHUNK_ALLOC_DECOMMITTED)
 
 /* A decommitted extent has no pages to populate. */
-static bool alloc_flags_ok(u32 flags)
+static bool ioctl_alloc_flags_ok(u32 flags)
 {
 	return !(flags & ~ALLOC_FLAGS) && flags != ALLOC_FLAGS;
 }
 
-/* Take back what could not be made present. */
-static void alloc_populate(struct chunk_context *context,
-			   struct chunk_job *jobs, unsigned int nr)
+/* Populate the extents, and take back those that cannot be. */
+static void ioctl_alloc_populate(struct chunk_context *context,
+				 struct chunk_alloc_job *jobs, unsigned int nr)
 {
 	unsigned int i;
-	int err;
 
-	chunk_populate(jobs, nr);
 	for (i = 0; i < nr; i++) {
-		err = jobs[i].err;
-		if (!err || !jobs[i].addr)
-			continue;
-		chunk_alloc_undo(context, &jobs[i]);
-		jobs[i].err = err;
+		if (!jobs[i].err)
+			jobs[i].err = chunk_range_populate(jobs[i].addr,
+							   jobs[i].size);
+	}
+	for (i = 0; i < nr; i++) {
+		if (jobs[i].err && jobs[i].addr)
+			chunk_extent_undo_alloc(context, &jobs[i]);
 	}
 }
 
-static void do_alloc(struct file *file, struct chunk_job *jobs, unsigned int nr,
-		     u32 flags)
+static void ioctl_alloc_jobs(struct file *file, struct chunk_alloc_job *jobs,
+			     unsigned int nr, u32 flags)
 {
 	unsigned int i;
 
 	if (likely(!(flags & CHUNK_ALLOC_POPULATE))) {
-		chunk_alloc(file->private_data, file, jobs, nr);
+		chunk_extent_alloc(file->private_data, file, jobs, nr);
 		return;
 	}
 	for (i = 0; i < nr; i++)
 		jobs[i].addr = 0;
-	chunk_alloc(file->private_data, file, jobs, nr);
-	alloc_populate(file->private_data, jobs, nr);
+	chunk_extent_alloc(file->private_data, file, jobs, nr);
+	ioctl_alloc_populate(file->private_data, jobs, nr);
+}
+
+static void ioctl_commit_jobs(struct chunk_context *context,
+			      struct chunk_range_job *jobs, unsigned int nr,
+			      u32 flags)
+{
+	unsigned int i;
+
+	chunk_range_commit(context, jobs, nr);
+	if (!(flags & CHUNK_COMMIT_POPULATE))
+		return;
+	for (i = 0; i < nr; i++) {
+		if (!jobs[i].err)
+			jobs[i].err = chunk_range_populate(jobs[i].addr,
+							   jobs[i].size);
+	}
 }
 
 static int ioctl_alloc(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_alloc __user *uargs = arg;
 	struct chunk_ioc_alloc args;
-	struct chunk_job job;
-	int err = get_args(&args, sizeof(args), arg);
+	struct chunk_alloc_job job;
+	int err = ioctl_get_args(&args, sizeof(args), arg);
 
 	if (err)
 		return err;
-	if (!alloc_flags_ok(args.flags))
+	if (!ioctl_alloc_flags_ok(args.flags))
 		return -EINVAL;
-	err = alloc_job(&job, args.length, args.alignment, args.flags);
+	err = ioctl_alloc_job(&job, args.length, args.alignment, args.flags);
 	if (err)
 		return err;
-	/* So that a caller who cannot be told the address changes nothing. */
+	/* Faults here, so that a caller who cannot be told the address gets none. */
 	if (put_user(0ULL, &uargs->addr))
 		return -EFAULT;
-	do_alloc(file, &job, 1, args.flags);
+	ioctl_alloc_jobs(file, &job, 1, args.flags);
 	if (job.err)
 		return job.err;
 	if (put_user((u64)job.addr, &uargs->addr)) {
-		chunk_alloc_undo(file->private_data, &job);
+		chunk_extent_undo_alloc(file->private_data, &job);
 		return -EFAULT;
 	}
 	return 0;
@@ -233,61 +263,70 @@ static int ioctl_alloc(struct file *file, void __user *arg)
 static int ioctl_dealloc(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_dealloc args;
-	struct chunk_job job;
-	int err = get_args(&args, sizeof(args), arg);
+	struct chunk_dealloc_job job;
+	int err = ioctl_get_args(&args, sizeof(args), arg);
 
 	if (!err)
-		err = dealloc_job(&job, args.addr, args.length, args.type);
+		err = ioctl_dealloc_job(&job, args.addr, args.length,
+					args.type);
 	if (err)
 		return err;
-	chunk_dealloc(file->private_data, &job, 1);
+	chunk_extent_dealloc(file->private_data, &job, 1);
 	return job.err;
+}
+
+/* Read the argument of COMMIT or DECOMMIT, and make a job of it. */
+static __always_inline int ioctl_get_range(struct chunk_ioc_range *args,
+					   struct chunk_range_job *job,
+					   u32 flags, const void __user *arg)
+{
+	int err = ioctl_get_args(args, sizeof(*args), arg);
+
+	if (!err && args->flags & ~flags)
+		err = -EINVAL;
+	return err ?: ioctl_range_job(job, args->addr, args->length);
 }
 
 static int ioctl_commit(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_range args;
-	struct chunk_job job;
-	int err = get_args(&args, sizeof(args), arg);
+	struct chunk_range_job job;
+	int err = ioctl_get_range(&args, &job, CHUNK_COMMIT_POPULATE, arg);
 
-	if (!err && args.flags & ~CHUNK_COMMIT_POPULATE)
-		err = -EINVAL;
-	if (!err)
-		err = range_job(&job, args.addr, args.length, PAGE_SIZE);
 	if (err)
 		return err;
-	chunk_commit(file->private_data, &job, 1);
-	if (args.flags & CHUNK_COMMIT_POPULATE)
-		chunk_populate(&job, 1);
+	ioctl_commit_jobs(file->private_data, &job, 1, args.flags);
 	return job.err;
 }
 
 static int ioctl_decommit(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_range args;
-	struct chunk_job job;
-	int err = get_args(&args, sizeof(args), arg);
+	struct chunk_range_job job;
+	int err = ioctl_get_range(&args, &job, CHUNK_DECOMMIT_LOCKED, arg);
 
-	if (!err && args.flags & ~CHUNK_DECOMMIT_LOCKED)
-		err = -EINVAL;
-	if (!err)
-		err = range_job(&job, args.addr, args.length, PAGE_SIZE);
 	if (err)
 		return err;
-	chunk_decommit(file->private_data, &job, 1,
-		       args.flags & CHUNK_DECOMMIT_LOCKED);
+	chunk_range_decommit(file->private_data, &job, 1,
+			     args.flags & CHUNK_DECOMMIT_LOCKED);
 	return job.err;
 }
 
 /**
  * struct batch - part of a batch at work
- * @ops:  as the user has them
- * @jobs: those of them that are well-formed
- * @of:   which operation each job is of
+ * @ops:     the user's operations
+ * @alloc:   jobs of the well-formed operations of an ALLOC
+ * @dealloc: the same of a DEALLOC
+ * @range:   the same of a COMMIT or DECOMMIT
+ * @of:      index in @ops of each job's operation
  */
 struct batch {
 	struct chunk_ioc_op ops[CHUNK_JOBS];
-	struct chunk_job jobs[CHUNK_JOBS];
+	union {
+		struct chunk_alloc_job alloc[CHUNK_JOBS];
+		struct chunk_dealloc_job dealloc[CHUNK_JOBS];
+		struct chunk_range_job range[CHUNK_JOBS];
+	};
 	u8 of[CHUNK_JOBS];
 };
 
@@ -298,15 +337,16 @@ static const u32 batch_flags[] = {
 	[CHUNK_BATCH_DECOMMIT] = CHUNK_DECOMMIT_LOCKED,
 };
 
-static bool batch_flags_ok(u32 what, u32 flags)
+static bool ioctl_batch_flags_ok(u32 what, u32 flags)
 {
 	if (what == CHUNK_BATCH_ALLOC)
-		return alloc_flags_ok(flags);
+		return ioctl_alloc_flags_ok(flags);
 	return !(flags & ~batch_flags[what]);
 }
 
-static int batch_job(struct chunk_job *job, const struct chunk_ioc_op *op,
-		     u32 what, u32 flags)
+/* Make job number @i of an operation. */
+static int ioctl_batch_job(struct batch *batch, unsigned int i,
+			   const struct chunk_ioc_op *op, u32 what, u32 flags)
 {
 	if (what != CHUNK_BATCH_ALLOC && op->alignment)
 		return -EINVAL;
@@ -314,60 +354,90 @@ static int batch_job(struct chunk_job *job, const struct chunk_ioc_op *op,
 		return -EINVAL;
 	switch (what) {
 	case CHUNK_BATCH_ALLOC:
-		return alloc_job(job, op->length, op->alignment, flags);
+		return ioctl_alloc_job(&batch->alloc[i], op->length,
+				       op->alignment, flags);
 	case CHUNK_BATCH_DEALLOC:
-		return dealloc_job(job, op->addr, op->length, op->type);
+		return ioctl_dealloc_job(&batch->dealloc[i], op->addr,
+					 op->length, op->type);
 	default:
-		return range_job(job, op->addr, op->length, PAGE_SIZE);
+		return ioctl_range_job(&batch->range[i], op->addr, op->length);
 	}
 }
 
-static void batch_do(struct file *file, struct batch *batch, unsigned int nr,
-		     const struct chunk_ioc_batch *args)
+static void ioctl_batch_do(struct file *file, struct batch *batch, unsigned int nr,
+			   const struct chunk_ioc_batch *args)
 {
 	struct chunk_context *context = file->private_data;
 
 	switch (args->what) {
 	case CHUNK_BATCH_ALLOC:
-		do_alloc(file, batch->jobs, nr, args->flags);
+		ioctl_alloc_jobs(file, batch->alloc, nr, args->flags);
 		break;
 	case CHUNK_BATCH_DEALLOC:
-		chunk_dealloc(context, batch->jobs, nr);
+		chunk_extent_dealloc(context, batch->dealloc, nr);
 		break;
 	case CHUNK_BATCH_COMMIT:
-		chunk_commit(context, batch->jobs, nr);
-		if (args->flags & CHUNK_COMMIT_POPULATE)
-			chunk_populate(batch->jobs, nr);
+		ioctl_commit_jobs(context, batch->range, nr, args->flags);
 		break;
 	case CHUNK_BATCH_DECOMMIT:
-		chunk_decommit(context, batch->jobs, nr, args->flags);
+		chunk_range_decommit(context, batch->range, nr, args->flags);
 		break;
 	}
 }
 
+static int ioctl_batch_err(const struct batch *batch, unsigned int i, u32 what)
+{
+	switch (what) {
+	case CHUNK_BATCH_ALLOC:
+		return batch->alloc[i].err;
+	case CHUNK_BATCH_DEALLOC:
+		return batch->dealloc[i].err;
+	default:
+		return batch->range[i].err;
+	}
+}
+
+/* Write the jobs' results into their operations; returns the number done. */
+static unsigned int ioctl_batch_results(struct batch *batch, unsigned int nr,
+					u32 what)
+{
+	unsigned int i, done = 0;
+
+	for (i = 0; i < nr; i++) {
+		struct chunk_ioc_op *op = &batch->ops[batch->of[i]];
+
+		op->error = -ioctl_batch_err(batch, i, what);
+		done += !op->error;
+		if (what == CHUNK_BATCH_ALLOC && !op->error)
+			op->addr = batch->alloc[i].addr;
+	}
+	return done;
+}
+
 /* A caller who cannot be told what it was given is given nothing. */
-static void batch_undo(struct file *file, struct batch *batch, unsigned int nr,
-		       u32 what)
+static void ioctl_batch_undo(struct file *file, struct batch *batch, unsigned int nr,
+			     u32 what)
 {
 	unsigned int i;
 
 	if (what != CHUNK_BATCH_ALLOC)
 		return;
 	for (i = 0; i < nr; i++) {
-		if (!batch->jobs[i].err)
-			chunk_alloc_undo(file->private_data, &batch->jobs[i]);
+		if (!batch->alloc[i].err)
+			chunk_extent_undo_alloc(file->private_data,
+						&batch->alloc[i]);
 	}
 }
 
-/* The @nr operations at @uops; adds to @done. -EFAULT: none of them is done */
-static int batch_part(struct file *file, struct batch *batch,
-		      struct chunk_ioc_op __user *uops, unsigned int nr,
-		      const struct chunk_ioc_batch *args, u32 *done)
+/* Do the @nr operations at @uops; adds to *@done. -EFAULT: none of them is done */
+static int ioctl_batch_part(struct file *file, struct batch *batch,
+			    struct chunk_ioc_op __user *uops, unsigned int nr,
+			    const struct chunk_ioc_batch *args, u32 *done)
 {
 	size_t bytes = nr * sizeof(*uops);
-	unsigned int i, jobs = 0, good = 0;
+	unsigned int i, jobs = 0, good;
 
-	/* Written back at once, so that what is done can be told. */
+	/* Written back at once: a fault here must come before anything is done. */
 	if (copy_from_user(batch->ops, uops, bytes) ||
 	    copy_to_user(uops, batch->ops, bytes))
 		return -EFAULT;
@@ -376,22 +446,15 @@ static int batch_part(struct file *file, struct batch *batch,
 
 		if (args->what == CHUNK_BATCH_ALLOC)
 			op->addr = 0;
-		op->error = -batch_job(&batch->jobs[jobs], op, args->what,
-				       args->flags);
+		op->error = -ioctl_batch_job(batch, jobs, op, args->what,
+					     args->flags);
 		if (!op->error)
 			batch->of[jobs++] = i;
 	}
-	batch_do(file, batch, jobs, args);
-	for (i = 0; i < jobs; i++) {
-		struct chunk_ioc_op *op = &batch->ops[batch->of[i]];
-
-		op->error = -batch->jobs[i].err;
-		good += !op->error;
-		if (args->what == CHUNK_BATCH_ALLOC && !op->error)
-			op->addr = batch->jobs[i].addr;
-	}
+	ioctl_batch_do(file, batch, jobs, args);
+	good = ioctl_batch_results(batch, jobs, args->what);
 	if (copy_to_user(uops, batch->ops, bytes)) {
-		batch_undo(file, batch, jobs, args->what);
+		ioctl_batch_undo(file, batch, jobs, args->what);
 		return -EFAULT;
 	}
 	*done += good;
@@ -405,7 +468,7 @@ static int ioctl_batch(struct file *file, void __user *arg)
 	struct chunk_ioc_batch args;
 	struct batch *batch;
 	u32 done = 0, at;
-	int err = get_args(&args, sizeof(args), arg);
+	int err = ioctl_get_args(&args, sizeof(args), arg);
 
 	if (err)
 		return err;
@@ -413,7 +476,7 @@ static int ioctl_batch(struct file *file, void __user *arg)
 	    args.count > CHUNK_BATCH_MAX)
 		return -EINVAL;
 	args.what = array_index_nospec(args.what, ARRAY_SIZE(batch_flags));
-	if (!batch_flags_ok(args.what, args.flags))
+	if (!ioctl_batch_flags_ok(args.what, args.flags))
 		return -EINVAL;
 	if (put_user(0U, &uargs->done))
 		return -EFAULT;
@@ -422,9 +485,9 @@ static int ioctl_batch(struct file *file, void __user *arg)
 		return -ENOMEM;
 	uops = u64_to_user_ptr(args.ops);
 	for (at = 0; at < args.count && !err; at += CHUNK_JOBS) {
-		err = batch_part(file, batch, uops + at,
-				 min_t(u32, args.count - at, CHUNK_JOBS), &args,
-				 &done);
+		err = ioctl_batch_part(file, batch, uops + at,
+				       min_t(u32, args.count - at, CHUNK_JOBS), &args,
+				       &done);
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
 		cond_resched();
@@ -440,8 +503,8 @@ static int ioctl_lookup(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_lookup args;
 	u32 size;
-	int err = get_grown_args(&args, sizeof(args), CHUNK_LOOKUP_SIZE_1, arg,
-				 &size);
+	int err = ioctl_get_grown_args(&args, sizeof(args), CHUNK_LOOKUP_SIZE_1, arg,
+				       &size);
 
 	if (err)
 		return err;
@@ -449,8 +512,8 @@ static int ioctl_lookup(struct file *file, void __user *arg)
 		     CHUNK_LOOKUP_SIZE_1);
 	if (args.flags)
 		return -EINVAL;
-	chunk_context_lookup(file->private_data, &args);
-	return put_args(arg, &args, min_t(size_t, size, sizeof(args)));
+	chunk_report_lookup(file->private_data, &args);
+	return ioctl_put_args(arg, &args, min_t(size_t, size, sizeof(args)));
 }
 
 static int ioctl_limit(struct file *file, void __user *arg)
@@ -458,13 +521,13 @@ static int ioctl_limit(struct file *file, void __user *arg)
 	struct chunk_ioc_limit __user *uargs = arg;
 	struct chunk_context *context = file->private_data;
 	struct chunk_ioc_limit args;
-	int err = get_args(&args, sizeof(args), arg);
+	int err = ioctl_get_args(&args, sizeof(args), arg);
 
 	if (err)
 		return err;
 	if (args.flags)
 		return -EINVAL;
-	/* Before the change: what was released could not be taken back. */
+	/* Before the change: extents released by it could not be taken back. */
 	if (put_user((u64)chunk_recycle_limit(context), &uargs->limit))
 		return -EFAULT;
 	return chunk_set_limit(context, min_t(u64, args.limit,
@@ -474,18 +537,18 @@ static int ioctl_limit(struct file *file, void __user *arg)
 static int ioctl_stats(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_stats stats;
-	int err = get_args(&stats, sizeof(stats), arg);
+	int err = ioctl_get_args(&stats, sizeof(stats), arg);
 
 	if (err)
 		return err;
 	if (stats.flags)
 		return -EINVAL;
-	chunk_context_stats(file->private_data, &stats);
-	return put_args(arg, &stats, sizeof(stats));
+	chunk_report_stats(file->private_data, &stats);
+	return ioctl_put_args(arg, &stats, sizeof(stats));
 }
 
 /**
- * chunk_ioctl() - file_operations.unlocked_ioctl
+ * chunk_ioctl() - file_operations.unlocked_ioctl: do a call
  * @file: the device
  * @cmd:  CHUNK_IOC_*
  * @arg:  user address of the argument structure
@@ -498,7 +561,7 @@ long chunk_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct chunk_context *context = file->private_data;
 	void __user *uarg = (void __user *)arg;
 
-	/* After fork, exec or fd passing this would be another's memory. */
+	/* After fork, exec or fd passing the memory would be another process's. */
 	if (current->mm != context->mm)
 		return -EPERM;
 	switch (cmd) {

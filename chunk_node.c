@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Nodes: the memory extents are described in.
+ * Nodes: the structures that describe extents.
  */
 #include <linux/slab.h>
 
 #include "chunk_module.h"
 
-/* How many unused nodes a context keeps rather than return them to the slab. */
-#define CHUNK_SPARES	16
+/* Unused nodes that a context keeps rather than return them to the slab */
+#define CHUNK_FREE_NODES	16
 
 static struct kmem_cache *extent_cache;
 
 /**
  * chunk_extent_cache_init() - make the cache of nodes
  *
+ * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
 int chunk_extent_cache_init(void)
@@ -24,6 +25,8 @@ int chunk_extent_cache_init(void)
 
 /**
  * chunk_extent_cache_exit() - free the cache of nodes
+ *
+ * Context: may sleep; no context is left.
  */
 void chunk_extent_cache_exit(void)
 {
@@ -32,7 +35,7 @@ void chunk_extent_cache_exit(void)
 
 /**
  * chunk_extent_new() - allocate a node
- * @context: the context it is for
+ * @context: the context that will use it
  *
  * Context: may sleep. Charged to the caller's memcg, and see chunk_charge.c.
  * Return: a node with no meaningful contents, or NULL.
@@ -49,8 +52,10 @@ struct chunk_extent *chunk_extent_new(struct chunk_context *context)
 
 /**
  * chunk_extent_free() - free a node
- * @context: the context it was for
+ * @context: the context that used it
  * @extent:  a node in no tree and not registered
+ *
+ * Context: any.
  */
 void chunk_extent_free(struct chunk_context *context,
 		       struct chunk_extent *extent)
@@ -61,66 +66,67 @@ void chunk_extent_free(struct chunk_context *context,
 
 /**
  * chunk_nodes_free() - free a chain of nodes
- * @context: the context they were for
- * @spares:  the chain, or NULL
+ * @context:    the context that used them
+ * @free_nodes: the chain, may be NULL: empty
  *
  * Context: any; better without a lock.
  */
 void chunk_nodes_free(struct chunk_context *context,
-		      struct chunk_extent *spares)
+		      struct chunk_extent *free_nodes)
 {
 	struct chunk_extent *extent;
 
-	while ((extent = chunk_spare_pop(&spares)))
+	while ((extent = chunk_free_node_pop(&free_nodes)))
 		chunk_extent_free(context, extent);
 }
 
 /**
  * chunk_nodes_keep() - keep a few unused nodes for later
- * @context: the context
- * @spares:  the chain; what is left of it the caller frees after unlocking
+ * @context:    the context
+ * @free_nodes: the chain; the caller frees the rest of it after unlocking
  *
  * Context: context->lock held.
  */
 void chunk_nodes_keep(struct chunk_context *context,
-		      struct chunk_extent **spares)
+		      struct chunk_extent **free_nodes)
 {
 	struct chunk_extent *extent;
 	int n = 0;
 
-	if (!*spares)
+	if (!*free_nodes)
 		return;
-	for (extent = context->spares; extent; extent = extent->next)
+	for (extent = context->free_nodes; extent; extent = extent->next)
 		n++;
-	while (n++ < CHUNK_SPARES && (extent = chunk_spare_pop(spares)))
-		chunk_spare_push(&context->spares, extent);
+	while (n++ < CHUNK_FREE_NODES &&
+	       (extent = chunk_free_node_pop(free_nodes)))
+		chunk_free_node_push(&context->free_nodes, extent);
 }
 
 /**
- * chunk_nodes_refill() - see to it that a context has nodes to split with
+ * chunk_nodes_refill() - give a context free nodes to split extents with
  * @context: the context
  *
- * Two are the most that any operation needs; more at once come cheaper.
+ * No operation needs more than two, but more at once are cheaper.
  *
  * Context: may sleep; no lock held.
  * Return: 0 or -ENOMEM.
  */
 int chunk_nodes_refill(struct chunk_context *context)
 {
-	struct chunk_extent *spares = NULL;
-	void *nodes[CHUNK_SPARES];
+	struct chunk_extent *free_nodes = NULL;
+	void *nodes[CHUNK_FREE_NODES];
 	int i;
 
-	/* All of them or none. */
-	if (!kmem_cache_alloc_bulk(extent_cache, GFP_KERNEL, CHUNK_SPARES,
+	/* Allocates all of them or none. */
+	if (!kmem_cache_alloc_bulk(extent_cache, GFP_KERNEL, CHUNK_FREE_NODES,
 				   nodes))
 		return -ENOMEM;
-	chunk_charge(context->mm, sizeof(*spares) * CHUNK_SPARES);
-	for (i = 0; i < CHUNK_SPARES; i++)
-		chunk_spare_push(&spares, nodes[i]);
+	chunk_charge(context->mm, sizeof(*free_nodes) * CHUNK_FREE_NODES);
+	for (i = 0; i < CHUNK_FREE_NODES; i++)
+		chunk_free_node_push(&free_nodes, nodes[i]);
 	spin_lock(&context->lock);
-	chunk_nodes_keep(context, &spares);
+	chunk_nodes_keep(context, &free_nodes);
 	spin_unlock(&context->lock);
-	chunk_nodes_free(context, spares);
+	chunk_nodes_free(context, free_nodes);
 	return 0;
 }

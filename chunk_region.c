@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is decommitted in a region: one bit for each chunk, and a bit for each
- * page of chunks that are partly decommitted.
+ * The state of a region's pages: a bit for each chunk that is wholly
+ * decommitted, and page bitmaps with a bit for each page of chunks that are
+ * partly decommitted.
  *
  * Written under the context's lock, read by the fault handler without one. The
- * page bits of a chunk that is gone as a whole mean nothing; whoever brings it
- * back writes them first and clears the chunk's bit after, so that a reader who
- * sees the chunk present sees pages that are no older:
+ * page bits of a wholly decommitted chunk mean nothing. To make such a chunk
+ * present again, the writer sets its page bits first and clears the chunk's bit
+ * after, so that a reader who sees the chunk present sees page bits that are no
+ * older:
  *
- *   writer: page bits; smp_wmb(); clear gone
- *   reader: gone; smp_rmb(); page bits
+ *   writer: page bits; smp_wmb(); clear decommitted_chunks
+ *   reader: decommitted_chunks; smp_rmb(); page bits
  *
- * A reader may still act on what a moment later is out of date. That is what
- * chunk_source_wait() is for.
+ * A reader may still act on a state that is out of date a moment later: see
+ * chunk_gate_synchronize().
  *
- * The page bits of an extent that is not live are clear, so that to hand it out is
- * to clear the bits of its chunks. chunk_region_clean() sees to that.
+ * The page bits of an extent that is not live are clear, so that ALLOC clears
+ * the bits of its chunks only. chunk_region_clear_page_bits() sees to that.
  *
  * Calls that go over page bitmaps take time in proportion to their range: a
- * caller that holds the lock asks for CHUNK_STEP at a time. The others go over
- * one bit for each chunk, of which CHUNK_LENGTH_MAX bounds the number.
+ * caller that holds the lock asks for CHUNK_STEP at a time. Other calls go over
+ * one bit for each chunk, and CHUNK_LENGTH_MAX bounds the number of chunks.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -29,19 +31,20 @@
 
 #include "chunk_module.h"
 
-/* A leaf is one page of memory where pages are 4 KiB: 128 chunks. */
-#define CHUNK_LEAF_CHUNKS	128UL
-#define CHUNK_LEAF_BYTES	(CHUNK_LEAF_CHUNKS * CHUNK_PAGES / BITS_PER_BYTE)
+/* Chunks of a page bitmap, which is one page of memory if pages are 4 KiB */
+#define CHUNK_BITMAP_CHUNKS	128UL
+#define CHUNK_BITMAP_BYTES \
+	(CHUNK_BITMAP_CHUNKS * CHUNK_PAGES / BITS_PER_BYTE)
 
-/* Freed between two looks at whether somebody else wants the CPU */
+/* Page bitmaps to free before others get the CPU */
 #define CHUNK_FREE_BATCH	64UL
 
-/* Leaves and snapshots are copied by words. */
-static_assert(CHUNK_LEAF_CHUNKS % BITS_PER_LONG == 0);
+/* Page bitmaps and snapshots are copied by words. */
+static_assert(CHUNK_BITMAP_CHUNKS % BITS_PER_LONG == 0);
 
-/* Set or clear bits, a word at a time; returns how many changed */
-static unsigned long bits_assign(unsigned long *map, unsigned long first,
-				 unsigned long nr, bool value)
+/* Set or clear bits, a word at a time; returns the number that changed. */
+static unsigned long region_assign_bits(unsigned long *map, unsigned long first,
+					unsigned long nr, bool value)
 {
 	unsigned long changed = 0;
 
@@ -62,8 +65,8 @@ static unsigned long bits_assign(unsigned long *map, unsigned long first,
 	return changed;
 }
 
-/* One bit, as most chunks come: without counting */
-static void bit_assign(unsigned long *map, unsigned long bit, bool value)
+/* Set or clear one bit, the usual case, without counting. */
+static void region_assign_bit(unsigned long *map, unsigned long bit, bool value)
 {
 	unsigned long *word = map + BIT_WORD(bit);
 
@@ -71,8 +74,9 @@ static void bit_assign(unsigned long *map, unsigned long bit, bool value)
 				  *word & ~BIT_MASK(bit));
 }
 
-static unsigned long bits_count(const unsigned long *map, unsigned long first,
-				unsigned long nr)
+static unsigned long region_count_bits(const unsigned long *map,
+				       unsigned long first,
+				       unsigned long nr)
 {
 	unsigned long count = 0;
 
@@ -88,48 +92,49 @@ static unsigned long bits_count(const unsigned long *map, unsigned long first,
 	return count;
 }
 
-static unsigned long nr_leaves(unsigned long chunks)
+static unsigned long region_nr_slots(unsigned long chunks)
 {
-	return DIV_ROUND_UP(chunks, CHUNK_LEAF_CHUNKS);
+	return DIV_ROUND_UP(chunks, CHUNK_BITMAP_CHUNKS);
 }
 
-static unsigned long *leaf_of(const struct chunk_region *region,
-			      unsigned long chunk)
+static unsigned long *region_bitmap(const struct chunk_region *region,
+				    unsigned long chunk)
 {
-	return region->leaves[chunk / CHUNK_LEAF_CHUNKS];
+	return region->page_bitmaps[chunk / CHUNK_BITMAP_CHUNKS];
 }
 
-/* The same without context->lock */
-static const unsigned long *leaf_seen(const struct chunk_region *region,
-				      unsigned long chunk)
+/* The page bitmap of a chunk, seen without context->lock */
+static const unsigned long *region_bitmap_seen(const struct chunk_region *region,
+					       unsigned long chunk)
 {
-	/* Pairs with smp_store_release() in install_leaf(). */
-	return smp_load_acquire(&region->leaves[chunk / CHUNK_LEAF_CHUNKS]);
+	/* Pairs with smp_store_release() in region_install_bitmap(). */
+	return smp_load_acquire(&region->page_bitmaps[chunk / CHUNK_BITMAP_CHUNKS]);
 }
 
-/* The bit of a chunk's first page in its leaf */
-static unsigned long leaf_bit(unsigned long chunk)
+/* The bit of a chunk's first page in its page bitmap */
+static unsigned long region_page_bit(unsigned long chunk)
 {
-	return chunk % CHUNK_LEAF_CHUNKS * CHUNK_PAGES;
+	return chunk % CHUNK_BITMAP_CHUNKS * CHUNK_PAGES;
 }
 
-/* The last leaf of a region is as short as the region ends */
-static size_t leaf_bytes(const struct chunk_region *region, unsigned long chunk)
+/* The last page bitmap of a region ends where the region ends. */
+static size_t region_bitmap_bytes(const struct chunk_region *region,
+				  unsigned long chunk)
 {
-	unsigned long first = chunk - chunk % CHUNK_LEAF_CHUNKS;
-	unsigned long n = min(region->chunks - first, CHUNK_LEAF_CHUNKS);
+	unsigned long first = chunk - chunk % CHUNK_BITMAP_CHUNKS;
+	unsigned long n = min(region->chunks - first, CHUNK_BITMAP_CHUNKS);
 
 	return BITS_TO_LONGS(n * CHUNK_PAGES) * sizeof(long);
 }
 
 /**
- * struct piece - part of a range that lies in one chunk, or whole chunks
+ * struct region_piece - part of a range that lies in one chunk, or whole chunks
  * @chunk: index of the first chunk
  * @page:  first page within it
  * @pages: how many pages; CHUNK_PAGES for whole chunks
  * @whole: how many whole chunks, 0 for a part of one
  */
-struct piece {
+struct region_piece {
 	unsigned long chunk;
 	unsigned long page;
 	unsigned long pages;
@@ -137,9 +142,9 @@ struct piece {
 };
 
 /* The first piece of the @nr pages at @page, counted from the region's start */
-static struct piece piece_at(unsigned long page, unsigned long nr)
+static struct region_piece region_piece_at(unsigned long page, unsigned long nr)
 {
-	struct piece piece = {
+	struct region_piece piece = {
 		.chunk = page / CHUNK_PAGES,
 		.page = page % CHUNK_PAGES,
 	};
@@ -154,34 +159,35 @@ static struct piece piece_at(unsigned long page, unsigned long nr)
 }
 
 /*
- * The registry's nodes for a region's chunks: at most one for each that many
- * chunks, one more because the first may be shared, and one above them.
+ * Bytes of the registry's nodes for a region's chunks: at most one node for
+ * each XA_CHUNK_SIZE chunks, one more because the first may be shared, and one
+ * above them.
  */
-static size_t registry_bytes(unsigned long chunks)
+static size_t region_registry_bytes(unsigned long chunks)
 {
 	return (chunks / XA_CHUNK_SIZE + 3) * sizeof(struct xa_node);
 }
 
 /* Bytes that a region is charged for, without its page bitmaps */
-static size_t region_bytes(const struct chunk_region *region)
+static size_t region_own_bytes(const struct chunk_region *region)
 {
-	return struct_size(region, leaves, nr_leaves(region->chunks)) +
+	return struct_size(region, page_bitmaps, region_nr_slots(region->chunks)) +
 	       BITS_TO_LONGS(region->chunks) * sizeof(long) +
-	       (region->context ? registry_bytes(region->chunks) : 0);
+	       (region->context ? region_registry_bytes(region->chunks) : 0);
 }
 
 /**
- * chunk_region_charge() - say whose region it is
+ * chunk_region_charge() - charge a region to its address space
  * @region: a new region; its context, if it has one, is set
- * @mm:     the address space it lies in, which is charged until it is freed
+ * @mm:     its address space, charged until the region is freed
  *
  * Context: any.
  */
 void chunk_region_charge(struct chunk_region *region, struct mm_struct *mm)
 {
 	region->mm = mm;
-	chunk_charge(mm, region_bytes(region) +
-			 region->nr_leaves * CHUNK_LEAF_BYTES);
+	chunk_charge(mm, region_own_bytes(region) +
+			 region->nr_page_bitmaps * CHUNK_BITMAP_BYTES);
 }
 
 /**
@@ -197,13 +203,13 @@ struct chunk_region *chunk_region_new(unsigned long start, unsigned long size)
 	unsigned long chunks = size / CHUNK_SIZE;
 	struct chunk_region *region;
 
-	region = kvzalloc(struct_size(region, leaves, nr_leaves(chunks)),
+	region = kvzalloc(struct_size(region, page_bitmaps, region_nr_slots(chunks)),
 			  GFP_KERNEL_ACCOUNT);
 	if (!region)
 		return NULL;
-	region->gone = kvcalloc(BITS_TO_LONGS(chunks), sizeof(long),
-				GFP_KERNEL_ACCOUNT);
-	if (!region->gone) {
+	region->decommitted_chunks = kvcalloc(BITS_TO_LONGS(chunks), sizeof(long),
+					      GFP_KERNEL_ACCOUNT);
+	if (!region->decommitted_chunks) {
 		kvfree(region);
 		return NULL;
 	}
@@ -219,17 +225,17 @@ static void region_free(struct chunk_region *region)
 	unsigned long i;
 
 	if (region->mm)
-		chunk_uncharge(region->mm, region_bytes(region) +
-					   region->nr_leaves * CHUNK_LEAF_BYTES);
-	/* A context's region is not counted: the context itself is. */
+		chunk_uncharge(region->mm, region_own_bytes(region) +
+					   region->nr_page_bitmaps * CHUNK_BITMAP_BYTES);
+	/* Only snapshots are users of their space: else the context is. */
 	if (!region->context && region->space)
 		chunk_space_leave(region->space);
-	for (i = 0; i < nr_leaves(region->chunks); i++) {
-		kfree(region->leaves[i]);
+	for (i = 0; i < region_nr_slots(region->chunks); i++) {
+		kfree(region->page_bitmaps[i]);
 		if (i % CHUNK_FREE_BATCH == 0)
 			cond_resched();
 	}
-	kvfree(region->gone);
+	kvfree(region->decommitted_chunks);
 	kvfree(region);
 }
 
@@ -255,80 +261,86 @@ void chunk_region_put(struct chunk_region *region)
 }
 
 /**
- * chunk_region_decommitted() - must an access to this page trap?
+ * chunk_region_decommitted() - tell whether an access to a page must trap
  * @region: the region
  * @addr:   any address; one outside the region traps
  *
  * Context: any, without a lock. Ordered against writers as described at the
  * top of this file.
+ * Return: whether it must.
  */
 bool chunk_region_decommitted(const struct chunk_region *region,
 			      unsigned long addr)
 {
 	unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
 	unsigned long page = addr % CHUNK_SIZE / PAGE_SIZE;
-	const unsigned long *leaf;
+	const unsigned long *bitmap;
 
-	/* An mremap may have grown the VMA in place, which asks no driver. */
+	/* mremap may have grown the VMA in place, without asking the driver. */
 	if (addr < region->start || chunk >= region->chunks)
 		return true;
-	if (test_bit(chunk, region->gone))
+	if (test_bit(chunk, region->decommitted_chunks))
 		return true;
 	smp_rmb(); /* pairs with smp_wmb() in chunk_region_commit() */
-	leaf = leaf_seen(region, chunk);
-	return leaf && test_bit(leaf_bit(chunk) + page, leaf);
+	bitmap = region_bitmap_seen(region, chunk);
+	return bitmap && test_bit(region_page_bit(chunk) + page, bitmap);
 }
 
-/* The page of a chunk from @page on, in pages, whose bit is so; else the end */
-static unsigned long find_in_leaf(const unsigned long *leaf,
-				  unsigned long chunk, unsigned long page,
-				  bool decommitted)
+/* The first page of a chunk from @page on whose state is so, else CHUNK_PAGES */
+static unsigned long region_find_page(const unsigned long *bitmap,
+				      unsigned long chunk, unsigned long page,
+				      bool decommitted)
 {
-	unsigned long first = leaf_bit(chunk), end = first + CHUNK_PAGES;
+	unsigned long first = region_page_bit(chunk), end = first + CHUNK_PAGES;
 
 	if (decommitted)
-		return find_next_bit(leaf, end, first + page) - first;
-	return find_next_zero_bit(leaf, end, first + page) - first;
-}
-
-/* Where to look on behind a chunk that is gone, or has no page bitmap */
-static unsigned long next_chunk(const struct chunk_region *region,
-				unsigned long chunk, bool gone)
-{
-	unsigned long end = min(region->chunks,
-				round_down(chunk, CHUNK_LEAF_CHUNKS) +
-				CHUNK_LEAF_CHUNKS);
-
-	if (gone)
-		return find_next_zero_bit(region->gone, end, chunk);
-	return find_next_bit(region->gone, end, chunk);
+		return find_next_bit(bitmap, end, first + page) - first;
+	return find_next_zero_bit(bitmap, end, first + page) - first;
 }
 
 /*
- * The address of next_chunk(). If a page bitmap came meanwhile, those chunks may
- * have been committed in part since: then it is that of the chunk itself.
+ * The chunk to look at after one that is wholly decommitted (@whole), or has no
+ * page bitmap: the next whose chunk bit differs
  */
-static unsigned long skip_chunks(const struct chunk_region *region,
-				 unsigned long chunk, bool gone)
+static unsigned long region_next_chunk(const struct chunk_region *region,
+				       unsigned long chunk, bool whole)
 {
-	unsigned long next = next_chunk(region, chunk, gone);
+	unsigned long end = min(region->chunks,
+				round_down(chunk, CHUNK_BITMAP_CHUNKS) +
+				CHUNK_BITMAP_CHUNKS);
+
+	if (whole)
+		return find_next_zero_bit(region->decommitted_chunks, end, chunk);
+	return find_next_bit(region->decommitted_chunks, end, chunk);
+}
+
+/*
+ * The address of region_next_chunk(). If a page bitmap was installed meanwhile,
+ * the chunks passed over may have been committed in part since: then the
+ * address of the chunk itself.
+ */
+static unsigned long region_skip_chunks(const struct chunk_region *region,
+					unsigned long chunk, bool whole)
+{
+	unsigned long next = region_next_chunk(region, chunk, whole);
 
 	smp_rmb(); /* pairs with smp_wmb() in chunk_region_commit() */
-	if (!gone && leaf_seen(region, chunk))
+	if (!whole && region_bitmap_seen(region, chunk))
 		next = chunk;
 	return region->start + next * CHUNK_SIZE;
 }
 
 /**
- * chunk_region_find() - the next page that is decommitted, or that is not
+ * chunk_region_find() - find the next page in a given state
  * @region:      the region
- * @addr:        where to look from, page-aligned, in the region
+ * @addr:        first address to look at, page-aligned, in the region
  * @end:         byte after the last, page-aligned, in the region
- * @decommitted: which of the two
+ * @decommitted: the state: decommitted, else committed
  *
- * Passes over chunks without page bitmaps 128 at a time.
+ * Passes over chunks without page bitmaps CHUNK_BITMAP_CHUNKS at a time.
  *
- * Context: any, without a lock: good for as long as nobody commits or decommits.
+ * Context: any, without a lock; the answer is good for as long as nobody
+ * commits or decommits.
  * Return: the page's address, or @end.
  */
 unsigned long chunk_region_find(const struct chunk_region *region,
@@ -338,18 +350,18 @@ unsigned long chunk_region_find(const struct chunk_region *region,
 	while (addr < end) {
 		unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
 		unsigned long page = addr % CHUNK_SIZE / PAGE_SIZE;
-		bool gone = test_bit(chunk, region->gone);
-		const unsigned long *leaf;
+		bool whole = test_bit(chunk, region->decommitted_chunks);
+		const unsigned long *bitmap;
 
 		smp_rmb(); /* pairs with smp_wmb() in chunk_region_commit() */
-		leaf = leaf_seen(region, chunk);
-		if (gone || !leaf) {
-			if (gone == decommitted)
+		bitmap = region_bitmap_seen(region, chunk);
+		if (whole || !bitmap) {
+			if (whole == decommitted)
 				return addr;
-			addr = max(addr, skip_chunks(region, chunk, gone));
+			addr = max(addr, region_skip_chunks(region, chunk, whole));
 			continue;
 		}
-		page = find_in_leaf(leaf, chunk, page, decommitted);
+		page = region_find_page(bitmap, chunk, page, decommitted);
 		addr = region->start + chunk * CHUNK_SIZE + page * PAGE_SIZE;
 		if (page < CHUNK_PAGES)
 			break;
@@ -358,7 +370,7 @@ unsigned long chunk_region_find(const struct chunk_region *region,
 }
 
 /**
- * chunk_region_wants_leaf() - would an operation lack a page bitmap?
+ * chunk_region_wants_page_bitmap() - tell whether a page bitmap is missing
  * @region: the region
  * @commit: the operation is a commit, else a decommit
  * @addr:   first byte, page-aligned, in the region
@@ -368,10 +380,11 @@ unsigned long chunk_region_find(const struct chunk_region *region,
  * Only the first and the last chunk of a range can be covered in part.
  *
  * Context: context->lock held.
+ * Return: whether the operation needs one that there is not.
  */
-bool chunk_region_wants_leaf(const struct chunk_region *region, bool commit,
-			     unsigned long addr, unsigned long size,
-			     unsigned long *at)
+bool chunk_region_wants_page_bitmap(const struct chunk_region *region, bool commit,
+				    unsigned long addr, unsigned long size,
+				    unsigned long *at)
 {
 	unsigned long ends[] = { addr, addr + size - PAGE_SIZE };
 	int i;
@@ -382,10 +395,10 @@ bool chunk_region_wants_leaf(const struct chunk_region *region, bool commit,
 
 		if (addr <= start && addr + size - start >= CHUNK_SIZE)
 			continue;
-		if (leaf_of(region, chunk))
+		if (region_bitmap(region, chunk))
 			continue;
-		/* To commit part of a present chunk, or the reverse, is idle. */
-		if (test_bit(chunk, region->gone) != commit)
+		/* No-op: the chunk is already wholly in the requested state. */
+		if (test_bit(chunk, region->decommitted_chunks) != commit)
 			continue;
 		*at = start;
 		return true;
@@ -393,196 +406,220 @@ bool chunk_region_wants_leaf(const struct chunk_region *region, bool commit,
 	return false;
 }
 
-static void install_leaf(struct chunk_region *region, unsigned long **slot,
-			 unsigned long *leaf)
+static void region_install_bitmap(struct chunk_region *region, unsigned long **slot,
+				  unsigned long *bitmap)
 {
-	/* Pairs with smp_load_acquire() in leaf_seen(). */
-	smp_store_release(slot, leaf);
-	region->nr_leaves++;
+	/* Pairs with smp_load_acquire() in region_bitmap_seen(). */
+	smp_store_release(slot, bitmap);
+	region->nr_page_bitmaps++;
 	if (region->mm)
-		chunk_charge(region->mm, CHUNK_LEAF_BYTES);
+		chunk_charge(region->mm, CHUNK_BITMAP_BYTES);
 }
 
 /**
- * chunk_region_add_leaf() - provide the page bitmap an operation lacked
+ * chunk_region_add_page_bitmap() - provide a missing page bitmap
  * @region: the region, of a context or a snapshot nobody else sees yet
  * @at:     an address in the region
  *
  * Context: may sleep; takes context->lock. The caller holds a reference.
  * Return: 0 or -ENOMEM.
  */
-int chunk_region_add_leaf(struct chunk_region *region, unsigned long at)
+int chunk_region_add_page_bitmap(struct chunk_region *region, unsigned long at)
 {
 	unsigned long chunk = (at - region->start) / CHUNK_SIZE;
-	unsigned long **slot = &region->leaves[chunk / CHUNK_LEAF_CHUNKS];
-	unsigned long *leaf = kzalloc(leaf_bytes(region, chunk),
-				      GFP_KERNEL_ACCOUNT);
+	unsigned long **slot = &region->page_bitmaps[chunk / CHUNK_BITMAP_CHUNKS];
+	unsigned long *bitmap = kzalloc(region_bitmap_bytes(region, chunk),
+					GFP_KERNEL_ACCOUNT);
 
-	if (!leaf)
+	if (!bitmap)
 		return -ENOMEM;
 	if (!region->context) {
-		install_leaf(region, slot, leaf);
+		region_install_bitmap(region, slot, bitmap);
 		return 0;
 	}
 	spin_lock(&region->context->lock);
 	if (!*slot) {
-		install_leaf(region, slot, leaf);
-		leaf = NULL;
+		region_install_bitmap(region, slot, bitmap);
+		bitmap = NULL;
 	}
 	spin_unlock(&region->context->lock);
-	kfree(leaf);
+	kfree(bitmap);
 	return 0;
 }
 
-/* How many of @nr chunks from @chunk on share a leaf with it */
-static unsigned long same_leaf(unsigned long chunk, unsigned long nr)
+/* Number of chunks, of @nr from @chunk on, that share its page bitmap */
+static unsigned long region_same_bitmap(unsigned long chunk, unsigned long nr)
 {
-	return min(nr, CHUNK_LEAF_CHUNKS - chunk % CHUNK_LEAF_CHUNKS);
+	return min(nr, CHUNK_BITMAP_CHUNKS - chunk % CHUNK_BITMAP_CHUNKS);
 }
 
-static unsigned long count_present(const struct chunk_region *region,
-				   unsigned long chunk, unsigned long nr)
+static unsigned long region_count_present(const struct chunk_region *region,
+					  unsigned long chunk, unsigned long nr)
 {
-	const unsigned long *leaf = leaf_of(region, chunk);
+	const unsigned long *bitmap = region_bitmap(region, chunk);
 	unsigned long count = 0;
 
-	for (; leaf && nr; chunk++, nr--) {
-		if (!test_bit(chunk, region->gone))
-			count += bits_count(leaf, leaf_bit(chunk), CHUNK_PAGES);
+	for (; bitmap && nr; chunk++, nr--) {
+		if (!test_bit(chunk, region->decommitted_chunks))
+			count += region_count_bits(bitmap,
+						   region_page_bit(chunk),
+						   CHUNK_PAGES);
 	}
 	return count;
 }
 
-/* Decommitted pages among those of chunks, present or gone */
-static unsigned long count_whole(const struct chunk_region *region,
-				 unsigned long chunk, unsigned long nr)
+/* Number of decommitted pages of whole chunks, in any state */
+static unsigned long region_count_whole(const struct chunk_region *region,
+					unsigned long chunk, unsigned long nr)
 {
-	unsigned long gone = bits_count(region->gone, chunk, nr);
-	unsigned long count = gone * CHUNK_PAGES;
+	unsigned long wholly = region_count_bits(region->decommitted_chunks,
+						 chunk, nr);
+	unsigned long count = wholly * CHUNK_PAGES;
 	unsigned long n;
 
-	if (!region->nr_leaves || gone == nr)
+	if (!region->nr_page_bitmaps || wholly == nr)
 		return count;
 	for (; nr; chunk += n, nr -= n) {
-		n = same_leaf(chunk, nr);
-		count += count_present(region, chunk, n);
+		n = region_same_bitmap(chunk, nr);
+		count += region_count_present(region, chunk, n);
 	}
 	return count;
 }
 
-static void clear_leaves(struct chunk_region *region, unsigned long chunk,
-			 unsigned long nr)
+static void region_clear_bitmaps(struct chunk_region *region, unsigned long chunk,
+				 unsigned long nr)
 {
 	unsigned long n;
 
-	if (!region->nr_leaves)
+	if (!region->nr_page_bitmaps)
 		return;
 	for (; nr; chunk += n, nr -= n) {
-		n = same_leaf(chunk, nr);
-		if (leaf_of(region, chunk))
-			bits_assign(leaf_of(region, chunk), leaf_bit(chunk),
-				    n * CHUNK_PAGES, false);
+		unsigned long *bitmap = region_bitmap(region, chunk);
+
+		n = region_same_bitmap(chunk, nr);
+		if (bitmap)
+			region_assign_bits(bitmap, region_page_bit(chunk),
+					   n * CHUNK_PAGES, false);
 	}
 }
 
-static void gone_assign(struct chunk_region *region, unsigned long chunk,
-			unsigned long nr, bool gone)
+static void region_assign_chunks(struct chunk_region *region, unsigned long chunk,
+				 unsigned long nr, bool decommitted)
 {
 	if (nr == 1)
-		bit_assign(region->gone, chunk, gone);
+		region_assign_bit(region->decommitted_chunks, chunk, decommitted);
 	else
-		bits_assign(region->gone, chunk, nr, gone);
+		region_assign_bits(region->decommitted_chunks, chunk, nr,
+				   decommitted);
 }
 
-static void open_whole(struct chunk_region *region, unsigned long chunk,
-		       unsigned long nr)
+static void region_open_whole(struct chunk_region *region, unsigned long chunk,
+			      unsigned long nr)
 {
-	clear_leaves(region, chunk, nr);
+	region_clear_bitmaps(region, chunk, nr);
 	smp_wmb(); /* pairs with smp_rmb() in the fault path */
-	gone_assign(region, chunk, nr, false);
+	region_assign_chunks(region, chunk, nr, false);
 }
 
-static unsigned long commit_part(struct chunk_region *region,
-				 const struct piece *piece)
+static unsigned long region_commit_part(struct chunk_region *region,
+					const struct region_piece *piece)
 {
-	unsigned long *leaf = leaf_of(region, piece->chunk);
-	unsigned long first = leaf_bit(piece->chunk);
+	unsigned long *bitmap = region_bitmap(region, piece->chunk);
+	unsigned long first = region_page_bit(piece->chunk);
 
-	if (test_bit(piece->chunk, region->gone)) {
-		bits_assign(leaf, first, CHUNK_PAGES, true);
+	if (test_bit(piece->chunk, region->decommitted_chunks)) {
+		region_assign_bits(bitmap, first, CHUNK_PAGES, true);
 		smp_wmb(); /* pairs with smp_rmb() in the fault path */
-		bit_assign(region->gone, piece->chunk, false);
+		region_assign_bit(region->decommitted_chunks, piece->chunk,
+				  false);
 	}
-	if (!leaf)
+	if (!bitmap)
 		return 0;
-	return bits_assign(leaf, first + piece->page, piece->pages, false);
+	return region_assign_bits(bitmap, first + piece->page, piece->pages,
+				  false);
+}
+
+static unsigned long region_commit_piece(struct chunk_region *region,
+					 const struct region_piece *piece)
+{
+	unsigned long changed;
+
+	if (!piece->whole)
+		return region_commit_part(region, piece);
+	changed = region_count_whole(region, piece->chunk, piece->whole);
+	region_open_whole(region, piece->chunk, piece->whole);
+	return changed;
+}
+
+static unsigned long region_decommit_piece(struct chunk_region *region,
+					   const struct region_piece *piece)
+{
+	unsigned long changed, first;
+
+	if (piece->whole) {
+		changed = piece->pages - region_count_whole(region, piece->chunk,
+							    piece->whole);
+		region_assign_bits(region->decommitted_chunks, piece->chunk,
+				   piece->whole, true);
+		return changed;
+	}
+	if (test_bit(piece->chunk, region->decommitted_chunks))
+		return 0;
+	first = region_page_bit(piece->chunk) + piece->page;
+	return region_assign_bits(region_bitmap(region, piece->chunk), first,
+				  piece->pages, true);
+}
+
+/* Change a range piece by piece; returns the number of pages that changed. */
+static __always_inline unsigned long
+region_change(struct chunk_region *region, unsigned long addr,
+	      unsigned long size,
+	      unsigned long (*change_piece)(struct chunk_region *region,
+					    const struct region_piece *piece))
+{
+	unsigned long page = (addr - region->start) / PAGE_SIZE;
+	unsigned long left = size / PAGE_SIZE;
+	unsigned long changed = 0;
+	struct region_piece piece;
+
+	for (; left; page += piece.pages, left -= piece.pages) {
+		piece = region_piece_at(page, left);
+		changed += change_piece(region, &piece);
+	}
+	return changed;
 }
 
 /**
  * chunk_region_commit() - let accesses through
  * @region: the region
  * @addr:   first byte, page-aligned, in the region
- * @size:   bytes, page-aligned, in the region
+ * @size:   bytes, page-aligned, in the region; at most CHUNK_STEP at a time
  *
- * Context: context->lock held, chunk_region_wants_leaf() false. CHUNK_STEP is
- * the most to ask for at a time.
- * Return: how many pages were decommitted until now.
+ * Context: context->lock held, chunk_region_wants_page_bitmap() false.
+ * Return: number of pages that were decommitted until now.
  */
 unsigned long chunk_region_commit(struct chunk_region *region,
 				  unsigned long addr, unsigned long size)
 {
-	unsigned long page = (addr - region->start) / PAGE_SIZE;
-	unsigned long left = size / PAGE_SIZE;
-	unsigned long changed = 0;
-	struct piece piece;
-
-	for (; left; page += piece.pages, left -= piece.pages) {
-		piece = piece_at(page, left);
-		if (!piece.whole) {
-			changed += commit_part(region, &piece);
-			continue;
-		}
-		changed += count_whole(region, piece.chunk, piece.whole);
-		open_whole(region, piece.chunk, piece.whole);
-	}
-	return changed;
+	return region_change(region, addr, size, region_commit_piece);
 }
 
 /**
  * chunk_region_decommit() - make accesses trap from now on
  * @region: the region
  * @addr:   first byte, page-aligned, in the region
- * @size:   bytes, page-aligned, in the region
+ * @size:   bytes, page-aligned, in the region; at most CHUNK_STEP at a time
  *
- * Faults that looked at the state before may still map a page: the caller
- * waits for them (chunk_source_wait()) and frees the memory.
+ * Faults that read the state before may still map a page: the caller waits for
+ * them (chunk_gate_synchronize()) and frees the memory.
  *
- * Context: context->lock held, chunk_region_wants_leaf() false. CHUNK_STEP is
- * the most to ask for at a time.
- * Return: how many pages were committed until now.
+ * Context: context->lock held, chunk_region_wants_page_bitmap() false.
+ * Return: number of pages that were committed until now.
  */
 unsigned long chunk_region_decommit(struct chunk_region *region,
 				    unsigned long addr, unsigned long size)
 {
-	unsigned long page = (addr - region->start) / PAGE_SIZE;
-	unsigned long left = size / PAGE_SIZE;
-	unsigned long changed = 0;
-	struct piece piece;
-
-	for (; left; page += piece.pages, left -= piece.pages) {
-		piece = piece_at(page, left);
-		if (piece.whole) {
-			changed += piece.pages - count_whole(region, piece.chunk,
-							     piece.whole);
-			bits_assign(region->gone, piece.chunk, piece.whole,
-				    true);
-		} else if (!test_bit(piece.chunk, region->gone)) {
-			changed += bits_assign(leaf_of(region, piece.chunk),
-					       leaf_bit(piece.chunk) +
-					       piece.page, piece.pages, true);
-		}
-	}
-	return changed;
+	return region_change(region, addr, size, region_decommit_piece);
 }
 
 /**
@@ -591,8 +628,8 @@ unsigned long chunk_region_decommit(struct chunk_region *region,
  * @addr:   first byte, a multiple of CHUNK_SIZE, in the region
  * @size:   bytes, a multiple of CHUNK_SIZE, in the region
  *
- * chunk_region_commit() for an extent that was not live, whose page bits are
- * clear.
+ * As chunk_region_commit(), for an extent that was not live: its page bits are
+ * clear already.
  *
  * Context: context->lock held.
  */
@@ -600,8 +637,8 @@ void chunk_region_open(struct chunk_region *region, unsigned long addr,
 		       unsigned long size)
 {
 	smp_wmb(); /* pairs with smp_rmb() in the fault path */
-	gone_assign(region, (addr - region->start) / CHUNK_SIZE,
-		    size / CHUNK_SIZE, false);
+	region_assign_chunks(region, (addr - region->start) / CHUNK_SIZE,
+			     size / CHUNK_SIZE, false);
 }
 
 /**
@@ -610,31 +647,31 @@ void chunk_region_open(struct chunk_region *region, unsigned long addr,
  * @addr:   first byte, a multiple of CHUNK_SIZE, in the region
  * @size:   bytes, a multiple of CHUNK_SIZE, in the region
  *
- * chunk_region_decommit() for what nobody counts the pages of.
+ * As chunk_region_decommit(), without counting pages.
  *
  * Context: context->lock held.
  */
 void chunk_region_close(struct chunk_region *region, unsigned long addr,
 			unsigned long size)
 {
-	gone_assign(region, (addr - region->start) / CHUNK_SIZE,
-		    size / CHUNK_SIZE, true);
+	region_assign_chunks(region, (addr - region->start) / CHUNK_SIZE,
+			     size / CHUNK_SIZE, true);
 }
 
 /**
- * chunk_region_clean() - clear the page bits of an extent that is live no longer
+ * chunk_region_clear_page_bits() - clear the page bits of an unregistered extent
  * @region: the region, of a context
- * @addr:   the extent's first byte
- * @size:   its bytes; chunk_region_close() was called for it
+ * @addr:   first byte of the extent
+ * @size:   bytes of the extent; chunk_region_close() was called for it
  *
- * Needed where pages of it were decommitted. Where it is given up the extent
- * must never be handed out again.
+ * Needed if pages of it were decommitted while it was live. If this gives up,
+ * the extent must never be handed out again.
  *
  * Context: may sleep; takes context->lock. The extent is in no tree.
- * Return: 0, or -EINTR if it was given up after a fatal signal.
+ * Return: 0, or -EINTR if it gave up after a fatal signal.
  */
-int chunk_region_clean(struct chunk_region *region, unsigned long addr,
-		       unsigned long size)
+int chunk_region_clear_page_bits(struct chunk_region *region, unsigned long addr,
+				 unsigned long size)
 {
 	unsigned long chunk = (addr - region->start) / CHUNK_SIZE;
 	unsigned long left = size / CHUNK_SIZE;
@@ -643,7 +680,7 @@ int chunk_region_clean(struct chunk_region *region, unsigned long addr,
 	for (; left; chunk += n, left -= n) {
 		n = min(left, CHUNK_STEP / CHUNK_SIZE);
 		spin_lock(&region->context->lock);
-		clear_leaves(region, chunk, n);
+		region_clear_bitmaps(region, chunk, n);
 		spin_unlock(&region->context->lock);
 		cond_resched();
 		if (left > n && fatal_signal_pending(current))
@@ -652,9 +689,9 @@ int chunk_region_clean(struct chunk_region *region, unsigned long addr,
 	return 0;
 }
 
-/* A word at a time, since the words may be changing */
-static void words_copy(unsigned long *to, const unsigned long *from,
-		       size_t bytes)
+/* Copy a word at a time, since the words may be changing. */
+static void region_copy_words(unsigned long *to, const unsigned long *from,
+			      size_t bytes)
 {
 	size_t i;
 
@@ -666,12 +703,11 @@ static void words_copy(unsigned long *to, const unsigned long *from,
  * chunk_region_snapshot() - copy the state of a region
  * @region: a region, of a context or a snapshot itself
  *
- * No lock of the context is needed: while mmap_lock is held for writing nothing
- * is decommitted, so that a chunk seen present stays so, and its page bits, read
- * after, are those of some moment since.
+ * No lock of the context is needed: while mmap_lock is held for writing nobody
+ * decommits. So a chunk seen present stays present, and its page bits, read
+ * after that, are from some moment since.
  *
- * Context: may sleep. mmap_lock of the address space the region is in held for
- * writing.
+ * Context: may sleep; mmap_lock of the region's address space held for writing.
  * Return: a region without a context, or NULL without memory.
  */
 struct chunk_region *chunk_region_snapshot(const struct chunk_region *region)
@@ -682,20 +718,22 @@ struct chunk_region *chunk_region_snapshot(const struct chunk_region *region)
 	copy = chunk_region_new(region->start, region->chunks * CHUNK_SIZE);
 	if (!copy)
 		return NULL;
-	words_copy(copy->gone, region->gone,
-		   BITS_TO_LONGS(copy->chunks) * sizeof(long));
+	region_copy_words(copy->decommitted_chunks, region->decommitted_chunks,
+			  BITS_TO_LONGS(copy->chunks) * sizeof(long));
 	/* Pairs with smp_wmb() in chunk_region_commit(). */
 	smp_rmb();
-	for (i = 0; i < copy->chunks; i += CHUNK_LEAF_CHUNKS) {
-		const unsigned long *leaf = leaf_seen(region, i);
+	for (i = 0; i < copy->chunks; i += CHUNK_BITMAP_CHUNKS) {
+		const unsigned long *bitmap = region_bitmap_seen(region, i);
 
-		if (!leaf)
+		if (!bitmap)
 			continue;
-		if (chunk_region_add_leaf(copy, copy->start + i * CHUNK_SIZE)) {
+		if (chunk_region_add_page_bitmap(copy, copy->start +
+						 i * CHUNK_SIZE)) {
 			chunk_region_put(copy);
 			return NULL;
 		}
-		words_copy(leaf_of(copy, i), leaf, leaf_bytes(copy, i));
+		region_copy_words(region_bitmap(copy, i), bitmap,
+				  region_bitmap_bytes(copy, i));
 		cond_resched();
 	}
 	return copy;

@@ -20,22 +20,22 @@
 
 #include "chunk_tree.h"
 
-/* What an end at the very top of the address space, which is 0, counts as. */
+/* Reach of an end at the very top of the address space, which is address 0 */
 #define REACH_ALL	255
 
 #define entry_addr(node) rb_entry((node), struct chunk_extent, by_addr)
 #define entry_size(node) rb_entry((node), struct chunk_extent, by_size)
 
-static u8 address_reach(uintptr_t addr)
+static u8 extent_address_reach(uintptr_t addr)
 {
 	return addr ? __ffs(addr) : REACH_ALL;
 }
 
-static struct chunk_reach own_reach(const struct chunk_extent *extent)
+static struct chunk_reach extent_own_reach(const struct chunk_extent *extent)
 {
 	struct chunk_reach reach = {
-		.start = address_reach(extent->addr),
-		.end = address_reach(extent->addr + extent->size),
+		.start = extent_address_reach(extent->addr),
+		.end = extent_address_reach(extent->addr + extent->size),
 	};
 
 	return reach;
@@ -51,7 +51,7 @@ static void reach_widen(struct chunk_reach *reach, struct chunk_reach by)
 
 static bool reach_compute(struct chunk_extent *extent, bool exit)
 {
-	struct chunk_reach reach = own_reach(extent);
+	struct chunk_reach reach = extent_own_reach(extent);
 	struct rb_node *left = extent->by_size.rb_left;
 	struct rb_node *right = extent->by_size.rb_right;
 
@@ -75,11 +75,11 @@ static bool size_less(const struct chunk_extent *a,
 	return a->size < b->size || (a->size == b->size && a->addr < b->addr);
 }
 
-static void size_insert(struct chunk_tree *tree, struct chunk_extent *extent)
+static void tree_size_insert(struct chunk_tree *tree, struct chunk_extent *extent)
 {
 	struct rb_node **link = &tree->by_size.rb_node;
 	struct rb_node *parent = NULL;
-	struct chunk_reach reach = own_reach(extent);
+	struct chunk_reach reach = extent_own_reach(extent);
 
 	while (*link) {
 		struct chunk_extent *at = entry_size(*link);
@@ -95,18 +95,18 @@ static void size_insert(struct chunk_tree *tree, struct chunk_extent *extent)
 			    &reach_callbacks);
 }
 
-static void size_erase(struct chunk_tree *tree, struct chunk_extent *extent)
+static void tree_size_erase(struct chunk_tree *tree, struct chunk_extent *extent)
 {
 	rb_erase_augmented(&extent->by_size, &tree->by_size, &reach_callbacks);
 }
 
-static void addr_erase(struct chunk_tree *tree, struct chunk_extent *extent)
+static void tree_addr_erase(struct chunk_tree *tree, struct chunk_extent *extent)
 {
 	rb_erase(&extent->by_addr, &tree->by_addr);
 }
 
-/* Is the extent still in order after its own key changed, up or down? */
-static bool size_in_order(struct chunk_extent *extent, bool up)
+/* Is the extent still in order by size after its key went up or down? */
+static bool tree_size_in_order(struct chunk_extent *extent, bool up)
 {
 	struct rb_node *node = up ? rb_next(&extent->by_size) :
 				    rb_prev(&extent->by_size);
@@ -118,9 +118,9 @@ static bool size_in_order(struct chunk_extent *extent, bool up)
 }
 
 /*
- * Change what a free extent covers; its order by address must not change. Often
- * its order by size does not either, as with what is left of a large extent,
- * and then no tree is touched.
+ * Change the range of a free extent; its order by address must not change.
+ * Often its order by size does not either, as with the rest of a large extent:
+ * then the trees keep their shape.
  */
 static void extent_resize(struct chunk_tree *tree, struct chunk_extent *extent,
 			  uintptr_t addr, size_t size)
@@ -130,21 +130,21 @@ static void extent_resize(struct chunk_tree *tree, struct chunk_extent *extent,
 
 	extent->addr = addr;
 	extent->size = size;
-	if (size_in_order(extent, up)) {
+	if (tree_size_in_order(extent, up)) {
 		reach_callbacks.propagate(&extent->by_size, NULL);
 		return;
 	}
-	/* Erasing looks at no key, so it may go by the new one. */
-	size_erase(tree, extent);
-	size_insert(tree, extent);
+	/* Erasing compares no keys, so the new key does no harm. */
+	tree_size_erase(tree, extent);
+	tree_size_insert(tree, extent);
 }
 
 /**
- * struct addr_slot - where an extent belongs in the address tree
- * @parent: the node to link under, or NULL for an empty tree
+ * struct addr_slot - the place of an extent in the address tree
+ * @parent: the node to link under, may be NULL: the tree is empty
  * @link:   the empty child pointer of @parent
- * @prev:   the extent before, or NULL
- * @next:   the extent after, or NULL
+ * @prev:   the extent before, may be NULL: none
+ * @next:   the extent after, may be NULL: none
  */
 struct addr_slot {
 	struct rb_node *parent;
@@ -153,7 +153,7 @@ struct addr_slot {
 	struct chunk_extent *next;
 };
 
-static struct addr_slot addr_find_slot(struct chunk_tree *tree, uintptr_t addr)
+static struct addr_slot tree_addr_find_slot(struct chunk_tree *tree, uintptr_t addr)
 {
 	struct addr_slot slot = { .link = &tree->by_addr.rb_node };
 
@@ -172,8 +172,8 @@ static struct addr_slot addr_find_slot(struct chunk_tree *tree, uintptr_t addr)
 	return slot;
 }
 
-static void addr_link(struct chunk_tree *tree, struct chunk_extent *extent,
-		      struct rb_node *parent, struct rb_node **link)
+static void tree_addr_link(struct chunk_tree *tree, struct chunk_extent *extent,
+			   struct rb_node *parent, struct rb_node **link)
 {
 	rb_link_node(&extent->by_addr, parent, link);
 	rb_insert_color(&extent->by_addr, &tree->by_addr);
@@ -192,75 +192,77 @@ static void extent_set(struct chunk_extent *extent, uintptr_t addr, size_t size,
 /**
  * chunk_tree_init() - make an empty tree
  * @tree:  the tree
- * @limit: the most bytes it may come to hold
+ * @limit: the most bytes that may be claimed for it
+ *
+ * Context: any; nobody else uses the tree yet.
  */
 void chunk_tree_init(struct chunk_tree *tree, size_t limit)
 {
 	tree->by_addr = RB_ROOT;
 	tree->by_size = RB_ROOT;
 	tree->bytes = 0;
-	tree->promised = 0;
+	tree->claimed = 0;
 	tree->limit = limit;
 }
 
 /**
- * chunk_tree_reserve() - ask for room under the limit
+ * chunk_tree_claim() - claim room under the limit
  * @tree: the tree
  * @size: bytes wanted
  *
  * The room is taken at once, before the caller purges the memory and inserts
- * it, so that the limit holds exactly however many callers are at work. One who
- * drops the lock in between gives the room back and asks again before inserting:
- * the limit may have been lowered.
+ * it, so that the limit holds exactly however many callers are at work. A
+ * caller that drops the lock in between unclaims the room and claims it again
+ * before inserting: the limit may have been lowered.
  *
  * Context: the tree's lock held.
  * Return: bytes granted, a multiple of the chunk size between 0 and @size. They
- * are used up by chunk_tree_insert() or given back by chunk_tree_unreserve().
+ * are used up by chunk_tree_insert() or given back by chunk_tree_unclaim().
  */
-size_t chunk_tree_reserve(struct chunk_tree *tree, size_t size)
+size_t chunk_tree_claim(struct chunk_tree *tree, size_t size)
 {
-	size_t used = tree->bytes + tree->promised;
+	size_t used = tree->bytes + tree->claimed;
 	size_t room = 0;
 
 	if (used < tree->limit)
 		room = (tree->limit - used) & ~(CHUNK_TREE_UNIT - 1);
 	if (size > room)
 		size = room;
-	tree->promised += size;
+	tree->claimed += size;
 	return size;
 }
 
 /**
- * chunk_tree_unreserve() - give reserved room back unused
+ * chunk_tree_unclaim() - give claimed room back unused
  * @tree: the tree
- * @size: bytes, no more than were reserved
+ * @size: bytes, no more than were claimed
  *
  * Context: the tree's lock held.
  */
-void chunk_tree_unreserve(struct chunk_tree *tree, size_t size)
+void chunk_tree_unclaim(struct chunk_tree *tree, size_t size)
 {
-	tree->promised -= size;
+	tree->claimed -= size;
 }
 
-static void add_bytes(struct chunk_tree *tree, size_t size)
+static void tree_add_bytes(struct chunk_tree *tree, size_t size)
 {
 	WRITE_ONCE(tree->bytes, tree->bytes + size);
 }
 
-static void sub_bytes(struct chunk_tree *tree, size_t size)
+static void tree_sub_bytes(struct chunk_tree *tree, size_t size)
 {
 	WRITE_ONCE(tree->bytes, tree->bytes - size);
 }
 
-static bool mergeable(const struct chunk_extent *low,
-		      const struct chunk_extent *high)
+static bool extent_mergeable(const struct chunk_extent *low,
+			     const struct chunk_extent *high)
 {
 	return low && high && low->owner == high->owner &&
 	       low->addr + low->size == high->addr;
 }
 
-static void merge_type(struct chunk_extent *into,
-		       const struct chunk_extent *from)
+static void extent_merge_type(struct chunk_extent *into,
+			      const struct chunk_extent *from)
 {
 	if (into->type != from->type)
 		into->type = RECYCLED_CHUNK;
@@ -270,8 +272,8 @@ static void merge_type(struct chunk_extent *into,
  * chunk_tree_insert() - add a free extent, coalescing it with its neighbours
  * @tree:   the tree
  * @extent: address, size, owner and type set, not live; in no tree; does not
- *          wrap around; its size reserved by chunk_tree_reserve()
- * @spares: chain that receives the nodes coalescing makes superfluous, which
+ *          wrap around; its size claimed by chunk_tree_claim()
+ * @free_nodes: chain that receives the nodes coalescing makes superfluous, which
  *          may include @extent itself
  *
  * Neighbours of the same owner become one extent; if their types differ it is
@@ -282,9 +284,9 @@ static void merge_type(struct chunk_extent *into,
  * nothing has changed and @extent is still the caller's.
  */
 int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
-		      struct chunk_extent **spares)
+		      struct chunk_extent **free_nodes)
 {
-	struct addr_slot slot = addr_find_slot(tree, extent->addr);
+	struct addr_slot slot = tree_addr_find_slot(tree, extent->addr);
 	struct chunk_extent *prev = slot.prev;
 	struct chunk_extent *next = slot.next;
 
@@ -292,38 +294,38 @@ int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
 		return -EEXIST;
 	if (next && next->addr - extent->addr < extent->size)
 		return -EEXIST;
-	tree->promised -= extent->size;
-	add_bytes(tree, extent->size);
-	if (!mergeable(extent, next))
+	tree->claimed -= extent->size;
+	tree_add_bytes(tree, extent->size);
+	if (!extent_mergeable(extent, next))
 		next = NULL;
-	if (mergeable(prev, extent)) {
+	if (extent_mergeable(prev, extent)) {
 		size_t size = prev->size + extent->size;
 
-		merge_type(prev, extent);
-		chunk_spare_push(spares, extent);
+		extent_merge_type(prev, extent);
+		chunk_free_node_push(free_nodes, extent);
 		if (next) {
 			size += next->size;
-			merge_type(prev, next);
-			size_erase(tree, next);
-			addr_erase(tree, next);
-			chunk_spare_push(spares, next);
+			extent_merge_type(prev, next);
+			tree_size_erase(tree, next);
+			tree_addr_erase(tree, next);
+			chunk_free_node_push(free_nodes, next);
 		}
 		extent_resize(tree, prev, prev->addr, size);
 	} else if (next) {
-		merge_type(next, extent);
+		extent_merge_type(next, extent);
 		extent_resize(tree, next, extent->addr,
 			      extent->size + next->size);
-		chunk_spare_push(spares, extent);
+		chunk_free_node_push(free_nodes, extent);
 	} else {
-		addr_link(tree, extent, slot.parent, slot.link);
-		size_insert(tree, extent);
+		tree_addr_link(tree, extent, slot.parent, slot.link);
+		tree_size_insert(tree, extent);
 	}
 	return 0;
 }
 
 /* The first extent in order of (size, address) that has at least @size bytes */
-static struct chunk_extent *size_lower_bound(const struct chunk_tree *tree,
-					     size_t size)
+static struct chunk_extent *tree_size_lower_bound(const struct chunk_tree *tree,
+						  size_t size)
 {
 	struct rb_node *node = tree->by_size.rb_node;
 	struct chunk_extent *best = NULL;
@@ -342,8 +344,8 @@ static struct chunk_extent *size_lower_bound(const struct chunk_tree *tree,
 }
 
 /**
- * struct want - an aligned end that is looked for
- * @log2:  the alignment as a power of two
+ * struct want - an alignment to look for
+ * @log2:  log2 of the alignment
  * @ends:  an aligned end serves as well as an aligned start
  */
 struct want {
@@ -351,138 +353,138 @@ struct want {
 	bool ends;
 };
 
-static bool reaches(struct chunk_reach reach, struct want want)
+static bool extent_reaches(struct chunk_reach reach, struct want want)
 {
 	return reach.start >= want.log2 ||
 	       (want.ends && reach.end >= want.log2);
 }
 
-static bool subtree_reaches(const struct rb_node *node, struct want want)
+static bool tree_subtree_reaches(const struct rb_node *node, struct want want)
 {
-	return node && reaches(entry_size(node)->reach, want);
+	return node && extent_reaches(entry_size(node)->reach, want);
 }
 
-/* The first extent of a subtree that is known to contain one that reaches */
-static struct chunk_extent *subtree_first(struct rb_node *node,
-					  struct want want)
+/* The first extent that reaches in a subtree that has one */
+static struct chunk_extent *tree_subtree_first(struct rb_node *node,
+					       struct want want)
 {
 	for (;;) {
-		while (subtree_reaches(node->rb_left, want))
+		while (tree_subtree_reaches(node->rb_left, want))
 			node = node->rb_left;
-		if (reaches(own_reach(entry_size(node)), want))
+		if (extent_reaches(extent_own_reach(entry_size(node)), want))
 			return entry_size(node);
 		node = node->rb_right;
 	}
 }
 
 /* The first extent that has @size bytes and an end aligned as wanted */
-static struct chunk_extent *size_lower_bound_aligned(struct chunk_tree *tree,
-						     size_t size,
-						     struct want want)
+static struct chunk_extent *tree_size_lower_bound_aligned(struct chunk_tree *tree,
+							  size_t size,
+							  struct want want)
 {
 	struct rb_node *node = tree->by_size.rb_node;
 	struct rb_node *best = NULL;
 
 	/*
-	 * Every node passed on the left, with its right subtree, is large
-	 * enough; the last of them that reaches holds the smallest fit.
+	 * Every node at which the descent turns left is large enough, with its
+	 * right subtree; the last of them that reaches has the smallest fit.
 	 */
-	while (subtree_reaches(node, want)) {
+	while (tree_subtree_reaches(node, want)) {
 		struct chunk_extent *at = entry_size(node);
 
 		if (at->size < size) {
 			node = node->rb_right;
 			continue;
 		}
-		/* The subtree first: what it knows need not be computed. */
-		if (subtree_reaches(node->rb_right, want) ||
-		    reaches(own_reach(at), want))
+		/* The subtree first: its reach need not be computed. */
+		if (tree_subtree_reaches(node->rb_right, want) ||
+		    extent_reaches(extent_own_reach(at), want))
 			best = node;
 		node = node->rb_left;
 	}
 	if (!best)
 		return NULL;
-	if (reaches(own_reach(entry_size(best)), want))
+	if (extent_reaches(extent_own_reach(entry_size(best)), want))
 		return entry_size(best);
-	return subtree_first(best->rb_right, want);
+	return tree_subtree_first(best->rb_right, want);
 }
 
-static struct chunk_extent *best_fit(struct chunk_tree *tree, size_t size,
-				     size_t alignment)
+static struct chunk_extent *tree_best_fit(struct chunk_tree *tree, size_t size,
+					  size_t alignment)
 {
 	struct chunk_extent *sure = NULL, *lucky;
 	struct want want;
 	size_t enough;
 
 	if (alignment <= CHUNK_TREE_UNIT)
-		return size_lower_bound(tree, size);
+		return tree_size_lower_bound(tree, size);
 
 	enough = size + alignment - CHUNK_TREE_UNIT;
 	if (enough >= size)
-		sure = size_lower_bound(tree, enough);
+		sure = tree_size_lower_bound(tree, enough);
 	want.log2 = __ffs(alignment);
 	want.ends = !(size & (alignment - 1));
-	lucky = size_lower_bound_aligned(tree, size, want);
+	lucky = tree_size_lower_bound_aligned(tree, size, want);
 	if (!lucky || (sure && size_less(sure, lucky)))
 		return sure;
 	return lucky;
 }
 
-/* Add an extent, which adjoins @extent, before or after it. */
-static void add_beside(struct chunk_tree *tree, struct chunk_extent *beside,
-		       bool before, struct chunk_extent *extent)
+/* Add an extent next to @beside, before or after it. */
+static void tree_add_beside(struct chunk_tree *tree, struct chunk_extent *beside,
+			    bool before, struct chunk_extent *extent)
 {
 	struct rb_node *parent = &beside->by_addr;
 	struct rb_node **link = before ? &parent->rb_left : &parent->rb_right;
 
-	/* The node next to it in order: there, or below there, is a gap. */
+	/* The free link is here, or at the next node in order. */
 	while (*link) {
 		parent = *link;
 		link = before ? &parent->rb_right : &parent->rb_left;
 	}
-	addr_link(tree, extent, parent, link);
-	size_insert(tree, extent);
+	tree_addr_link(tree, extent, parent, link);
+	tree_size_insert(tree, extent);
 }
 
 /*
  * Cut [addr, addr + size) out of a free extent. The extent's own node stays
- * with the larger of what is left, whose place in the trees is more likely to
- * stay the same; if nothing is left it is the piece.
+ * with the larger rest, whose place in the trees is more likely to stay the
+ * same; if there is no rest it becomes the piece.
  */
-static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
-		 uintptr_t addr, size_t size, struct chunk_extent **spares,
-		 struct chunk_extent **out)
+static int tree_carve(struct chunk_tree *tree, struct chunk_extent *extent,
+		      uintptr_t addr, size_t size, struct chunk_extent **free_nodes,
+		      struct chunk_extent **out)
 {
 	uintptr_t start = extent->addr;
 	size_t lead = addr - start;
 	size_t trail = extent->size - lead - size;
-	struct chunk_extent *piece = *spares;
+	struct chunk_extent *piece = *free_nodes;
 	struct chunk_extent *rest = NULL;
 
 	if (!lead && !trail) {
-		size_erase(tree, extent);
-		addr_erase(tree, extent);
+		tree_size_erase(tree, extent);
+		tree_addr_erase(tree, extent);
 		*out = extent;
 		return 0;
 	}
 	if (!piece || (lead && trail && !piece->next))
 		return -ENOMEM;
 
-	chunk_spare_pop(spares);
+	chunk_free_node_pop(free_nodes);
 	extent_set(piece, addr, size, extent);
 	if (lead && trail)
-		rest = chunk_spare_pop(spares);
+		rest = chunk_free_node_pop(free_nodes);
 	if (lead > trail) {
 		extent_resize(tree, extent, start, lead);
 		if (rest) {
 			extent_set(rest, addr + size, trail, extent);
-			add_beside(tree, extent, false, rest);
+			tree_add_beside(tree, extent, false, rest);
 		}
 	} else {
 		extent_resize(tree, extent, addr + size, trail);
 		if (rest) {
 			extent_set(rest, start, lead, extent);
-			add_beside(tree, extent, true, rest);
+			tree_add_beside(tree, extent, true, rest);
 		}
 	}
 	*out = piece;
@@ -494,51 +496,51 @@ static int carve(struct chunk_tree *tree, struct chunk_extent *extent,
  * @tree:      the tree
  * @size:      bytes, a non-zero multiple of the chunk size
  * @alignment: a power of two, at least the chunk size
- * @spares:    chain of unused nodes; at most two are taken from it
+ * @free_nodes:    chain of unused nodes; at most two are taken from it
  * @out:       the extent, aligned, of exactly @size bytes, not live and in no
  *             tree
  *
  * The best fit is the smallest extent, and of equals the lowest, among those
  * that start at a multiple of @alignment, those that end at one when @size is
  * itself a multiple, and those so large that they must contain an aligned
- * range. It is carved at its lowest aligned address and what remains on either
+ * range. It is carved at its lowest aligned address, and the rest on either
  * side stays in the tree. Time is logarithmic in the number of extents.
  *
  * Context: the tree's lock held.
- * Return: 0; -ENOENT if nothing fits; -ENOMEM if @spares is too short, with
+ * Return: 0; -ENOENT if nothing fits; -ENOMEM if @free_nodes is too short, with
  * nothing changed.
  */
 int chunk_tree_take(struct chunk_tree *tree, size_t size, size_t alignment,
-		    struct chunk_extent **spares, struct chunk_extent **out)
+		    struct chunk_extent **free_nodes, struct chunk_extent **out)
 {
-	struct chunk_extent *extent = best_fit(tree, size, alignment);
+	struct chunk_extent *extent = tree_best_fit(tree, size, alignment);
 	uintptr_t addr;
 	int err;
 
 	if (!extent)
 		return -ENOENT;
 	addr = (extent->addr + alignment - 1) & ~((uintptr_t)alignment - 1);
-	err = carve(tree, extent, addr, size, spares, out);
+	err = tree_carve(tree, extent, addr, size, free_nodes, out);
 	if (!err)
-		sub_bytes(tree, size);
+		tree_sub_bytes(tree, size);
 	return err;
 }
 
 /**
- * chunk_tree_evict() - take something that exceeds the limit
+ * chunk_tree_evict() - take an extent that exceeds the limit
  * @tree:   the tree
- * @spares: chain of unused nodes; at most one is taken from it
+ * @free_nodes: chain of unused nodes; at most one is taken from it
  * @out:    an extent, in no tree
  *
- * Takes from the largest extent, since that costs the fewest calls, and no
- * more than is over the limit: the tail of the extent where it is larger.
- * To be repeated until it returns -ENOENT, after the limit was lowered.
+ * Takes from the largest extent, since that costs the fewest calls, and no more
+ * than exceeds the limit: the tail of the extent if the extent is larger. To be
+ * repeated until it returns -ENOENT, after the limit was lowered.
  *
  * Context: the tree's lock held.
  * Return: 0; -ENOENT if nothing in the tree exceeds the limit; -ENOMEM if
- * @spares is too short, with nothing changed.
+ * @free_nodes is too short, with nothing changed.
  */
-int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **spares,
+int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **free_nodes,
 		     struct chunk_extent **out)
 {
 	struct rb_node *last = rb_last(&tree->by_size);
@@ -553,15 +555,15 @@ int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **spares,
 	excess = ((tree->bytes - tree->limit - 1) | (CHUNK_TREE_UNIT - 1)) + 1;
 	if (excess > extent->size)
 		excess = extent->size;
-	err = carve(tree, extent, extent->addr + extent->size - excess, excess,
-		    spares, out);
+	err = tree_carve(tree, extent, extent->addr + extent->size - excess, excess,
+			 free_nodes, out);
 	if (!err)
-		sub_bytes(tree, excess);
+		tree_sub_bytes(tree, excess);
 	return err;
 }
 
 /**
- * chunk_tree_remove() - take out one given extent
+ * chunk_tree_remove() - remove an extent
  * @tree:   the tree
  * @extent: an extent in the tree
  *
@@ -569,13 +571,13 @@ int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **spares,
  */
 void chunk_tree_remove(struct chunk_tree *tree, struct chunk_extent *extent)
 {
-	size_erase(tree, extent);
-	addr_erase(tree, extent);
-	sub_bytes(tree, extent->size);
+	tree_size_erase(tree, extent);
+	tree_addr_erase(tree, extent);
+	tree_sub_bytes(tree, extent->size);
 }
 
 /**
- * chunk_tree_seek() - the first free extent that contains or follows an address
+ * chunk_tree_seek() - find the first free extent at or after an address
  * @tree: the tree
  * @addr: any address
  *
@@ -602,7 +604,7 @@ struct chunk_extent *chunk_tree_seek(const struct chunk_tree *tree,
 }
 
 /**
- * chunk_tree_find() - the free extent that contains an address
+ * chunk_tree_find() - find the free extent that contains an address
  * @tree: the tree
  * @addr: any address
  *
@@ -618,7 +620,7 @@ struct chunk_extent *chunk_tree_find(const struct chunk_tree *tree,
 }
 
 /**
- * chunk_tree_first() - the free extent with the lowest address
+ * chunk_tree_first() - find the free extent with the lowest address
  * @tree: the tree
  *
  * Context: the tree's lock held.
@@ -632,7 +634,7 @@ struct chunk_extent *chunk_tree_first(const struct chunk_tree *tree)
 }
 
 /**
- * chunk_tree_next() - the next free extent in order of address
+ * chunk_tree_next() - find the next free extent in order of address
  * @extent: an extent in a tree
  *
  * Context: the tree's lock held.

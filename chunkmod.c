@@ -2,9 +2,9 @@
 /*
  * /dev/chunk: aligned chunks of address space for memory allocators.
  *
- * This file is the module's outside: device, parameters, open and release. See
- * include/uapi/linux/chunk.h for the interface and include/chunk_module.h for
- * what there is inside and in which order it is locked.
+ * This file is the module's outside: device, open and release. See
+ * include/uapi/linux/chunk.h for the interface, and chunk_module.h for the
+ * structures inside and the order of their locks.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -22,17 +22,7 @@ static ushort mode = 0666;
 module_param(mode, ushort, 0444);
 MODULE_PARM_DESC(mode, "Permissions of /dev/chunk (default 0666)");
 
-static ulong max_recycle_mb = 64UL << 10;
-module_param(max_recycle_mb, ulong, 0644);
-MODULE_PARM_DESC(max_recycle_mb,
-		 "Most MiB of address space that an open file may keep for reuse (default 65536)");
-
-static ulong grow_mb = 64;
-module_param(grow_mb, ulong, 0644);
-MODULE_PARM_DESC(grow_mb,
-		 "MiB of address space that an open file maps at a time, if not configured (default 64)");
-
-/* The numbers are in the ABI, the names in the engine. */
+/* The ABI and the engine name the same numbers. */
 static_assert(CHUNK_TYPE_UNKNOWN == (int)UNKNOWN_CHUNK);
 static_assert(CHUNK_TYPE_ZEROED == (int)ZEROED_CHUNK);
 static_assert(CHUNK_TYPE_ARENA == (int)ARENA_CHUNK);
@@ -40,49 +30,11 @@ static_assert(CHUNK_TYPE_HUGE == (int)HUGE_CHUNK);
 static_assert(CHUNK_TYPE_RECYCLED == (int)RECYCLED_CHUNK);
 static_assert(CHUNK_SIZE == CHUNK_TREE_UNIT);
 
-/* MiB to bytes, as far as an address space reaches */
-static unsigned long from_mb(unsigned long n)
-{
-	return min(n, TASK_SIZE_MAX >> CHUNK_SHIFT) << CHUNK_SHIFT;
-}
-
-/**
- * chunk_max_recycle_limit() - the most a recycle limit may be set to
- *
- * Return: bytes.
- */
-unsigned long chunk_max_recycle_limit(void)
-{
-	return from_mb(READ_ONCE(max_recycle_mb));
-}
-
-/**
- * chunk_default_grow() - how much address space to map at a time
- *
- * Return: bytes, a multiple of CHUNK_SIZE.
- */
-unsigned long chunk_default_grow(void)
-{
-	return from_mb(READ_ONCE(grow_mb));
-}
-
-/**
- * chunk_caps() - what works on this kernel
- *
- * Return: CHUNK_CAP_*.
- */
-u64 chunk_caps(void)
-{
-	/* What is huge must be zapped to be zero, and cannot be by the user. */
-	return CHUNK_CAP_GUARDED |
-	       (CHUNK_HAVE_ZAP ? CHUNK_CAP_ZAP | CHUNK_CAP_HUGE : 0);
-}
-
 static int chunk_open(struct inode *inode, struct file *file)
 {
 	struct chunk_context *context;
 
-	/* A kernel thread has no address space to give out. */
+	/* A kernel thread has no address space to allocate from. */
 	if (!current->mm)
 		return -EPERM;
 	context = chunk_context_new(current->mm);
@@ -116,7 +68,7 @@ static void chunk_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct chunk_ioc_stats stats;
 
-	chunk_context_stats(file->private_data, &stats);
+	chunk_report_stats(file->private_data, &stats);
 #define show(name) seq_printf(m, "chunk-" #name ":\t%llu\n", stats.name)
 	show(mapped_bytes);
 	show(live_bytes);
@@ -135,7 +87,7 @@ static void chunk_show_fdinfo(struct seq_file *m, struct file *file)
 #undef show
 }
 
-const struct file_operations chunk_fops = {
+static const struct file_operations chunk_fops = {
 	.owner = THIS_MODULE,
 	.open = chunk_open,
 	.release = chunk_release,
@@ -146,7 +98,7 @@ const struct file_operations chunk_fops = {
 	.show_fdinfo = chunk_show_fdinfo,
 };
 
-/* The path in /dev, and what it may be opened for */
+/* The path in /dev, and its permissions */
 static char *chunk_devnode(CHUNK_DEVNODE_DEVICE *device, umode_t *permissions)
 {
 	if (permissions)
@@ -160,13 +112,14 @@ static struct class chunk_class = {
 };
 
 /*
- * No misc device: those are all opened under one mutex, so that whoever is slow
- * in opening one, for lack of memory or of time, holds up every other user.
+ * Not a misc device: all those are opened under one mutex, so that a task that
+ * is slow in opening one, for lack of memory or of time, holds up every other
+ * user.
  */
 static struct cdev chunk_cdev;
 static dev_t chunk_number;
 
-static int add_device(void)
+static int chunk_add_device(void)
 {
 	struct device *device;
 	int err;
@@ -183,7 +136,7 @@ static int add_device(void)
 	return PTR_ERR(device);
 }
 
-static int register_device(void)
+static int chunk_register_device(void)
 {
 	int err = alloc_chrdev_region(&chunk_number, 0, 1, "chunk");
 
@@ -192,7 +145,7 @@ static int register_device(void)
 	err = class_register(&chunk_class);
 	if (err)
 		goto free_number;
-	err = add_device();
+	err = chunk_add_device();
 	if (err)
 		goto free_class;
 	return 0;
@@ -204,7 +157,7 @@ free_number:
 	return err;
 }
 
-static void unregister_device(void)
+static void chunk_unregister_device(void)
 {
 	device_destroy(&chunk_class, chunk_number);
 	cdev_del(&chunk_cdev);
@@ -224,7 +177,7 @@ static int __init chunk_init(void)
 	err = chunk_extent_cache_init();
 	if (err)
 		return err;
-	err = register_device();
+	err = chunk_register_device();
 	if (err) {
 		chunk_extent_cache_exit();
 		return err;
@@ -236,7 +189,7 @@ static int __init chunk_init(void)
 
 static void __exit chunk_exit(void)
 {
-	unregister_device();
+	chunk_unregister_device();
 	chunk_extent_cache_exit();
 }
 
@@ -246,4 +199,4 @@ module_exit(chunk_exit);
 MODULE_DESCRIPTION("Aligned chunks of address space for memory allocators");
 MODULE_AUTHOR("The chunkmod authors");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION(CHUNK_VERSION);

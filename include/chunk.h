@@ -2,17 +2,17 @@
 /*
  * libchunk: aligned chunks of address space for memory allocators.
  *
- * A chunk is a power-of-two unit of address space, 1 MiB. Chunks come from
- * /dev/chunk where the module is loaded and from mmap or VirtualAlloc
- * everywhere else; the guarantees are the same:
+ * A chunk is an aligned unit of address space, 1 MiB. Chunks come from /dev/chunk
+ * where the module is loaded and from mmap or VirtualAlloc everywhere else; the
+ * guarantees are the same:
  *
  * - memory handed out is committed (readable, writable) and reads as zero;
  * - an access to decommitted or deallocated memory traps;
- * - nothing here calls malloc, and everything is safe from many threads, before
- *   main, in a child after fork, and with errno preserved on success.
+ * - no function here calls malloc; each may be called from many threads, before
+ *   main and in a child after fork, and preserves errno on success.
  *
  * Sizes and alignments are in bytes. Misuse (a zero or misaligned size, an
- * alignment that is no power of two, deallocating what is not live) is a
+ * alignment that is no power of two, deallocating a chunk that is not live) is a
  * programming error and ends the process with a line that names the call and
  * its values. Running out of memory returns NULL or false.
  */
@@ -39,8 +39,8 @@ extern "C" {
  * @live_chunks:       live extents, base chunks included
  * @decommitted_bytes: decommitted pages of live chunks
  * @recycled_bytes:    kept for reuse
- * @recycle_limit:     what @recycled_bytes may not exceed, but for what the system
- *                     did not take back
+ * @recycle_limit:     most @recycled_bytes; extents that the system did not take
+ *                     back may exceed it
  * @mapped_bytes:      address space taken from the system
  * @base_bytes:        of these, for libchunk's own bookkeeping
  * @allocs:            successful chunk_alloc() calls
@@ -50,7 +50,7 @@ extern "C" {
  * @decommits:         pages_decommit() calls
  * @untrapped:         times that pages_decommit() or chunk_dealloc() freed memory
  *                     without making it trap, for lack of mappings: an eighth of
- *                     what a process may have is left to the program
+ *                     the mappings that a process may have is left to the program
  *
  * May get more counters at its end in a library of another soname.
  */
@@ -71,26 +71,26 @@ struct chunk_stats {
 };
 
 /**
- * enum chunk_backing - what the memory of chunks is
+ * enum chunk_backing - the memory behind chunks
  * @GUARDED_BACKING: every access to decommitted pages and deallocated chunks
  *                   traps. From the device: small pages
  * @HUGE_BACKING:    huge pages where the system has them; Windows has none. Without
- *                   the device they are asked for (MADV_HUGEPAGE). From the
- *                   device, what is deallocated reads as zero and does not trap;
- *                   nor does what is decommitted on a kernel without
- *                   MADV_GUARD_INSTALL (6.13),
- *                   which a line on stderr then says. What a stray write leaves
- *                   there is gone when the memory is handed out or committed
+ *                   the device libchunk asks for them (MADV_HUGEPAGE). From the
+ *                   device, deallocated chunks read as zero and do not trap;
+ *                   nor do decommitted pages on a kernel without
+ *                   MADV_GUARD_INSTALL (6.13), which a line on stderr then says.
+ *                   A stray write there is undone before the memory is handed
+ *                   out or committed again
  */
 enum chunk_backing { GUARDED_BACKING, HUGE_BACKING };
 
 /**
  * struct chunk_op - one element of a batch
- * @addr:      first byte; allocation: filled in, NULL if it failed
+ * @addr:      first byte; in an allocation set, to NULL if it failed
  * @size:      bytes
- * @alignment: bytes; allocation only
- * @type:      what it held; deallocation only
- * @error:     filled in: 0, ENOMEM, or for pages_commit_batch() EINVAL: not live
+ * @alignment: bytes; in an allocation only
+ * @type:      as for chunk_dealloc(); in a deallocation only
+ * @error:     set: 0, ENOMEM, or by pages_commit_batch() EINVAL: not live
  */
 struct chunk_op {
 	void *addr;
@@ -100,65 +100,71 @@ struct chunk_op {
 	int error;
 };
 
-/* Sets everything up. Implied by every other call; safe to repeat. */
+/* Set everything up. Implied by every other call; safe to repeat. */
 void chunks_init(void);
 
 /*
- * What the memory of chunks shall be, and how many bytes of address space the
- * device maps at a time, a multiple of 1 MiB (0: as it likes). Before the first
- * chunk. Returns false and changes nothing, with errno EBUSY if there was one,
- * EOPNOTSUPP if the device has no such backing, or Windows none. Without the
- * device memory keeps all guarantees.
+ * Choose the backing of all chunks, and how many bytes of address space the device
+ * maps at a time, a multiple of 1 MiB (0: as it likes). To be called before the
+ * first chunk. Returns false and changes nothing, with errno EBUSY if there was a
+ * chunk, EOPNOTSUPP if the device or Windows has no such backing. Without the
+ * device, memory keeps all guarantees.
  */
 bool chunk_configure(enum chunk_backing backing, size_t grow);
 
 /*
- * An extent of @size bytes at a multiple of @alignment; both are non-zero
- * multiples of 1 MiB and @alignment is a power of two. Committed, zero. @base
- * is for the caller's own bookkeeping: neither recycled nor registered.
- * Returns NULL when out of memory.
+ * Get an extent of @size bytes at a multiple of @alignment; both are non-zero
+ * multiples of 1 MiB and @alignment is a power of two. It is committed and reads as
+ * zero. An extent with @base is for the caller's own bookkeeping: neither recycled
+ * nor registered. Returns NULL when out of memory.
  */
 void *chunk_alloc(size_t size, size_t alignment, bool base);
 
 /*
- * As chunk_alloc(), not for bookkeeping, with all pages present: cheaper than a
- * fault each for who is about to write to all of them.
+ * As chunk_alloc(), not for bookkeeping, with all pages present. A caller that is
+ * about to write to all pages saves a fault for each.
  */
 void *chunk_alloc_populated(size_t size, size_t alignment);
 
 /*
  * As chunk_alloc(), not for bookkeeping, decommitted: an access traps until
  * pages_commit(). For much address space of which little will be used: it may be
- * far more than there is memory. As large as the system has room for.
+ * far larger than memory.
  */
 void *chunk_alloc_decommitted(size_t size, size_t alignment);
 
 /*
- * Gives back an extent exactly as chunk_alloc() returned it. Never fails: what the
- * system does not take back, for lack of mappings, is kept for reuse.
+ * Give back an extent exactly as chunk_alloc() returned it. Never fails: an extent
+ * that the system does not take back, for lack of mappings, is kept for reuse.
+ *
+ * @type says what the extent held, as in mozjemalloc's interface. A value that is
+ * no enum chunk_type is misuse. The type has no influence on what becomes of the
+ * extent: its memory is freed whatever it held, ZEROED_CHUNK saves no work, and the
+ * extent reads as zero when it is handed out again. With CHUNK_OPTIONS="check:on",
+ * a ZEROED_CHUNK with a committed byte that is not zero is misuse.
  */
 void chunk_dealloc(void *chunk, size_t size, enum chunk_type type);
 
 /*
- * A new private zero-filled mapping of pages. At @addr exactly, or anywhere
+ * Make a new private zero-filled mapping of pages, at @addr exactly, or anywhere
  * when @addr is NULL; never over an existing mapping. Returns NULL on failure.
  */
 void *pages_map(void *addr, size_t size);
 
 /*
- * Returns address space from pages_map(). A failure is reported on stderr and not
+ * Return address space from pages_map(). A failure is reported on stderr and is not
  * fatal.
  */
 void pages_unmap(void *addr, size_t size);
 
 /*
- * The following act on pages of one live chunk, or on memory from pages_map().
- * What leaves the chunk that it begins in, or runs into another, is misuse, and so
- * is memory that is not live; but pages_commit() and pages_populate() say false
- * to that, with errno EINVAL.
+ * The following act on pages of one live chunk, or on memory from pages_map(). A
+ * range that leaves the chunk that it begins in, or runs into another, is misuse.
+ * So is memory that is not live; but for that pages_commit() and pages_populate()
+ * return false, with errno EINVAL.
  *
- * Makes pages readable and writable again; what was decommitted reads as zero,
- * what was committed is as it was. Returns false when out of memory.
+ * Make pages readable and writable again. Decommitted pages then read as zero,
+ * committed pages keep their contents. Returns false when out of memory.
  */
 bool pages_commit(void *addr, size_t size);
 
@@ -166,54 +172,54 @@ bool pages_commit(void *addr, size_t size);
 bool pages_populate(void *addr, size_t size);
 
 /*
- * Frees the memory of pages; any access traps until pages_commit(). Without the
+ * Free the memory of pages; any access traps until pages_commit(). Without the
  * device, before Linux 6.13, that takes mappings, of which an eighth is left to the
- * program; beyond it memory is freed and does not trap.
+ * program; beyond that memory is freed and does not trap.
  */
 void pages_decommit(void *addr, size_t size);
 
 /*
- * Frees the memory of committed pages, which stay committed. Returns whether
- * they now surely read as zero; with @force_zero they do.
+ * Free the memory of committed pages, which stay committed. Returns true if they
+ * now surely read as zero; with @force_zero they do.
  */
 bool pages_purge(void *addr, size_t length, bool force_zero);
 
 /*
- * Many operations of one kind, as if one after the other. On the device that
+ * Do many operations of one kind, as if one after the other. On the device that
  * takes one system call for up to 64. Each succeeds or fails by itself, as its
- * element then says; how many succeeded is returned. What cannot fail returns
- * nothing.
+ * element then says. Functions that can fail return the number of successes.
  */
 size_t chunk_alloc_batch(struct chunk_op *ops, size_t count);
 void chunk_dealloc_batch(struct chunk_op *ops, size_t count);
 size_t pages_commit_batch(struct chunk_op *ops, size_t count);
 void pages_decommit_batch(struct chunk_op *ops, size_t count);
 
-/* In a build with CHUNK_DEBUG_VIGILANT: aborts unless the range is zero. */
+/* In a build with CHUNK_DEBUG_VIGILANT, abort unless the range is zero. */
 void chunk_assert_zero(const void *p, size_t size);
 
-/* Whether @addr lies in a live chunk. Lock-free, async-signal-safe. */
+/* Return true if @addr lies in a live chunk. Lock-free, async-signal-safe. */
 bool chunk_is_live(const void *addr);
 
 /**
- * enum chunk_where - whose an address is
- * @NO_CHUNK:   none of libchunk's chunks is there
+ * enum chunk_where - the owner of an address
+ * @NO_CHUNK:   not libchunk's, or from pages_map()
  * @LIVE_CHUNK: in a live chunk
- * @FREE_CHUNK: in address space that libchunk keeps for chunks to come
+ * @FREE_CHUNK: in address space that libchunk keeps for later chunks
  */
 enum chunk_where { NO_CHUNK, LIVE_CHUNK, FREE_CHUNK };
 
 /**
- * struct chunk_info - what is at an address
+ * struct chunk_info - the state of the memory at an address
  * @size:      to be set before: sizeof(struct chunk_info). Later versions have
- *             more members; what the library does not know becomes zero
- * @where:     whose it is
- * @committed: of a live chunk, and readable. What is not committed traps, or reads
- *             as zero where nothing traps: see enum chunk_backing
+ *             more members; members that the library does not know become zero
+ * @where:     owner of the address
+ * @committed: the page is of a live chunk, and readable. Other pages of a live
+ *             chunk trap, or read as zero where nothing traps: see enum
+ *             chunk_backing
  * @start:     first byte of the live chunk; NULL if there is none
- * @length:    its size in bytes
- * @end:       from the address up to here @where and @committed are the same;
- *             beyond they may be, too
+ * @length:    size of the live chunk in bytes
+ * @end:       up to here, @where and @committed are the same; beyond they may be,
+ *             too
  */
 struct chunk_info {
 	size_t size;
@@ -225,32 +231,33 @@ struct chunk_info {
 };
 
 /*
- * What is at @addr, and how far. Returns whether it lies in a live chunk. Waits for
- * no lock, async-signal-safe: for those who scan memory, also while all other
- * threads are stopped. What they may read is where @where is NO_CHUNK, as far as it
- * is theirs, and where @committed is true. Then they go on at @end. Memory from
- * pages_map() counts as NO_CHUNK.
+ * Find the state of the memory at @addr, and how far it reaches. Returns true if
+ * @addr lies in a live chunk. Waits for no lock, async-signal-safe: for programs
+ * that scan memory, also while all other threads are stopped. The program may
+ * read where @committed is true, and its own memory where @where is NO_CHUNK; then
+ * it goes on at @end.
  */
 bool chunk_lookup(const void *addr, struct chunk_info *info);
 
-/* Bytes kept for reuse. Takes no lock. */
+/* Return the bytes kept for reuse. Takes no lock. */
 size_t chunk_recycled_bytes(void);
 
 /*
- * Bounds the bytes kept for reuse, 128 MiB at the start; what exceeds a lower
- * limit is released at once. Returns the previous limit.
+ * Bound the bytes kept for reuse, 128 MiB at the start; extents beyond a lower limit
+ * are released at once. Returns the previous limit.
  */
 size_t chunk_set_recycle_limit(size_t bytes);
 
-/* "device", "mmap" or "windows". */
+/* Return the source of chunks: "device", "mmap" or "windows". */
 const char *chunk_backend(void);
 
+/* Read the counters of this process. */
 void chunk_get_stats(struct chunk_stats *stats);
 
 /**
- * struct chunk_stall - how memory is waited for that the system refuses
- * @attempts: how often it is asked again; 0: not at all
- * @delay_ms: milliseconds before each time
+ * struct chunk_stall - waiting for memory that the system refuses
+ * @attempts: number of further attempts; 0: none
+ * @delay_ms: milliseconds before each attempt
  */
 struct chunk_stall {
 	unsigned int attempts;
@@ -258,18 +265,18 @@ struct chunk_stall {
 };
 
 /*
- * Windows refuses to commit memory when all of it is promised, and lets the page
- * file grow; libchunk waits for that, 10 times 50 ms at the start. Both return
- * whether the system is one where waiting helps; elsewhere there is nothing to
- * read but zeros and nothing to set. What is read is what holds in this process.
- * Neither number can be more than 65535. CHUNK_OPTIONS="stall_attempts:N,
- * stall_delay:N" sets them for a program.
+ * Read or set how libchunk waits for memory. Windows refuses to commit memory when
+ * all of it is promised, and lets the page file grow; libchunk waits for that, 10
+ * times 50 ms at the start. Both functions return true on systems where waiting
+ * helps; on others all that is read is zeros and nothing is set. The values read
+ * are those of this process. Neither number can be more than 65535.
+ * CHUNK_OPTIONS="stall_attempts:N,stall_delay:N" sets them for a program.
  */
 bool chunk_get_stall(struct chunk_stall *stall);
 bool chunk_set_stall(const struct chunk_stall *stall);
 
 /*
- * Says that this is a child process of a program, which tries half as often.
+ * Say that this is a child process of a program, which makes half as many attempts.
  * CHUNK_OPTIONS="child:on" says so, too.
  */
 void chunk_set_child(bool child);

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jemalloc on libchunk.
- *
- * There are two ways to have it.
+ * jemalloc on libchunk, in two ways.
  *
  * - Preload libchunk-jemalloc.so into an unmodified program that uses a shared
  *   jemalloc, whichever version, before or behind it if that is preloaded, too.
- *   jemalloc's mmap() and munmap() are then answered with chunks. Nothing else
- *   changes: its arenas keep their hooks and come into being when it likes, and
- *   calloc(), merging, purging, guards, thp and hpa cost and do what they do
- *   without us. Nothing is decommitted unless jemalloc itself does so, where the
- *   system does not overcommit.
+ *   The library then serves jemalloc's mmap() and munmap() with chunks. Nothing
+ *   else changes: jemalloc's arenas keep their hooks and it makes them when it
+ *   likes, and calloc(), merging, purging, guards, thp and hpa work and cost as
+ *   without libchunk. Only jemalloc itself decommits, where the system does not
+ *   overcommit.
  * - Link libchunk-jemalloc.a and libchunk.a, and give the extent hooks to arenas
  *   of your choice, of jemalloc 5:
  *
@@ -18,23 +16,23 @@
  *
  *	mallctl("arenas.create", &arena, &length, &hooks, sizeof(hooks));
  *
- *   With any hooks but its own jemalloc clears recycled memory for calloc() by
+ *   With any hooks but its own, jemalloc clears recycled memory for calloc() by
  *   writing to it, makes no guards and turns hpa off. These hooks refuse to
- *   decommit where the system overcommits, and on the device; jemalloc purges
- *   then, and uses what it purged without a call.
+ *   decommit where the system overcommits, and on the device; jemalloc then purges
+ *   instead, and needs no call to use purged memory again.
  *
- * A program that has jemalloc linked into it is not noticed unless it exports
- * mallctl(). If it does, the arenas that are in use when the preloaded library
- * starts are given the hooks; so they are when the library is loaded by dlopen().
- * It stays until the process ends. Arenas that are made later remain jemalloc's.
+ * The preloaded library only finds a jemalloc that is linked into the program if the
+ * program exports mallctl(). Then it gives the hooks to the arenas that are in use
+ * when it starts; so it does when it is loaded by dlopen(). It stays loaded until
+ * the process ends. Arenas that are made later keep jemalloc's hooks.
  *
- * thp:always in MALLOC_CONF has libchunk's backing:huge, too.
+ * thp:always in MALLOC_CONF also turns on libchunk's backing:huge.
  *
- * CHUNK_JEMALLOC_REPORT=1 in the environment prints a line at exit that says what
- * came from where, or that there is no jemalloc.
+ * CHUNK_JEMALLOC_REPORT=1 in the environment prints a line at exit with the
+ * counters below, or that there is no jemalloc.
  *
  * Memory that jemalloc took from elsewhere before an arena had these hooks stays
- * where it is, and is treated as jemalloc itself would.
+ * where it is, and the hooks treat it as jemalloc's own would.
  */
 #ifndef CHUNK_JEMALLOC_H
 #define CHUNK_JEMALLOC_H
@@ -55,18 +53,18 @@ struct extent_hooks_s;
 extern struct extent_hooks_s chunk_jemalloc_hooks;
 
 /**
- * struct chunk_jemalloc_stats - what jemalloc has from libchunk; bytes
- * @extent_bytes: in jemalloc's hands, committed or not
- * @piece_bytes:  parts of chunks that are in nobody's hands: the rest where
- *                jemalloc asked for less than chunks, and what is left of
- *                destroyed arenas while other parts of a chunk are in use
- * @lost_bytes:   such parts that could not be remembered, for lack of memory
+ * struct chunk_jemalloc_stats - counters of jemalloc's use of libchunk
+ * @extent_bytes: bytes that jemalloc holds, committed or not
+ * @piece_bytes:  bytes in free partial chunks: the rest where jemalloc asked for less
+ *                than whole chunks, and parts of destroyed arenas while other parts
+ *                of a chunk are in use
+ * @lost_bytes:   bytes in partial chunks that could not be noted, for lack of memory
  * @allocs:       extents handed to jemalloc
- * @deallocs:     how often it gave address space back
- * @refused:      extents it tried to give back by hooks but could not: parts of
- *                chunks, which it keeps for reuse, without memory
- * @decommits:    ranges that it decommitted
- * @commits:      ranges that it committed again
+ * @deallocs:     times that jemalloc gave address space back
+ * @refused:      extents that the hooks refused to take back: partial chunks, which
+ *                jemalloc keeps for reuse, without memory
+ * @decommits:    ranges that jemalloc decommitted
+ * @commits:      ranges that jemalloc committed again
  * @foreign:      calls of hooks about memory that is not libchunk's
  */
 struct chunk_jemalloc_stats {
@@ -81,12 +79,13 @@ struct chunk_jemalloc_stats {
 	uint64_t foreign;
 };
 
+/* Read the counters of this process. */
 void chunk_jemalloc_get_stats(struct chunk_jemalloc_stats *stats);
 
-/* Whether an address lies in memory that came from libchunk. Lock-free. */
+/* Return true if an address lies in memory that came from libchunk. Lock-free. */
 bool chunk_jemalloc_owns(const void *addr);
 
-/* "device" or "mmap", as chunk_backend() of the libchunk in here. */
+/* Return "device" or "mmap", as chunk_backend() of the libchunk inside. */
 const char *chunk_jemalloc_backend(void);
 
 #ifdef __GNUC__

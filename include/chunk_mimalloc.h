@@ -22,18 +22,18 @@
 
 #include "chunk.h"
 
-/* mimalloc's segments, of which arenas consist. */
+/* The size of mimalloc's segments, of which arenas consist */
 #define CHUNK_MIMALLOC_UNIT	((size_t)32 << 20)
 
 /**
  * chunk_mimalloc_reserve() - make an arena of chunks
  * @size:      bytes, not 0; rounded up to CHUNK_MIMALLOC_UNIT
- * @exclusive: only for heaps that mi_heap_new_in_arena() made; otherwise
- *             whatever mimalloc allocates may be there
- * @arena:     filled in: which it is; may be NULL
+ * @exclusive: only heaps that mi_heap_new_in_arena() made may use it; otherwise all
+ *             heaps may
+ * @arena:     set to the arena; may be NULL: the caller does not need it
  *
  * Return: the region; or NULL, with nothing changed, and errno EINVAL if @size is 0
- * or ENOMEM if there is no memory or mimalloc has no room for an arena more.
+ * or ENOMEM if there is no memory or mimalloc has no room for another arena.
  */
 static inline void *chunk_mimalloc_reserve(size_t size, bool exclusive,
 					   mi_arena_id_t *arena)

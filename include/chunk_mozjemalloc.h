@@ -3,10 +3,10 @@
  * libchunk as a table of functions, in the shape in which the newest mozjemalloc
  * lets an arena have a chunk allocator of its own.
  *
- * map() gives committed memory that reads as zero, NULL if there is none; sizes
- * and alignments are multiples of 1 MiB. unmap() takes such an extent back as a
- * whole. commit() returns false if there is no memory; what was decommitted reads
- * as zero then. Decommitted pages trap.
+ * map() returns committed memory that reads as zero, or NULL when out of memory;
+ * sizes and alignments are multiples of 1 MiB. unmap() takes such an extent back as
+ * a whole. commit() returns false when out of memory; decommitted pages that it
+ * commits read as zero. Decommitted pages trap.
  */
 #ifndef CHUNK_MOZJEMALLOC_H
 #define CHUNK_MOZJEMALLOC_H
@@ -14,9 +14,9 @@
 #include "chunk.h"
 
 /**
- * struct chunk_mozjemalloc - where an arena has its chunks from; sizes in bytes
- * @map:      gives an extent, aligned, committed and zero
- * @unmap:    takes it back
+ * struct chunk_mozjemalloc - the source of an arena's chunks; sizes in bytes
+ * @map:      allocates an extent, aligned, committed and zero
+ * @unmap:    gives an extent back
  * @commit:   makes pages readable and writable
  * @decommit: frees the memory of pages
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * Registry of live chunks: which extent does an address belong to?
+ * Registry of live chunks: finds the extent that contains an address.
  *
  * Host-neutral, like chunk_tree.h. Every chunk of an extent is registered, not
  * only the first, so that any interior address finds its extent.
@@ -15,7 +15,7 @@ struct chunk_extent;
 
 /**
  * struct chunk_radix - registry of live chunks
- * @chunks: index: see chunk_radix.c; entry: the extent
+ * @chunks: extents by chunk; for the index see chunk_radix.c
  * @origin: a chunk in the window that indices are relative to; 0 until the
  *          first store, then constant
  */

@@ -4,9 +4,9 @@
  *
  * Host-neutral: the same source is built into chunk.ko, into the KUnit module
  * and into libchunk, which offers the few kernel headers used here under
- * userspace/compat/. Nothing in here allocates, sleeps, locks or knows what an
- * address is backed by. The caller supplies the nodes and holds one lock over
- * every call on the same tree.
+ * userspace/compat/. Nothing in here allocates, sleeps, locks or knows what
+ * backs an address. The caller supplies the nodes and holds one lock over every
+ * call on the same tree.
  */
 #ifndef CHUNK_TREE_H
 #define CHUNK_TREE_H
@@ -16,7 +16,7 @@
 
 #include "chunk_type.h"
 
-/* The unit of address space: every address, size and alignment is a multiple. */
+/* A chunk: every address, size and alignment is a multiple of it. */
 #define CHUNK_TREE_SHIFT	20
 #define CHUNK_TREE_UNIT		((size_t)1 << CHUNK_TREE_SHIFT)
 
@@ -36,19 +36,19 @@ struct chunk_reach {
 /**
  * struct chunk_extent - a run of address space
  * @by_addr: link in the address tree, while the extent is free
- * @decommitted: for the caller, while the extent is live: how many of its pages
- *           are decommitted
+ * @decommitted: for the caller, while the extent is live: number of its
+ *           decommitted pages
  * @by_size: link in the size tree, while the extent is free
- * @next:    link in a chain of nodes in nobody's use
+ * @next:    link in a chain of free nodes
  * @addr:    first byte, a multiple of CHUNK_TREE_UNIT
  * @size:    bytes, a non-zero multiple of CHUNK_TREE_UNIT
- * @owner:   what the address space belongs to (a mapping, a region); extents
- *           of different owners never coalesce
+ * @owner:   owner of the address space (a mapping, a region); extents of
+ *           different owners never coalesce
  * @reach:   maximum alignment of the ends in this node's size subtree
  * @live:    for the caller: registered in full, so that it may be given back
- * @sparse:  for the caller: while it is not free, parts of it that the caller has no
- *           note of are decommitted
- * @type:    what is known about the contents
+ * @sparse:  for the caller, while the extent is not free: it has decommitted parts
+ *           that the caller has no record of
+ * @type:    known contents
  */
 struct chunk_extent {
 	union {
@@ -73,27 +73,27 @@ struct chunk_extent {
  * @by_addr: by address
  * @by_size: by size, then address; augmented with struct chunk_reach
  * @bytes:   bytes in the trees; may be read without the lock
- * @promised: bytes that room is reserved for, to be inserted soon
- * @limit:   what no reservation may make both together exceed
+ * @claimed: claimed quota: bytes to be inserted soon
+ * @limit:   the most bytes that no claim may make both together exceed
  */
 struct chunk_tree {
 	struct rb_root by_addr;
 	struct rb_root by_size;
 	size_t bytes;
-	size_t promised;
+	size_t claimed;
 	size_t limit;
 };
 
 void chunk_tree_init(struct chunk_tree *tree, size_t limit);
 
-size_t chunk_tree_reserve(struct chunk_tree *tree, size_t size);
-void chunk_tree_unreserve(struct chunk_tree *tree, size_t size);
+size_t chunk_tree_claim(struct chunk_tree *tree, size_t size);
+void chunk_tree_unclaim(struct chunk_tree *tree, size_t size);
 
 int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
-		      struct chunk_extent **spares);
+		      struct chunk_extent **free_nodes);
 int chunk_tree_take(struct chunk_tree *tree, size_t size, size_t alignment,
-		    struct chunk_extent **spares, struct chunk_extent **out);
-int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **spares,
+		    struct chunk_extent **free_nodes, struct chunk_extent **out);
+int chunk_tree_evict(struct chunk_tree *tree, struct chunk_extent **free_nodes,
 		     struct chunk_extent **out);
 void chunk_tree_remove(struct chunk_tree *tree, struct chunk_extent *extent);
 
@@ -105,30 +105,33 @@ struct chunk_extent *chunk_tree_first(const struct chunk_tree *tree);
 struct chunk_extent *chunk_tree_next(const struct chunk_extent *extent);
 
 /**
- * chunk_spare_push() - put a node at the head of a chain of spare nodes
- * @spares: the chain
+ * chunk_free_node_push() - push a node onto a chain of free nodes
+ * @free_nodes: the chain
  * @extent: a node in no tree
+ *
+ * Context: any; nobody else uses the chain.
  */
-static inline void chunk_spare_push(struct chunk_extent **spares,
-				    struct chunk_extent *extent)
+static inline void chunk_free_node_push(struct chunk_extent **free_nodes,
+					struct chunk_extent *extent)
 {
-	extent->next = *spares;
-	*spares = extent;
+	extent->next = *free_nodes;
+	*free_nodes = extent;
 }
 
 /**
- * chunk_spare_pop() - take a node off a chain of spare nodes
- * @spares: the chain
+ * chunk_free_node_pop() - pop a node off a chain of free nodes
+ * @free_nodes: the chain
  *
- * Return: a node with no meaningful contents, or NULL when the chain is empty.
+ * Context: any; nobody else uses the chain.
+ * Return: a node with no meaningful contents, or NULL if the chain is empty.
  */
 static inline struct chunk_extent *
-chunk_spare_pop(struct chunk_extent **spares)
+chunk_free_node_pop(struct chunk_extent **free_nodes)
 {
-	struct chunk_extent *extent = *spares;
+	struct chunk_extent *extent = *free_nodes;
 
 	if (extent)
-		*spares = extent->next;
+		*free_nodes = extent->next;
 	return extent;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * What is known about the contents of an extent.
+ * Known contents of an extent.
  *
  * Shared by the module, the engine and libchunk; the values are part of the
  * device's ABI (see include/uapi/linux/chunk.h) and never change.
@@ -9,7 +9,7 @@
 #define CHUNK_TYPE_H
 
 /**
- * enum chunk_type - what an extent holds
+ * enum chunk_type - known contents of an extent
  * @UNKNOWN_CHUNK:  contents unknown
  * @ZEROED_CHUNK:   known to read as zero
  * @ARENA_CHUNK:    held an arena's runs

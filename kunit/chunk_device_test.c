@@ -3,9 +3,9 @@
  * The device from inside the kernel: through its file operations, in a borrowed
  * address space.
  *
- * Test bodies run in kernel threads without an address space. The one of the
- * process that loads this module is borrowed while the suite is set up, and used
- * for the length of each case.
+ * Test bodies run in kernel threads without an address space. While the suite
+ * is set up it borrows the address space of the process that loads this module,
+ * and uses it for the length of each case.
  */
 #include <kunit/test.h>
 #include <linux/cred.h>
@@ -27,14 +27,14 @@
 #define ANY	(~0ULL)
 
 static struct mm_struct *borrowed;
-/* Looked up while the process is at hand: kernel threads of 7.3 see no files. */
+/* Looked up while the suite is set up: kernel threads of 7.3 see no files. */
 static struct path device_path;
 
 /**
  * struct device - an open device, and user memory for arguments
  * @file: the device
  * @args: a page of user memory, with an inaccessible one behind it
- * @nth:  the allocation from which on calls get no memory, or 0
+ * @nth:  number of the first allocation of a call that fails, or 0: none does
  */
 struct device {
 	struct file *file;
@@ -70,7 +70,7 @@ static struct file *open_device(void)
 	return dentry_open(&device_path, O_RDWR, current_cred());
 }
 
-/* At once, where that is possible: in a process it happens on its way out. */
+/* A kernel thread closes the file at once, a process on its way out. */
 static void close_device(struct file *file)
 {
 	if (current->flags & PF_KTHREAD)
@@ -131,9 +131,10 @@ static void unmap_device(struct file *file)
 }
 
 /*
- * After a failed assertion this runs in the process that loads the module, whose
- * address space is the one that was borrowed; on later kernels (6.12, not 6.1)
- * always in a thread of its own, which has none: the test's has taken its along.
+ * After a failed assertion this runs in the process that loads the module,
+ * whose address space was borrowed. On later kernels (6.12, not 6.1) it always
+ * runs in a thread of its own, without an address space: the test's thread took
+ * it along.
  */
 static void device_test_exit(struct kunit *test)
 {
@@ -157,7 +158,7 @@ static void device_test_exit(struct kunit *test)
 	}
 }
 
-/* A call as user space makes it: -EFAULT and the like are the call's own. */
+/* A call as user space makes it; errors such as -EFAULT are the call's own. */
 static long raw_call(struct device *d, unsigned int cmd, unsigned long arg)
 {
 	long err;
@@ -253,7 +254,7 @@ static struct chunk_ioc_stats stats_of(struct device *d)
 	return stats;
 }
 
-/* As user space would access it: -EFAULT where that traps. */
+/* Access memory as user space would: -EFAULT if it traps. */
 static long poke(u64 addr, u8 value)
 {
 	return put_user(value, (u8 __user *)(unsigned long)addr);
@@ -341,7 +342,7 @@ static void decommit_and_commit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3L, peek(page + PAGE_SIZE));
 }
 
-/* A chunk gone as a whole, of which some pages come back */
+/* A wholly decommitted chunk, of which some pages are committed */
 static void commit_part_of_chunk(struct kunit *test)
 {
 	struct device *d = test->priv;
@@ -453,7 +454,7 @@ static void misuse(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (long)-ENOENT, dealloc(d, addr, 2 * CHUNK_SIZE));
 }
 
-/* Every call, the size of its argument, and what that was at first, if less */
+/* Every call, the size of its argument, and its size in CHUNK_ABI 1, if less */
 static const struct {
 	unsigned int cmd;
 	u32 size;
@@ -472,7 +473,7 @@ static const struct {
 	{ CHUNK_IOC_BATCH, sizeof(struct chunk_ioc_batch) },
 };
 
-/* A structure that claims a size, is zero up to @end, and not zero there */
+/* A structure that claims a size, is zero before @end, and not zero at @end */
 static long call_sized(struct device *d, unsigned int cmd, u32 size, u32 end)
 {
 	void __user *args = (void __user *)d->args;
@@ -521,7 +522,7 @@ static void argument_sizes(struct kunit *test)
 			raw_call(d, CHUNK_IOC_BATCH + 1, d->args));
 }
 
-/* The word at an offset, which is for flags, pads or a type, is looked at. */
+/* The call checks the word at an offset, which is for flags, pads or a type. */
 static long call_word(struct device *d, unsigned int cmd, u64 addr, u32 length,
 		      u32 value, size_t offset)
 {
@@ -602,7 +603,7 @@ static void configure_misused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, call(d, CHUNK_IOC_CONFIGURE, &good));
 }
 
-/* What INFO does not promise is refused, and what it does is not. */
+/* The huge backing is refused unless INFO promises it. */
 static void huge_backing(struct kunit *test)
 {
 	struct chunk_ioc_configure args = {
@@ -633,7 +634,7 @@ static void lookup(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, lookup_of(d, addr + 5).end, addr + CHUNK_SIZE);
 	KUNIT_EXPECT_EQ(test, lookup_of(d, addr + CHUNK_SIZE).end,
 			addr + CHUNK_SIZE + PAGE_SIZE);
-	/* Mapped ahead is neither live nor recycled, but traps. */
+	/* A premapped chunk is neither live nor recycled, but traps. */
 	found = lookup_of(d, addr + 3 * CHUNK_SIZE);
 	KUNIT_EXPECT_EQ(test, found.addr, addr + 3 * CHUNK_SIZE);
 	KUNIT_EXPECT_EQ(test, found.length, 0ULL);
@@ -649,7 +650,7 @@ static void lookup(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, lookup_of(d, ANY).state, 0U);
 }
 
-/* Whatever was written is gone when the chunk comes back. */
+/* A chunk is zero when it is handed out again. */
 static void recycled_is_zero(struct kunit *test)
 {
 	struct device *d = test->priv;
@@ -663,7 +664,7 @@ static void recycled_is_zero(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, addr, again);
 	for (i = 0; i < CHUNK_SIZE; i += PAGE_SIZE)
 		KUNIT_EXPECT_EQ(test, 0L, peek(addr + i));
-	/* The other half is free still. */
+	/* The other half is still free. */
 	KUNIT_EXPECT_EQ(test, (long)-EFAULT, peek(addr + CHUNK_SIZE));
 	KUNIT_EXPECT_GE(test, stats_of(d).traps, 1ULL);
 }
@@ -715,7 +716,7 @@ static void unmapped_behind_our_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0L, poke(other, 1));
 }
 
-/* Another mapping in the place of ours is none of our business. */
+/* Calls leave a foreign mapping in the place of ours alone. */
 static void replaced_behind_our_back(struct kunit *test)
 {
 	struct device *d = test->priv;
@@ -937,11 +938,11 @@ static long map_more(struct device *d, u64 addr)
 	return IS_ERR_VALUE(mapped) ? (long)mapped : 0;
 }
 
-/* What a call that failed must not have changed. */
+/* Counters that a call that failed must not have changed */
 static void expect_unchanged(struct kunit *test, struct chunk_ioc_stats now,
 			     struct chunk_ioc_stats before)
 {
-	/* Address space may be mapped ahead for a call that fails then. */
+	/* Address space may be premapped for a call that then fails. */
 	KUNIT_EXPECT_GE(test, now.mapped_bytes, before.mapped_bytes);
 	KUNIT_EXPECT_EQ(test, now.mapped_bytes - before.mapped_bytes,
 			now.reserved_bytes - before.reserved_bytes);
@@ -951,7 +952,10 @@ static void expect_unchanged(struct kunit *test, struct chunk_ioc_stats now,
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&now, &before, sizeof(now)));
 }
 
-/* Call while memory runs out ever later, until it does not; how often it did */
+/*
+ * Repeat a call while memory runs out later each time, until it does not.
+ * Returns the number of times that it did.
+ */
 static unsigned int run_out(struct kunit *test, u64 addr,
 			    long (*operation)(struct device *d, u64 addr))
 {
@@ -971,7 +975,7 @@ static unsigned int run_out(struct kunit *test, u64 addr,
 		if (!err)
 			return failed;
 		failed++;
-		/* User memory is made to fail like other memory. */
+		/* Fault injection makes user memory fail like other memory. */
 		if (err != -EFAULT)
 			KUNIT_EXPECT_EQ(test, err, (long)-ENOMEM);
 		expect_unchanged(test, stats_of(d), before);
@@ -1007,7 +1011,7 @@ static void no_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats_of(d).recycled_bytes, (u64)CHUNK_SIZE);
 }
 
-/* Giving back works without memory: what cannot be cut is kept in reserve. */
+/* DEALLOC works without memory: an extent that cannot be cut is retained. */
 static void dealloc_without_memory(struct kunit *test)
 {
 	struct device *d = test->priv;

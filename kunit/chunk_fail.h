@@ -2,7 +2,7 @@
 /*
  * Allocations that fail, by the kernel's own fault injection.
  *
- * Whoever loads the tests prepares it (see kunit/run): failslab is to fail every
+ * kunit/run prepares it before it loads the tests: failslab is to fail every
  * allocation, of the caches concerned, by tasks that ask for it. A task that
  * asks counts down first: its first allocations succeed.
  */
@@ -16,7 +16,9 @@
 
 /**
  * chunk_fail_from() - let the current task's allocations fail
- * @nth: the first that fails, from 1 on; all after it fail too
+ * @nth: number of the first that fails, from 1 on; all after it fail, too
+ *
+ * Context: any task.
  */
 static inline void chunk_fail_from(unsigned int nth)
 {
@@ -27,6 +29,7 @@ static inline void chunk_fail_from(unsigned int nth)
 /**
  * chunk_fail_end() - let the current task's allocations succeed again
  *
+ * Context: any task.
  * Return: whether any failed.
  */
 static inline bool chunk_fail_end(void)
@@ -38,7 +41,7 @@ static inline bool chunk_fail_end(void)
 	return failed;
 }
 
-#else /* the kernel cannot: nothing is ever prepared */
+#else /* the kernel has no fault injection: nothing is ever prepared */
 
 static inline void chunk_fail_from(unsigned int nth)
 {
@@ -52,9 +55,10 @@ static inline bool chunk_fail_end(void)
 #endif /* CONFIG_FAULT_INJECTION */
 
 /**
- * chunk_fail_ready() - do allocations fail for those who ask?
+ * chunk_fail_ready() - tell whether allocations fail for tasks that ask
  *
- * Return: whether they do, all from the one on that was asked for.
+ * Context: any task.
+ * Return: whether all of them fail, from the number on that the task asked for.
  */
 static inline bool chunk_fail_ready(void)
 {

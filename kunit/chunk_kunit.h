@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the suites share.
+ * Helpers that the suites share: random numbers, and a broken page.
  */
 #ifndef CHUNK_KUNIT_H
 #define CHUNK_KUNIT_H
@@ -12,10 +12,11 @@ struct kunit;
 void chunk_kunit_seed(struct kunit *test, struct rnd_state *rnd);
 
 /**
- * chunk_kunit_below() - a random number
- * @rnd: where it comes from
- * @end: not 0
+ * chunk_kunit_below() - draw a random number
+ * @rnd: the sequence
+ * @end: bound, not 0
  *
+ * Context: any.
  * Return: a number below @end, which may have up to 63 bits.
  */
 static inline u64 chunk_kunit_below(struct rnd_state *rnd, u64 end)
@@ -27,7 +28,7 @@ static inline u64 chunk_kunit_below(struct rnd_state *rnd, u64 end)
 
 struct page;
 
-/* engine_source.c: the source page whose memory is broken, or NULL */
+/* engine_gate.c: the source page whose memory is broken, may be NULL: none is */
 extern struct page *chunk_kunit_broken;
 
 #endif /* CHUNK_KUNIT_H */

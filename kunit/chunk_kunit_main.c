@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The test module as a whole: its parameter, and what the suites share.
+ * The test module as a whole: its parameter, and the random numbers.
  */
 #include <kunit/test.h>
 #include <linux/module.h>
@@ -14,8 +14,10 @@ MODULE_PARM_DESC(seed, "Repeats the random cases of a run that printed it");
 
 /**
  * chunk_kunit_seed() - begin a sequence of random numbers
- * @test: prints what repeats it
- * @rnd:  filled
+ * @test: the test, which prints the seed
+ * @rnd:  out: the sequence
+ *
+ * Context: any.
  */
 void chunk_kunit_seed(struct kunit *test, struct rnd_state *rnd)
 {

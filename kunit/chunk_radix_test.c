@@ -76,7 +76,7 @@ static struct chunk_extent *at(struct kunit *test, unsigned long chunk)
 	return chunk_radix_lookup(test->priv, chunk * UNIT);
 }
 
-/* Found by its first and last byte and some between, not by its neighbours' */
+/* An extent is found by its own bytes, and not by its neighbours'. */
 static void expect_exactly(struct kunit *test, struct chunk_extent *extent)
 {
 	uintptr_t last = extent->addr + (extent->size - 1);
@@ -106,7 +106,7 @@ static void empty(struct kunit *test)
 	chunk_radix_erase(test->priv, 77 * UNIT, 1000 * UNIT);
 }
 
-/* Refused, and nothing is registered that was not before */
+/* The store is refused, and changes nothing. */
 static void refuse(struct kunit *test, unsigned long at, unsigned long count)
 {
 	KUNIT_EXPECT_EQ(test, -EEXIST,
@@ -114,7 +114,7 @@ static void refuse(struct kunit *test, unsigned long at, unsigned long count)
 					  GFP_KERNEL));
 }
 
-/* What is registered is not replaced, not even a part of a multi-index entry. */
+/* Stores replace no registered chunk, not even part of a multi-index entry. */
 static void taken(struct kunit *test)
 {
 	struct chunk_extent *large = enlist(test, 64, 3 * 64);
@@ -203,7 +203,7 @@ static void sparse(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, chunk_radix_next(test->priv, 0, UINTPTR_MAX));
 }
 
-/* Every size to a million chunks, at starts that suit it and that do not */
+/* Sizes up to a million chunks, at starts that suit them and at others */
 static void ranges(struct kunit *test)
 {
 	static const unsigned long starts[] = {
@@ -278,8 +278,8 @@ static void far_from_the_first(struct kunit *test)
 }
 
 /*
- * A lookup that had seen the registry empty goes on when the first store has
- * finished: to it nothing is registered, least of all elsewhere.
+ * A lookup that saw the registry empty continues after the first store has
+ * finished: it must find nothing, least of all at another address.
  */
 static void seen_empty(struct kunit *test)
 {
@@ -303,7 +303,7 @@ static void destroyed(struct kunit *test)
 		enlist(test, i, 3);
 	KUNIT_EXPECT_FALSE(test, xa_empty(&radix->chunks));
 	chunk_radix_destroy(radix);
-	/* What is lost here, kmemleak finds. */
+	/* kmemleak finds nodes that this leaks. */
 	KUNIT_EXPECT_TRUE(test, xa_empty(&radix->chunks));
 	chunk_radix_init(radix);
 	enlist(test, 77, 7);
@@ -341,7 +341,10 @@ static void expect_none(struct kunit *test, unsigned long from,
 	KUNIT_EXPECT_EQ(test, i, count);
 }
 
-/* Store a range while memory runs out ever later; how often it did */
+/*
+ * Store a range while memory runs out later each time. Returns the number of
+ * times that it did.
+ */
 static unsigned int run_out(struct kunit *test, unsigned long from,
 			    unsigned long count)
 {
@@ -377,7 +380,7 @@ static void no_memory(struct kunit *test)
 	high = enlist(test, 7 + 100000, 1);
 	KUNIT_EXPECT_GT(test, run_out(test, 4090, 10), 1U);
 	KUNIT_EXPECT_GT(test, run_out(test, 100, 5000), 1U);
-	/* All the nodes there are have room: no memory, no failure. */
+	/* All existing nodes have room: no memory is needed. */
 	KUNIT_EXPECT_EQ(test, run_out(test, 7, 100000), 0U);
 	KUNIT_EXPECT_GT(test, run_out(test, TOP - 70, 70), 2U);
 	expect_exactly(test, low);
@@ -386,7 +389,7 @@ static void no_memory(struct kunit *test)
 
 #define ONES	200
 
-/* So many chunks in one node, then leaps from node to node, and back again */
+/* Many chunks in one node, then leaps from node to node, and back again */
 static struct chunk_extent **make_ones(struct kunit *test)
 {
 	struct chunk_extent **extents;
@@ -424,7 +427,7 @@ static void many_ones(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, xa_empty(&radix_of(test)->chunks));
 }
 
-/* Those before memory ran out are registered, and no others. */
+/* Extents before memory ran out are registered, and no others. */
 static void ones_without_memory(struct kunit *test)
 {
 	struct chunk_extent **extents;
@@ -508,9 +511,9 @@ static void random_against_model(struct kunit *test)
 
 /**
  * struct sparse - extents anywhere in the address space
- * @rnd:     decides
- * @count:   how many there are
- * @extents: in no order
+ * @rnd:     the random numbers
+ * @count:   number of extents
+ * @extents: the extents, in no order
  */
 struct sparse {
 	struct rnd_state rnd;
@@ -523,7 +526,7 @@ static unsigned long last_chunk(const struct chunk_extent *extent)
 	return (extent->addr + (extent->size - 1)) / UNIT;
 }
 
-/* Numbers of any magnitude, and more than others those that nodes end at */
+/* Numbers of any magnitude, most often those at which nodes end */
 static unsigned long sparse_chunk(struct sparse *s)
 {
 	unsigned int bits = chunk_kunit_below(&s->rnd, fls64(TOP) + 1);
@@ -597,7 +600,7 @@ static void sparse_ask(struct kunit *test, struct sparse *s)
 				at(test, from), "at %#lx", from);
 }
 
-/* All over the address space, each time with another first chunk */
+/* Extents all over the address space, each time with another first chunk */
 static void random_and_sparse(struct kunit *test)
 {
 	struct sparse *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
@@ -629,10 +632,10 @@ static void random_and_sparse(struct kunit *test)
 /**
  * struct readers - threads that look up while another stores and erases
  * @radix:  the registry
- * @extent: what comes and goes
- * @stays:  what is always there
- * @wrong:  lookups that saw neither nothing nor the right extent
- * @started: how many readers there are
+ * @extent: an extent that comes and goes
+ * @stays:  an extent that stays
+ * @wrong:  number of lookups that found another extent
+ * @started: number of readers
  * @seen:   lookups of each reader that saw @extent
  */
 struct readers {
@@ -666,7 +669,7 @@ static int read_always(void *data)
 	return 0;
 }
 
-/* What is there stays until every reader has seen it once more. */
+/* The extent stays until every reader has seen it once more. */
 static bool all_see(struct readers *r)
 {
 	unsigned long end = jiffies + PATIENCE;

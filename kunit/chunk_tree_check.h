@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * What is true of every chunk_tree, whatever was done to it. Host-neutral, for
- * tests in the kernel and outside.
+ * Invariants of every chunk_tree. Host-neutral, for tests in the kernel and
+ * outside.
  */
 #ifndef CHUNK_TREE_CHECK_H
 #define CHUNK_TREE_CHECK_H
@@ -39,7 +39,7 @@ static inline bool check_node_reach(struct chunk_extent *extent)
 	return extent->reach.start == start && extent->reach.end == end;
 }
 
-/* How many nodes there are from the root to this one */
+/* Number of nodes from the root to this one */
 static inline size_t check_depth(const struct rb_node *node)
 {
 	size_t depth = 0;
@@ -124,10 +124,11 @@ static inline const char *check_sizes(const struct chunk_tree *tree,
 }
 
 /**
- * chunk_tree_problem() - look for anything that must not be
+ * chunk_tree_problem() - check the invariants of a tree
  * @tree: the tree
  *
- * Return: what is wrong, or NULL.
+ * Context: the tree's lock held.
+ * Return: a text that names the violation, or NULL.
  */
 static inline const char *chunk_tree_problem(const struct chunk_tree *tree)
 {

@@ -16,15 +16,15 @@
 #define NODES	256
 
 /**
- * struct fixture - a tree, and where its nodes come from
+ * struct fixture - a tree and its stock of nodes
  * @tree:   the tree
- * @spares: nodes in no use
- * @owners: extents of different ones never coalesce
- * @nodes:  all nodes there are
+ * @free_nodes: chain of unused nodes
+ * @owners: owners for extents: those of different owners never coalesce
+ * @nodes:  all nodes
  */
 struct fixture {
 	struct chunk_tree tree;
-	struct chunk_extent *spares;
+	struct chunk_extent *free_nodes;
 	char owners[2];
 	struct chunk_extent nodes[NODES];
 };
@@ -37,7 +37,7 @@ static inline int fixture_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, f);
 	chunk_tree_init(&f->tree, SIZE_MAX);
 	for (i = 0; i < NODES; i++)
-		chunk_spare_push(&f->spares, &f->nodes[i]);
+		chunk_free_node_push(&f->free_nodes, &f->nodes[i]);
 	test->priv = f;
 	return 0;
 }
@@ -47,7 +47,7 @@ static inline size_t count_spares(const struct fixture *f)
 	struct chunk_extent *extent;
 	size_t count = 0;
 
-	for (extent = f->spares; extent; extent = extent->next)
+	for (extent = f->free_nodes; extent; extent = extent->next)
 		count++;
 	return count;
 }
@@ -63,7 +63,7 @@ static inline size_t count_extents(const struct fixture *f)
 	return count;
 }
 
-/* Every node is somewhere: in the tree, spare, or @out of it. */
+/* No node is lost: each is in the tree, free, or @out of both. */
 static inline void expect_no_node_lost(struct kunit *test, struct fixture *f,
 				       size_t out)
 {
@@ -78,11 +78,11 @@ static inline void expect_sound(struct kunit *test, struct fixture *f)
 	KUNIT_EXPECT_TRUE_MSG(test, !problem, "%s", problem);
 }
 
-/* Free the chunks [at, at + count), for which room is reserved already. */
-static inline int put_reserved(struct fixture *f, size_t at, size_t count,
-			       int owner, enum chunk_type type)
+/* Free the chunks [at, at + count), for which room is claimed already. */
+static inline int put_claimed(struct fixture *f, size_t at, size_t count,
+			      int owner, enum chunk_type type)
 {
-	struct chunk_extent *extent = chunk_spare_pop(&f->spares);
+	struct chunk_extent *extent = chunk_free_node_pop(&f->free_nodes);
 	int err;
 
 	extent->addr = at * UNIT;
@@ -90,9 +90,9 @@ static inline int put_reserved(struct fixture *f, size_t at, size_t count,
 	extent->owner = &f->owners[owner];
 	extent->live = false;
 	extent->type = type;
-	err = chunk_tree_insert(&f->tree, extent, &f->spares);
+	err = chunk_tree_insert(&f->tree, extent, &f->free_nodes);
 	if (err)
-		chunk_spare_push(&f->spares, extent);
+		chunk_free_node_push(&f->free_nodes, extent);
 	return err;
 }
 
@@ -101,10 +101,10 @@ static inline int put_as(struct fixture *f, size_t at, size_t count, int owner,
 {
 	int err;
 
-	chunk_tree_reserve(&f->tree, count * UNIT);
-	err = put_reserved(f, at, count, owner, type);
+	chunk_tree_claim(&f->tree, count * UNIT);
+	err = put_claimed(f, at, count, owner, type);
 	if (err)
-		chunk_tree_unreserve(&f->tree, count * UNIT);
+		chunk_tree_unclaim(&f->tree, count * UNIT);
 	return err;
 }
 
@@ -113,12 +113,12 @@ static inline int put(struct fixture *f, size_t at, size_t count)
 	return put_as(f, at, count, 0, ZEROED_CHUNK);
 }
 
-/* Take chunks; the position of the first, or a negative error. */
+/* Take chunks; returns the position of the first, or a negative error. */
 static inline long take(struct fixture *f, size_t count, size_t alignment)
 {
 	struct chunk_extent *extent;
 	int err = chunk_tree_take(&f->tree, count * UNIT, alignment * UNIT,
-				  &f->spares, &extent);
+				  &f->free_nodes, &extent);
 	long at;
 
 	if (err)
@@ -126,7 +126,7 @@ static inline long take(struct fixture *f, size_t count, size_t alignment)
 	at = extent->addr / UNIT;
 	if (extent->size != count * UNIT)
 		at = -EIO;
-	chunk_spare_push(&f->spares, extent);
+	chunk_free_node_push(&f->free_nodes, extent);
 	return at;
 }
 
@@ -136,7 +136,7 @@ static inline void remove_all(struct fixture *f)
 
 	while ((extent = chunk_tree_first(&f->tree))) {
 		chunk_tree_remove(&f->tree, extent);
-		chunk_spare_push(&f->spares, extent);
+		chunk_free_node_push(&f->free_nodes, extent);
 	}
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The trees of free extents against a model: chunks one by one, and what the
- * kernel-doc of chunk_tree.c says, by trying everything.
+ * The trees of free extents against a model: it keeps chunks one by one, and
+ * finds the best fit that the kernel-doc of chunk_tree.c specifies by trying
+ * everything.
  */
 #include <kunit/test.h>
 #include <linux/log2.h>
@@ -13,16 +14,16 @@
 #define SPACE		192
 #define ROUNDS		10000
 
-/* The exhaustive test's world: every set of free chunks is tried. */
+/* Chunks of the exhaustive test, which tries every set of free chunks */
 #define WINDOW		9
 #define ALIGNMENTS	4
 
 /**
  * struct model - free chunks, one by one
- * @base:  number of the first
- * @bytes: what is free
- * @owner: of each: 0 if it is not free, else 1 or 2
- * @type:  of the extent that it is part of
+ * @base:  number of the first chunk
+ * @bytes: bytes that are free
+ * @owner: owner of each chunk: 0 if it is not free, else 1 or 2
+ * @type:  type of each chunk's extent
  */
 struct model {
 	size_t base;
@@ -49,7 +50,7 @@ static size_t run_start(const struct model *model, size_t at)
 	return at;
 }
 
-/* The next run from @at on; false if there is none */
+/* Find the next run from @at on; false if there is none. */
 static bool next_run(const struct model *model, size_t *at, size_t *end)
 {
 	for (; *at < SPACE; (*at)++) {
@@ -92,7 +93,7 @@ static void model_put(struct model *model, size_t at, size_t count, int owner,
 	memset(model->type + start, type, end - start);
 }
 
-/* Is this run one of those that chunk_tree_take() chooses from? */
+/* May chunk_tree_take() choose this run? */
 static bool candidate(const struct model *model, size_t at, size_t end,
 		      size_t count, size_t align)
 {
@@ -103,7 +104,7 @@ static bool candidate(const struct model *model, size_t at, size_t end,
 	       end - at >= count + align - 1;
 }
 
-/* Where the best fit lies; SPACE if there is none. @nodes: what it takes */
+/* Position of the best fit, or SPACE; *@nodes is the number of nodes it takes. */
 static size_t model_fit(const struct model *model, size_t count, size_t align,
 			size_t *nodes)
 {
@@ -156,7 +157,7 @@ static const char *disagreement(const struct model *model, struct fixture *f)
 	}
 	if (count != count_extents(f))
 		return "there are extents that should not be";
-	if (model->bytes != f->tree.bytes || f->tree.promised)
+	if (model->bytes != f->tree.bytes || f->tree.claimed)
 		return "the bytes are not what they should be";
 	if (count + count_spares(f) != NODES)
 		return "nodes were lost";
@@ -165,9 +166,9 @@ static const char *disagreement(const struct model *model, struct fixture *f)
 
 /**
  * struct run - a random run
- * @rnd:   decides
- * @model: what should be
- * @f:     what is
+ * @rnd:   the random numbers
+ * @model: the expected state
+ * @f:     the actual state
  */
 struct run {
 	struct rnd_state rnd;
@@ -180,7 +181,7 @@ static u32 below(struct run *run, u32 end)
 	return chunk_kunit_below(&run->rnd, end);
 }
 
-/* Free what the limit allows of some chunks, which may be free already. */
+/* Free as many of some chunks as the limit allows; some may be free already. */
 static bool put_step(struct run *run)
 {
 	struct chunk_tree *tree = &run->f->tree;
@@ -195,22 +196,22 @@ static bool put_step(struct run *run)
 
 	if (model->bytes < tree->limit)
 		room = (tree->limit - model->bytes) / UNIT;
-	granted = chunk_tree_reserve(tree, count * UNIT);
-	if (granted != min(room, count) * UNIT || tree->promised != granted)
+	granted = chunk_tree_claim(tree, count * UNIT);
+	if (granted != min(room, count) * UNIT || tree->claimed != granted)
 		return false;
 	if (!granted)
 		return true;
 	count = granted / UNIT;
-	err = put_reserved(run->f, model->base + at, count, owner, type);
+	err = put_claimed(run->f, model->base + at, count, owner, type);
 	if (model_overlaps(model, at, count)) {
-		chunk_tree_unreserve(tree, granted);
+		chunk_tree_unclaim(tree, granted);
 		return err == -EEXIST;
 	}
 	model_put(model, at, count, owner, type);
 	return !err;
 }
 
-/* Take some chunks, with as many spare nodes as chance will have it. */
+/* Take some chunks, with a random number of free nodes. */
 static bool take_step(struct run *run)
 {
 	struct model *model = &run->model;
@@ -222,11 +223,11 @@ static bool take_step(struct run *run)
 	int err;
 
 	for (i = 0; i < given; i++)
-		chunk_spare_push(&few, chunk_spare_pop(&run->f->spares));
+		chunk_free_node_push(&few, chunk_free_node_pop(&run->f->free_nodes));
 	err = chunk_tree_take(&run->f->tree, count * UNIT, align * UNIT, &few,
 			      &out);
 	for (i = 0; few; i++)
-		chunk_spare_push(&run->f->spares, chunk_spare_pop(&few));
+		chunk_free_node_push(&run->f->free_nodes, chunk_free_node_pop(&few));
 	if (at == SPACE)
 		return err == -ENOENT && i == given;
 	if (given < nodes)
@@ -237,7 +238,7 @@ static bool take_step(struct run *run)
 	    out->type != model->type[at])
 		return false;
 	model_clear(model, at, count);
-	chunk_spare_push(&run->f->spares, out);
+	chunk_free_node_push(&run->f->free_nodes, out);
 	return true;
 }
 
@@ -250,7 +251,7 @@ static size_t largest_run(const struct model *model)
 	return most;
 }
 
-/* Lower or raise the limit, and let go of one extent if that is too much. */
+/* Lower or raise the limit, and evict an extent that exceeds it. */
 static bool limit_step(struct run *run)
 {
 	struct chunk_tree *tree = &run->f->tree;
@@ -261,7 +262,7 @@ static bool limit_step(struct run *run)
 
 	/* Not a number of chunks, so that it has to be rounded. */
 	tree->limit = chunk_kunit_below(&run->rnd, SPACE / 2 * UNIT);
-	err = chunk_tree_evict(tree, &run->f->spares, &out);
+	err = chunk_tree_evict(tree, &run->f->free_nodes, &out);
 	if (model->bytes <= tree->limit)
 		return err == -ENOENT;
 	over = DIV_ROUND_UP(model->bytes - tree->limit, UNIT);
@@ -269,12 +270,12 @@ static bool limit_step(struct run *run)
 	if (err || out->size != count * UNIT)
 		return false;
 	at = out->addr / UNIT - model->base;
-	/* The tail of one that none exceeds */
+	/* The tail of one of the largest */
 	if (!model->owner[at] || run_end(model, at) != at + count ||
 	    at + count - run_start(model, at) != largest_run(model))
 		return false;
 	model_clear(model, at, count);
-	chunk_spare_push(&run->f->spares, out);
+	chunk_free_node_push(&run->f->free_nodes, out);
 	tree->limit = SIZE_MAX;
 	return true;
 }
@@ -297,7 +298,7 @@ static bool remove_step(struct run *run)
 		return false;
 	if (extent) {
 		chunk_tree_remove(&run->f->tree, extent);
-		chunk_spare_push(&run->f->spares, extent);
+		chunk_free_node_push(&run->f->free_nodes, extent);
 		model_clear(model, at, end - at);
 	}
 	return true;
@@ -342,7 +343,7 @@ static void random_in_the_middle(struct kunit *test)
 	random_run(test, 0x7f1234567);
 }
 
-/* To the last chunk, whose end is address 0 */
+/* Up to the last chunk, whose end is address 0 */
 static void random_at_the_top(struct kunit *test)
 {
 	random_run(test, SIZE_MAX / UNIT + 1 - SPACE);

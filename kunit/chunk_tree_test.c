@@ -36,7 +36,7 @@ static void exact_fit(struct kunit *test)
 	expect_no_node_lost(test, f, 0);
 }
 
-/* An exact fit is the extent itself: it takes no node. */
+/* An exact fit needs no node: the extent's own goes with it. */
 static void exact_fit_takes_no_node(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -117,7 +117,7 @@ static void carve_both(struct kunit *test)
 	expect_no_node_lost(test, f, 0);
 }
 
-/* What is carved and what remains inherit owner and type. */
+/* The carved extent and the rest inherit owner and type. */
 static void carve_keeps_kind(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -125,7 +125,7 @@ static void carve_keeps_kind(struct kunit *test)
 
 	put_as(f, 5, 9, 1, ARENA_CHUNK);
 	KUNIT_ASSERT_EQ(test, 0, chunk_tree_take(&f->tree, 4 * UNIT, 4 * UNIT,
-						 &f->spares, &extent));
+						 &f->free_nodes, &extent));
 	KUNIT_EXPECT_PTR_EQ(test, extent->owner, (void *)&f->owners[1]);
 	KUNIT_EXPECT_EQ(test, extent->type, ARENA_CHUNK);
 	for (extent = chunk_tree_first(&f->tree); extent;
@@ -218,7 +218,7 @@ static void aligned_start(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	/* The original asks for 7 chunks to be sure of 4 aligned to 4. */
+	/* mozjemalloc asks for 7 chunks to be sure of 4 aligned to 4. */
 	put(f, 8, 4);
 	KUNIT_EXPECT_EQ(test, take(f, 4, 4), 8L);
 	put(f, 9, 4);
@@ -269,49 +269,49 @@ static void limit_is_exact(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	chunk_tree_init(&f->tree, 5 * UNIT + 12345);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 3 * UNIT),
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 3 * UNIT),
 			3 * UNIT);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 3 * UNIT),
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 3 * UNIT),
 			2 * UNIT);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, UNIT), (size_t)0);
-	chunk_tree_unreserve(&f->tree, UNIT);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 2 * UNIT), UNIT);
-	chunk_tree_unreserve(&f->tree, 5 * UNIT);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, UNIT), (size_t)0);
+	chunk_tree_unclaim(&f->tree, UNIT);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 2 * UNIT), UNIT);
+	chunk_tree_unclaim(&f->tree, 5 * UNIT);
 	put(f, 10, 4);
 	KUNIT_EXPECT_EQ(test, f->tree.bytes, 4 * UNIT);
-	KUNIT_EXPECT_EQ(test, f->tree.promised, (size_t)0);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 3 * UNIT), UNIT);
-	chunk_tree_unreserve(&f->tree, UNIT);
+	KUNIT_EXPECT_EQ(test, f->tree.claimed, (size_t)0);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 3 * UNIT), UNIT);
+	chunk_tree_unclaim(&f->tree, UNIT);
 	KUNIT_EXPECT_EQ(test, take(f, 2, 1), 10L);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, SIZE_MAX),
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, SIZE_MAX),
 			3 * UNIT);
 }
 
-/* What is promised counts, and may exceed a limit that was lowered since. */
+/* Claimed quota counts, and may exceed a limit that was lowered since. */
 static void limit_lowered(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	struct chunk_extent *out;
 
 	put(f, 10, 4);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 3 * UNIT),
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 3 * UNIT),
 			3 * UNIT);
 	f->tree.limit = 5 * UNIT + 1;
-	/* In the trees there is no more than that. */
+	/* The trees hold no more than that. */
 	KUNIT_EXPECT_EQ(test, -ENOENT,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, UNIT), (size_t)0);
-	/* Asked for again, as those do who dropped the lock, it is less. */
-	chunk_tree_unreserve(&f->tree, 3 * UNIT);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, 3 * UNIT), UNIT);
-	KUNIT_EXPECT_EQ(test, f->tree.promised, UNIT);
-	KUNIT_EXPECT_EQ(test, put_reserved(f, 20, 1, 0, ZEROED_CHUNK), 0);
-	KUNIT_EXPECT_EQ(test, f->tree.promised, (size_t)0);
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, UNIT), (size_t)0);
+	/* Claimed again, as after dropping the lock, it is less. */
+	chunk_tree_unclaim(&f->tree, 3 * UNIT);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, 3 * UNIT), UNIT);
+	KUNIT_EXPECT_EQ(test, f->tree.claimed, UNIT);
+	KUNIT_EXPECT_EQ(test, put_claimed(f, 20, 1, 0, ZEROED_CHUNK), 0);
+	KUNIT_EXPECT_EQ(test, f->tree.claimed, (size_t)0);
 	KUNIT_EXPECT_EQ(test, f->tree.bytes, 5 * UNIT);
 	/* Less than a chunk over the limit is a chunk over it. */
 	f->tree.limit = 5 * UNIT - 1;
 	KUNIT_ASSERT_EQ(test, 0,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, out->addr / UNIT, 13UL);
 	KUNIT_EXPECT_EQ(test, out->size, UNIT);
 	expect_sound(test, f);
@@ -322,13 +322,13 @@ static void limit_extremes(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	chunk_tree_init(&f->tree, 0);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, UNIT), (size_t)0);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, UNIT), (size_t)0);
 	chunk_tree_init(&f->tree, UNIT - 1);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, UNIT), (size_t)0);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, UNIT), (size_t)0);
 	chunk_tree_init(&f->tree, SIZE_MAX);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, SIZE_MAX - UNIT + 1),
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, SIZE_MAX - UNIT + 1),
 			SIZE_MAX - UNIT + 1);
-	KUNIT_EXPECT_EQ(test, chunk_tree_reserve(&f->tree, UNIT), (size_t)0);
+	KUNIT_EXPECT_EQ(test, chunk_tree_claim(&f->tree, UNIT), (size_t)0);
 }
 
 static void evict_what_is_over(struct kunit *test)
@@ -340,28 +340,28 @@ static void evict_what_is_over(struct kunit *test)
 	put(f, 20, 8);
 	put(f, 40, 5);
 	KUNIT_EXPECT_EQ(test, -ENOENT,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	f->tree.limit = 12 * UNIT - 1;
 	KUNIT_ASSERT_EQ(test, 0,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	/* The tail of the largest, rounded up to chunks. */
 	KUNIT_EXPECT_EQ(test, out->addr / UNIT, 24UL);
 	KUNIT_EXPECT_EQ(test, out->size / UNIT, (size_t)4);
 	KUNIT_EXPECT_EQ(test, f->tree.bytes, 11 * UNIT);
 	KUNIT_EXPECT_EQ(test, -ENOENT,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	f->tree.limit = 0;
 	KUNIT_ASSERT_EQ(test, 0,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, out->addr / UNIT, 40UL);
 	KUNIT_ASSERT_EQ(test, 0,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, out->addr / UNIT, 20UL);
 	KUNIT_ASSERT_EQ(test, 0,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, f->tree.bytes, (size_t)0);
 	KUNIT_EXPECT_EQ(test, -ENOENT,
-			chunk_tree_evict(&f->tree, &f->spares, &out));
+			chunk_tree_evict(&f->tree, &f->free_nodes, &out));
 	expect_sound(test, f);
 }
 
@@ -375,20 +375,20 @@ static void wrap_around(struct kunit *test)
 	/* Sums of size and alignment that wrap to something small. */
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			chunk_tree_take(&f->tree, SIZE_MAX - UNIT + 1,
-					2 * UNIT, &f->spares, &out));
+					2 * UNIT, &f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, -ENOENT,
-			chunk_tree_take(&f->tree, half, half, &f->spares,
+			chunk_tree_take(&f->tree, half, half, &f->free_nodes,
 					&out));
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			chunk_tree_take(&f->tree, SIZE_MAX - UNIT + 1, UNIT,
-					&f->spares, &out));
+					&f->free_nodes, &out));
 	KUNIT_EXPECT_EQ(test, -ENOENT,
-			chunk_tree_take(&f->tree, UNIT, half, &f->spares,
+			chunk_tree_take(&f->tree, UNIT, half, &f->free_nodes,
 					&out));
 	expect_extent(test, f, 8, 8);
 }
 
-/* All there is but the first chunk: sums of its size and an alignment wrap. */
+/* All chunks but the first: sums of that size and an alignment wrap. */
 static void huge_extents(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -397,7 +397,7 @@ static void huge_extents(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, put(f, 1, all - 1));
 	KUNIT_EXPECT_EQ(test, f->tree.bytes, SIZE_MAX - UNIT + 1);
 	KUNIT_EXPECT_EQ(test, put(f, all - 1, 1), -EEXIST);
-	/* Nothing is larger: only its end, which is 0, is known to suit. */
+	/* No size is larger, but its end, which is address 0, is aligned. */
 	KUNIT_EXPECT_EQ(test, take(f, half, half), (long)half);
 	expect_extent(test, f, 1, half - 1);
 	expect_sound(test, f);
@@ -432,23 +432,23 @@ static void ends_of_address_space(struct kunit *test)
 			    chunk_tree_first(&f->tree));
 	KUNIT_EXPECT_EQ(test, put(f, top, 1), -EEXIST);
 	KUNIT_EXPECT_EQ(test, take(f, 4, 4), 0L);
-	/* Its end is aligned to anything. */
+	/* Its end, address 0, is aligned to anything. */
 	KUNIT_EXPECT_EQ(test, take(f, 2, 2), (long)(top - 3));
 	KUNIT_EXPECT_EQ(test, take(f, 2, 2), (long)(top - 1));
 	KUNIT_EXPECT_EQ(test, f->tree.bytes, (size_t)0);
 }
 
 /**
- * struct shape - everything that can be seen of a tree
- * @tree:    with its roots
- * @count:   extents
- * @spares:  nodes in no use
- * @extents: in order of address
+ * struct shape - the visible state of a tree
+ * @tree:       the tree with its roots
+ * @count:      number of extents
+ * @free_nodes: chain of unused nodes
+ * @extents:    the extents in order of address
  */
 struct shape {
 	struct chunk_tree tree;
 	size_t count;
-	size_t spares;
+	size_t free_nodes;
 	struct chunk_extent extents[NODES];
 };
 
@@ -462,7 +462,7 @@ static struct shape *shape_of(struct kunit *test, struct fixture *f)
 	     extent = chunk_tree_next(extent))
 		shape->extents[shape->count++] = *extent;
 	shape->tree = f->tree;
-	shape->spares = count_spares(f);
+	shape->free_nodes = count_spares(f);
 	return shape;
 }
 
@@ -477,7 +477,7 @@ static void expect_shape(struct kunit *test, struct fixture *f,
 	kunit_kfree(test, now);
 }
 
-/* Too few nodes for what has to be cut off: nothing happens, to @few neither. */
+/* With too few nodes for the cut nothing changes, neither does @few. */
 static void expect_too_few(struct kunit *test, size_t count, size_t alignment,
 			   struct chunk_extent *few)
 {
@@ -522,13 +522,13 @@ static void too_few_nodes_to_evict(struct kunit *test)
 			chunk_tree_evict(&f->tree, &none, &out));
 	KUNIT_EXPECT_NULL(test, out);
 	expect_shape(test, f, before);
-	/* The whole of the largest goes without. */
+	/* To evict all of the largest takes no node. */
 	f->tree.limit = 3 * UNIT;
 	KUNIT_EXPECT_EQ(test, 0, chunk_tree_evict(&f->tree, &none, &out));
 	KUNIT_EXPECT_EQ(test, out->addr / UNIT, 5UL);
 }
 
-/* Ranges that contain, lie within, begin in and end in what is there already */
+/* Ranges that contain, lie within, begin in and end in a free extent */
 static void overlaps_are_refused(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -552,17 +552,17 @@ static void overlaps_are_refused(struct kunit *test)
 	}
 }
 
-/* What a node that held a live extent once is carved into is not live. */
+/* An extent carved into a node that held a live extent is not live. */
 static void carved_is_not_live(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	struct chunk_extent *extent;
 
-	for (extent = f->spares; extent; extent = extent->next)
+	for (extent = f->free_nodes; extent; extent = extent->next)
 		extent->live = true;
 	put(f, 5, 9);
 	KUNIT_ASSERT_EQ(test, 0, chunk_tree_take(&f->tree, 4 * UNIT, 4 * UNIT,
-						 &f->spares, &extent));
+						 &f->free_nodes, &extent));
 	KUNIT_EXPECT_FALSE(test, extent->live);
 	for (extent = chunk_tree_first(&f->tree); extent;
 	     extent = chunk_tree_next(extent))
@@ -602,7 +602,7 @@ static void find_and_walk(struct kunit *test)
 
 static const u8 piece_sizes[PIECES] = { 1, 2, 1, 3, 4, 1 };
 
-/* Free the pieces in this order, take every size at every alignment. */
+/* Free the pieces in this order, then take every size at every alignment. */
 static void run_order(struct kunit *test, const u8 *order, size_t *runs)
 {
 	struct fixture *f = test->priv;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Scenarios: chunks as mozjemalloc lays them out. A chunk of an arena begins
- * with a header, behind which a decommitted page guards what follows, and ends
- * with another such page. Arenas come and go with all their chunks.
+ * with a header and a decommitted guard page, and ends with another guard page.
+ * Arenas are created and destroyed with all their chunks.
  *
- * Small pages only: with huge ones each chunk would take two megabytes.
+ * Huge pages are turned off: with them each chunk would take two megabytes.
  */
 #include "bench.h"
 
@@ -15,7 +15,7 @@
 
 static char *chunks[MOST];
 
-/* What the header holds, and a first run. */
+/* Touch the header and a first run. */
 static bool set_up(const struct way *way, char *chunk)
 {
 	if (!chunk || !way->decommit(chunk + PAGE, PAGE) ||
@@ -51,7 +51,7 @@ static bool churn_arena(const struct way *way, char **arena)
 	return true;
 }
 
-/* Arenas in an order that only looks random */
+/* Destroy and create arenas in an order that only looks random. */
 static size_t churn(const struct way *way, size_t count)
 {
 	uint32_t random = 1;
@@ -75,7 +75,7 @@ static int64_t trapping(size_t count)
 	return count ? sum * 50 / count : 0;
 }
 
-/* Who did not survive the start does not churn. */
+/* A way that did not survive the start does not churn. */
 static void measure(const struct way *way, size_t count, enum row start,
 		    enum row churned)
 {

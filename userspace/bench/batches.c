@@ -9,7 +9,7 @@ static bool can(const struct way *way)
 	return way->take_many;
 }
 
-/* Every second one of what was handed out, in batches */
+/* Every second extent that was handed out is given back, in batches. */
 static void run_chunks(const struct way *way)
 {
 	void *chunks[2 * BATCH * BATCHES], *some[BATCHES][BATCH];

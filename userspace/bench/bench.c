@@ -2,8 +2,8 @@
 /*
  * Measures every row in every way, and prints CSV: row, way, figure, value.
  *
- * Each round of a scenario is a process of its own, so that no other leaves it
- * mappings or free extents; of several the median counts.
+ * Each round of a scenario is a process of its own, so that it finds no
+ * mappings or free extents of another round; the median of all rounds counts.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -34,18 +34,23 @@ static const struct scenario *const scenarios[] = {
 
 static const char usage[] =
 	"Usage: bench [OPTION...] [ROW...]\n"
-	"Measures what a chunk layer's operations cost, and prints CSV. What it\n"
-	"says of instructions is true only in a virtual machine that counts\n"
-	"them: see \"make bench\".\n"
+	"Measures the cost of a chunk layer's operations, and prints CSV. Figures\n"
+	"of instructions are true only in a virtual machine that counts them: see\n"
+	"\"make bench\".\n"
 	"\n"
-	"  -l, --list           the rows, and the ways\n"
-	"  -w, --way WAY        only this way\n"
-	"  -i, --instructions   only these, not what takes tracepoints to count\n"
-	"  -t, --threads        instead: two threads, one faulting\n"
-	"  -p, --profile DIR    one ROW, one WAY, for a tracer: see run --help\n"
+	"  -l, --list           list the rows and the ways\n"
+	"  -w, --way WAY        measure only this way\n"
+	"  -i, --instructions   leave out figures that need tracepoints\n"
+	"  -t, --threads        measure two threads instead, one of which faults\n"
+	"  -p, --profile DIR    run one ROW in one WAY for a tracer: see run --help\n"
 	"  -h, --help           this text\n";
 
-/* What a child shall do, as its arguments say. */
+/**
+ * struct task - task of a child, which is in its arguments
+ * @scenario: scenario to run
+ * @way:      way to run it in
+ * @events:   count the figures that need tracepoints
+ */
 struct task {
 	const struct scenario *scenario;
 	const struct way *way;
@@ -80,9 +85,9 @@ static enum row find_row(const char *key)
 }
 
 /*
- * The best case of all that maps: new mappings go below one another, and those
- * before are aligned. So fill the holes that libraries leave, and start at a
- * multiple of 4 MiB.
+ * The best case for all ways that map: new mappings go below one another, and
+ * earlier ones are aligned. So fill the holes that libraries leave, and start
+ * at a multiple of 4 MiB.
  */
 static void settle(void)
 {
@@ -98,7 +103,7 @@ static void settle(void)
 		      (void *)at);
 }
 
-/* In the child: measure, and tell the parent. */
+/* In the child: measure, and send the results to the parent. */
 static int be_child(char **argv)
 {
 	const struct way *way = find_way(argv[2]);
@@ -134,8 +139,8 @@ static void exec_child(const struct task *task, int out)
 }
 
 /*
- * By executing the program again, so that libchunk reads its options anew.
- * Returns the child's status.
+ * Execute the program again, so that libchunk reads its options anew. Return
+ * the child's status.
  */
 static int run(const struct task *task, struct figures result[ROWS])
 {
@@ -204,7 +209,7 @@ static void print_events(const struct task *task, enum row row,
 				   per_operation(f, MAPPINGS));
 }
 
-/* Returns whether it worked. */
+/* Measure one task. Return whether it worked. */
 static bool measure(struct task task, bool events)
 {
 	static struct figures results[MOST_ROUNDS][ROWS];
@@ -240,7 +245,7 @@ static bool wanted(const struct scenario *s, char **keys)
 	return false;
 }
 
-/* Returns whether all of it worked. */
+/* Measure a list of scenarios. Return whether all of it worked. */
 static bool measure_list(const struct scenario *s, char **keys,
 			 const struct way *only, bool events)
 {
@@ -276,7 +281,7 @@ static int list(void)
 	return 0;
 }
 
-/* Not measured, but watched from outside */
+/* Run a row that is watched from outside, without counting. */
 static int profile(const char *key, const struct way *way,
 		   const char *directory)
 {
@@ -299,7 +304,7 @@ static int profile(const char *key, const struct way *way,
 	return 0;
 }
 
-/* libchunk's options are read at its start, so start again with them. */
+/* libchunk reads its options at its start, so execute the program again with them. */
 static void set_options(const struct way *way, char **argv)
 {
 	const char *options = getenv("CHUNK_OPTIONS");
@@ -308,6 +313,14 @@ static void set_options(const struct way *way, char **argv)
 		exec_self(way, argv);
 }
 
+/**
+ * struct request - arguments of the program
+ * @way:     the only way to measure, or NULL for all
+ * @profile: directory shared with a tracer, or NULL
+ * @list:    list rows and ways
+ * @threads: measure two threads instead
+ * @events:  count the figures that need tracepoints, too
+ */
 struct request {
 	const struct way *way;
 	const char *profile;

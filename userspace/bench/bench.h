@@ -3,7 +3,8 @@
  * The benchmark: what the operations of a chunk layer cost, in several ways.
  *
  * A way is one chunk layer. A row is one operation. A scenario is a run, in a
- * process of its own, which brings about what some rows need and measures them:
+ * process of its own, which prepares the state that some rows need, and measures
+ * them:
  *
  *	meter_start(ROW);
  *	... count operations ...
@@ -25,18 +26,19 @@
 /**
  * struct way - a chunk layer
  * @key:       short name: results are compared by it
- * @title:     for people
+ * @title:     title in the table
  * @option:    CHUNK_OPTIONS to run with, or NULL
- * @module:    has the device behind it
- * @start:     get ready, in the process that is measured; false: not available
- * @fresh:     memory that was never used; NULL when there is none
- * @take:      use again @size bytes that were given back, those at @addr where
- *             the way has no trees to find any
- * @give:      give back, to be taken again; false: the original would have died
- * @decommit:  pages; false: likewise
- * @commit:    pages
- * @alloc_populated: memory that was never used, all of it present; or NULL
- * @populate:  make pages of live memory present; or NULL
+ * @module:    the way uses the device
+ * @start:     prepares the process that is measured; false: not available
+ * @fresh:     gets memory that was never used; NULL if there is none
+ * @take:      gets @size bytes that were given back; those at @addr if the way
+ *             has no trees to find any
+ * @give:      gives memory back, to be taken again; false: the original would
+ *             crash
+ * @decommit:  decommits pages; false: the original would crash
+ * @commit:    commits pages
+ * @alloc_populated: gets memory that was never used, all present; or NULL
+ * @populate:  makes pages of live memory present; or NULL
  * @take_many: @take for BATCH extents at once; or NULL
  * @give_many: @give likewise
  * @decommit_many: @decommit likewise
@@ -79,10 +81,10 @@ enum row {
 };
 
 /**
- * struct row_info - what to call a row
+ * struct row_info - names of a row
  * @key:   short name: results are compared by it
- * @title: for people
- * @total: the mappings that count are those of all operations together
+ * @title: title in the table
+ * @total: mappings are counted for all operations together
  */
 struct row_info {
 	const char *key;
@@ -93,12 +95,12 @@ struct row_info {
 extern const struct row_info rows[ROWS];
 
 /**
- * struct scenario - what is run in one process
- * @first:  the first row it measures
- * @last:   the last one
- * @rounds: how often; the median counts
- * @can:    has a way what it takes? NULL: all have
- * @run:    bring it about
+ * struct scenario - a run in one process
+ * @first:  first row that is measured
+ * @last:   last row
+ * @rounds: number of rounds, of which the median counts
+ * @can:    tells whether a way can run it; NULL: all can
+ * @run:    runs the scenario
  */
 struct scenario {
 	enum row first, last;
@@ -107,7 +109,7 @@ struct scenario {
 	void (*run)(const struct way *way);
 };
 
-/* Each file of scenarios has a list, which ends with one without @run. */
+/* Each file of scenarios has a list, which ends with an entry without @run. */
 extern const struct scenario chunk_scenarios[];
 extern const struct scenario extent_scenarios[];
 extern const struct scenario page_scenarios[];
@@ -116,14 +118,15 @@ extern const struct scenario batch_scenarios[];
 extern const struct scenario arena_scenarios[];
 
 /**
- * enum figure - what is counted
+ * enum figure - figures that are counted
  * @INSTRUCTIONS: retired, user and kernel
  * @FAULTS:       page faults
  * @CALLS:        system calls
  * @WRITE_LOCKS:  times that mmap_lock was taken for writing
  * @MAPPINGS:     mappings added
- * @COMPLETED:    operations, where a way might not survive all
- * @TRAPPING:     of decommitted pages, how many in a hundred trap
+ * @COMPLETED:    operations that succeeded, where a way may fail
+ * @TRAPPING:     percentage of decommitted pages that trap
+ * @FIGURES:      number of figures
  */
 enum figure {
 	INSTRUCTIONS, FAULTS, CALLS, WRITE_LOCKS, MAPPINGS, COMPLETED, TRAPPING,
@@ -133,9 +136,9 @@ enum figure {
 extern const char *const figure_keys[FIGURES];
 
 /**
- * struct figures - what was counted of a row
- * @operations: how many; 0: the row was not measured
- * @values:     of all of them
+ * struct figures - figures of a row
+ * @operations: number of operations; 0: the row was not measured
+ * @values:     figures of all operations together
  */
 struct figures {
 	uint64_t operations;

@@ -5,8 +5,8 @@
 #include "bench.h"
 
 /*
- * So many that the kernel gets around to freeing, after a grace period, what the
- * operations left: else chance says what of it is counted.
+ * There are so many that the kernel frees, after a grace period, the objects of
+ * the operations meanwhile: with fewer, chance decides which frees are counted.
  */
 #define CHUNKS	8000
 #define ALIGNED	1000
@@ -24,7 +24,7 @@ static void get(const struct way *way, size_t count, size_t size,
 		check("fresh", !chunks[i]);
 }
 
-/* Every second one, so that neither mappings nor extents merge. */
+/* Every second chunk is given back, so that neither mappings nor extents merge. */
 static void give(const struct way *way, size_t count, size_t size)
 {
 	for (size_t i = 0; i < count; i += 2)

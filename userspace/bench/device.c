@@ -6,6 +6,7 @@
 #include <linux/chunk.h>
 
 #include "bench.h"
+#include "os_device_args.h"
 
 static int device;
 
@@ -67,33 +68,27 @@ static bool give(void *addr, size_t size)
 	return true;
 }
 
-static void range(unsigned long command, unsigned int flags, void *addr,
-		  size_t size)
-{
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.flags = flags,
-		.addr = (uintptr_t)addr,
-		.length = size,
-	};
-
-	call("CHUNK_IOC_*COMMIT", command, &args);
-}
-
 static bool decommit(void *addr, size_t size)
 {
-	range(CHUNK_IOC_DECOMMIT, 0, addr, size);
+	struct chunk_ioc_range args = device_range_args(0, addr, size);
+
+	call("CHUNK_IOC_DECOMMIT", CHUNK_IOC_DECOMMIT, &args);
 	return true;
 }
 
 static void commit(void *addr, size_t size)
 {
-	range(CHUNK_IOC_COMMIT, 0, addr, size);
+	struct chunk_ioc_range args = device_range_args(0, addr, size);
+
+	call("CHUNK_IOC_COMMIT", CHUNK_IOC_COMMIT, &args);
 }
 
 static void populate(void *addr, size_t size)
 {
-	range(CHUNK_IOC_COMMIT, CHUNK_COMMIT_POPULATE, addr, size);
+	struct chunk_ioc_range args =
+		device_range_args(CHUNK_COMMIT_POPULATE, addr, size);
+
+	call("CHUNK_IOC_COMMIT, populated", CHUNK_IOC_COMMIT, &args);
 }
 
 static void batch(unsigned int what, void **addrs, size_t size)

@@ -26,13 +26,13 @@ static unsigned long long find_event(const char *name)
 }
 
 /**
- * event_open() - count a tracepoint, from now on
+ * event_open() - start to count a tracepoint
  * @name:   subsystem and name
- * @filter: what to count of it, or NULL for all
+ * @filter: filter of the events to count; NULL: all
  *
- * Threads started from now on are counted too. Ends the process on failure.
+ * Threads started from now on are counted, too. A failure ends the process.
  *
- * Return: for event_read().
+ * Return: the counter, for event_read().
  */
 int event_open(const char *name, const char *filter)
 {
@@ -51,7 +51,7 @@ int event_open(const char *name, const char *filter)
 }
 
 /**
- * event_read() - how often it happened
+ * event_read() - read the counter of a tracepoint
  * @event: from event_open()
  */
 int64_t event_read(int event)

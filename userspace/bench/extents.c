@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Scenarios: the same with many free extents about. */
+/* Scenarios: chunks are given back and taken among many free extents. */
 #include "bench.h"
 
 #define FEW	1000UL
@@ -17,7 +17,7 @@ static void get(const struct way *way, size_t count)
 	}
 }
 
-/* The second of each pair is free, the first keeps it from merging. */
+/* The second extent of each pair is free, the first keeps it from merging. */
 static void free_extents(const struct way *way, size_t count)
 {
 	get(way, 2 * (count + SINGLES));
@@ -59,7 +59,7 @@ static void run_many(const struct way *way)
 	measure(way, MANY, DEALLOC_1E6, RECYCLE_1E6, DEALLOC_TOUCHED_1E6);
 }
 
-/* The others run out of mappings at some thirty thousand. */
+/* Other ways run out of mappings at some thirty thousand extents. */
 static bool can_many(const struct way *way)
 {
 	return way->module;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * jemalloc 5.3: its default extent hooks, called as its arenas call them. They
- * may decline: what is not unmapped is retained, and what is not decommitted is
- * purged. What is retained its arenas find again by themselves.
+ * jemalloc 5.3: its default extent hooks, called as its arenas call them. A
+ * hook may decline: an extent that is not unmapped is retained, and found again
+ * by the arena; one that is not decommitted is purged.
  */
 #include <jemalloc/jemalloc.h>
 
@@ -32,7 +32,7 @@ static bool decommit(void *addr, size_t size)
 	return true;
 }
 
-/* Declined where decommit was: then there is nothing to do. */
+/* A commit is declined where the decommit was: then there is nothing to do. */
 static void commit(void *addr, size_t size)
 {
 	if (hooks->commit)

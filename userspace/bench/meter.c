@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Counting. Instructions are the clock's nanoseconds, in a virtual machine with
- * -icount shift=0. What takes tracepoints is counted in another run: tracing is
- * instructions too. And in a third kind of run nothing is counted, but a tracer
- * outside is told when to watch.
+ * -icount shift=0. Figures that need tracepoints are counted in another run,
+ * since tracing takes instructions, too. In a third kind of run nothing is
+ * counted, but a tracer outside is told when to watch.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,9 +42,9 @@ static bool profiling;
 static uint64_t profiled;
 
 /**
- * check() - end the program where something went wrong
- * @what:   what it was, for perror()
- * @failed: did it?
+ * check() - end the program if something went wrong
+ * @what:   name of the call, for perror()
+ * @failed: whether the call has failed
  */
 void check(const char *what, bool failed)
 {
@@ -56,8 +56,8 @@ void check(const char *what, bool failed)
 
 /**
  * touch() - write to each page
- * @at:   the first
- * @size: of all, in bytes
+ * @at:   the first page
+ * @size: bytes of all pages
  */
 void touch(char *at, size_t size)
 {
@@ -66,9 +66,9 @@ void touch(char *at, size_t size)
 }
 
 /**
- * no_huge_pages() - for the rest of this process
+ * no_huge_pages() - turn huge pages off for the rest of this process
  *
- * By prctl, since madvise() makes mappings of its own.
+ * prctl() is used, since madvise() would split mappings.
  */
 void no_huge_pages(void)
 {
@@ -76,8 +76,8 @@ void no_huge_pages(void)
 }
 
 /**
- * traps() - would reading a byte of one's own raise a signal?
- * @addr: where
+ * traps() - tell whether reading a byte of this process would raise a signal
+ * @addr: address of the byte
  */
 bool traps(const void *addr)
 {
@@ -119,8 +119,8 @@ static int64_t count_faults(void)
 }
 
 /*
- * Where the tracer begins and ends: it knows their addresses. Not inlined, and
- * not alike, or they would become one.
+ * The tracer begins at one function and ends at the other, by their addresses.
+ * The compiler must neither inline the two nor merge them into one.
  */
 static __attribute__((noinline, noclone)) void meter_watch(void)
 {
@@ -147,14 +147,14 @@ static void tell_tracer(const char *name, const char *answer)
 }
 
 /**
- * meter_prepare() - before anything is measured
- * @events: count what takes tracepoints; instructions mean nothing then
+ * meter_prepare() - prepare counting, before anything is measured
+ * @events: count figures that need tracepoints; instructions mean nothing then
  *
- * What measuring itself costs is found by measuring nothing.
+ * The cost of measuring itself is found by measuring nothing.
  */
 void meter_prepare(bool events)
 {
-	/* What processes before have left is freed after a grace period. */
+	/* Objects that earlier processes have left are freed after a grace period. */
 	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 	usleep(30000);
 	counting_events = events;
@@ -174,9 +174,9 @@ void meter_prepare(bool events)
 }
 
 /**
- * meter_profile() - have a row watched from outside, the first time it is done
- * @row:       which
- * @directory: where to leave word
+ * meter_profile() - have a row watched from outside, the first time it is run
+ * @row:       the row
+ * @directory: directory for the files that the tracer waits for
  */
 void meter_profile(enum row row, const char *directory)
 {
@@ -186,7 +186,7 @@ void meter_profile(enum row row, const char *directory)
 }
 
 /**
- * meter_profiled() - how many operations were watched
+ * meter_profiled() - get the number of operations that were watched
  */
 uint64_t meter_profiled(void)
 {
@@ -194,10 +194,10 @@ uint64_t meter_profiled(void)
 }
 
 /**
- * meter_scale() - how often to do something
- * @count: to measure it
+ * meter_scale() - scale the number of repetitions to the kind of run
+ * @count: number of repetitions when measured
  *
- * Return: @count, or less where each instruction is watched.
+ * Return: @count, or less if each instruction is watched.
  */
 size_t meter_scale(size_t count)
 {
@@ -205,8 +205,8 @@ size_t meter_scale(size_t count)
 }
 
 /**
- * meter_start() - count from here
- * @row: for which row
+ * meter_start() - start to count operations of a row
+ * @row: the row
  */
 void meter_start(enum row row)
 {
@@ -230,9 +230,9 @@ static void count(struct figures *f, enum figure kind, int64_t value)
 }
 
 /**
- * meter_stop() - count until here; adds up if done more than once
- * @row:        for which row
- * @operations: how many were done
+ * meter_stop() - stop counting; a row measured more than once adds up
+ * @row:        the row
+ * @operations: number of operations that were done
  */
 void meter_stop(enum row row, uint64_t operations)
 {
@@ -256,10 +256,10 @@ void meter_stop(enum row row, uint64_t operations)
 }
 
 /**
- * meter_note() - what only the scenario knows
- * @row:    of which row
- * @kind:   what
- * @value:  how much
+ * meter_note() - add a figure that only the scenario knows
+ * @row:    the row
+ * @kind:   the kind of figure
+ * @value:  the value
  */
 void meter_note(enum row row, enum figure kind, int64_t value)
 {

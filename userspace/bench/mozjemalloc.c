@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The system calls of mozjemalloc's chunk layer on Linux, one for one: what each
- * benchmark compares with.
+ * The system calls of mozjemalloc's chunk layer on Linux, one for one, with
+ * which each benchmark compares.
  *
  *   map       mmap(RW), prctl(name); and if that is not aligned munmap, mmap(RW)
  *             of size + alignment - page, prctl(name), munmap of the head, munmap
@@ -10,9 +10,9 @@
  *   decommit  mmap(PROT_NONE, MAP_FIXED), prctl(name)
  *   commit    mmap(RW, MAP_FIXED), prctl(name)
  *
- * Chunks that are given back are decommitted, or unmapped beyond the limit of
- * what is recycled; chunks that are recycled are committed. mmap and munmap are
- * raw calls there, too. prctl() is made whether or not the kernel knows names.
+ * Chunks that are given back are decommitted, or unmapped beyond the recycle
+ * limit; recycled chunks are committed. mmap and munmap are raw calls there,
+ * too. prctl() is called whether the kernel supports names or not.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -64,7 +64,7 @@ static void *map_and_trim(size_t size, size_t alignment)
 }
 
 /**
- * original_map() - a fresh mapping at a multiple of an alignment
+ * original_map() - map memory at a multiple of an alignment
  * @size:      bytes, a multiple of the page size
  * @alignment: bytes, a power of two, at least the page size
  *
@@ -85,7 +85,7 @@ void *original_map(size_t size, size_t alignment)
  * @addr: first byte, page-aligned
  * @size: bytes, page-aligned
  *
- * A failure is none of the caller's business.
+ * Failures are ignored.
  */
 void original_unmap(void *addr, size_t size)
 {
@@ -98,7 +98,7 @@ void original_unmap(void *addr, size_t size)
  * @addr: first byte, page-aligned
  * @size: bytes, page-aligned
  *
- * Return: false where the original crashes.
+ * Return: false if the original would crash.
  */
 bool original_decommit(void *addr, size_t size)
 {
@@ -106,11 +106,11 @@ bool original_decommit(void *addr, size_t size)
 }
 
 /**
- * original_commit() - make memory accessible again; it is zero
+ * original_commit() - make memory accessible again, as zeroes
  * @addr: first byte, page-aligned
  * @size: bytes, page-aligned
  *
- * Return: false when out of memory.
+ * Return: false if there is no memory.
  */
 bool original_commit(void *addr, size_t size)
 {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The original: the system calls that mozjemalloc's chunk layer makes, and none
- * of its trees.
+ * The original: the system calls of mozjemalloc's chunk layer, without its trees
  */
 #include <sys/mman.h>
 
@@ -23,7 +22,7 @@ static void *take(void *addr, size_t size)
 	return original_commit(addr, size) ? addr : NULL;
 }
 
-/* Not the original's, but what there is for memory that shall be present. */
+/* The original has no such call; this is the system's. */
 static void populate(void *addr, size_t size)
 {
 	check("MADV_POPULATE_WRITE", madvise(addr, size, MADV_POPULATE_WRITE));

@@ -32,7 +32,7 @@ static void run_pages(const struct way *way)
 		measure_chunk(way);
 }
 
-/* What was not touched need not be looked at. */
+/* Pages that were never touched cost next to nothing. */
 static void run_large(const struct way *way)
 {
 	char *memory = way->fresh(LARGE, MIB);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the rows are called, in the order of the table. */
+/* Names of the rows, in the order of the table */
 #include "bench.h"
 
 const struct row_info rows[ROWS] = {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two threads, one that touches fresh pages and one that gives chunks back and
- * takes them again: does the one wait for the other? On two processors, which
- * do not count instructions; so the figures are rates, and no test.
+ * Two threads, of which one touches fresh pages and one gives chunks back and
+ * takes them again: does one wait for the other? With two processors
+ * instructions cannot be counted, so the figures are rates, and not checked.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -33,7 +33,7 @@ static void pin(int cpu)
 	check("sched_setaffinity", sched_setaffinity(0, sizeof(set), &set));
 }
 
-/* The same memory over and over: what is touched is given back by madvise. */
+/* Use the same memory over and over: touched pages are given back by madvise. */
 static void *fault(void *count)
 {
 	char *memory = way->fresh(REGION, MIB);
@@ -65,7 +65,7 @@ static void *recycle(void *count)
 	return NULL;
 }
 
-/* Together or only one of them, for some seconds */
+/* Run both threads or one of them, for some seconds. */
 static void run(bool faulting, bool recycling, uint64_t counts[2])
 {
 	pthread_t threads[2];
@@ -99,7 +99,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* By chance the threads fall into step, or out of it, for a whole round. */
+/* In a round the threads may by chance be in step, or out of it, all the time. */
 static double median(double values[ROUNDS])
 {
 	qsort(values, ROUNDS, sizeof(*values), compare);
@@ -107,10 +107,10 @@ static double median(double values[ROUNDS])
 }
 
 /**
- * threads_run() - measure, and print CSV
- * @with: by which way
+ * threads_run() - measure the threads, and print CSV
+ * @with: the way
  *
- * Return: the status to exit with.
+ * Return: the exit status.
  */
 int threads_run(const struct way *with)
 {
@@ -133,7 +133,7 @@ int threads_run(const struct way *with)
 	print("faults_ratio", median(faults));
 	print("recycles_ratio", median(recycles));
 
-	/* Once more, watched: faults that do not get the lock at once */
+	/* Once more, watched: count faults that do not get the lock at once. */
 	missed = event_open("mmap_lock/mmap_lock_acquire_returned",
 			    "write==0 && success==0");
 	writers = event_open("mmap_lock/mmap_lock_acquire_returned",

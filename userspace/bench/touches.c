@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* Scenarios: pages that become present, one by one or all at once. */
+/* Scenarios: pages become present, one by one or all at once. */
 #include "bench.h"
 
 #define CHUNKS	32
 #define BIG	(16 * MIB)
 
-/* The first page of two megabytes is touched before: it needs a page table. */
+/* The first page of two megabytes is touched in advance: it needs a page table. */
 static char *get_with_table(const struct way *way)
 {
 	char *chunk = way->fresh(2 * MIB, 2 * MIB);
@@ -44,7 +44,7 @@ static void run_read(const struct way *way)
 	}
 }
 
-/* Twice: the first time the kernel may still have to find huge pages. */
+/* Measure twice: the first time the kernel may still have to make huge pages. */
 static void run_huge(const struct way *way)
 {
 	char *memory = way->fresh(BIG, 2 * MIB);

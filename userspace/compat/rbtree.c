@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Red-black trees: no red node has a red child, and every path from a node to
- * a leaf has as many black nodes. A missing child counts as black.
+ * Red-black trees: no red node has a red child, and all paths from a node down to a
+ * missing child have the same number of black nodes. A missing child counts as
+ * black.
  */
 #include <linux/rbtree_augmented.h>
 
@@ -28,7 +29,7 @@ static bool is_red(const struct rb_node *node)
 	return node && node->red;
 }
 
-/* Where the tree points to a node */
+/* The link of the tree to a node */
 static struct rb_node **link_of(struct rb_node *node, struct rb_root *root)
 {
 	struct rb_node *parent = node->parent;
@@ -38,7 +39,7 @@ static struct rb_node **link_of(struct rb_node *node, struct rb_root *root)
 	return parent->rb_left == node ? &parent->rb_left : &parent->rb_right;
 }
 
-/* Put @child, which may be missing, where @node is. */
+/* Put @child, which may be missing, in the place of @node. */
 static void replace(struct rb_node *node, struct rb_node *child,
 		    struct rb_root *root)
 {
@@ -72,7 +73,7 @@ static void rotate(struct rb_node *node, bool to_left, struct rb_root *root,
  * rb_insert_augmented() - balance a tree after rb_link_node()
  * @node:      the new node; values on the path to it are up to date
  * @root:      the tree
- * @callbacks: how values are kept
+ * @callbacks: functions that keep the values of subtrees
  */
 void rb_insert_augmented(struct rb_node *node, struct rb_root *root,
 			 const struct rb_augment_callbacks *callbacks)
@@ -106,8 +107,8 @@ void rb_insert_augmented(struct rb_node *node, struct rb_root *root,
 }
 
 /*
- * The paths through @node, a child of @parent and maybe missing, lack a black
- * node.
+ * Balance the tree where the paths through @node, a child of @parent that may be
+ * missing, lack a black node.
  */
 static void fix_black(struct rb_node *node, struct rb_node *parent,
 		      struct rb_root *root,
@@ -151,10 +152,10 @@ static void fix_black(struct rb_node *node, struct rb_node *parent,
 }
 
 /**
- * rb_erase_augmented() - take a node out
+ * rb_erase_augmented() - take a node out of a tree
  * @node:      the node
  * @root:      the tree
- * @callbacks: how values are kept
+ * @callbacks: functions that keep the values of subtrees
  */
 void rb_erase_augmented(struct rb_node *node, struct rb_root *root,
 			const struct rb_augment_callbacks *callbacks)
@@ -215,7 +216,7 @@ void rb_erase(struct rb_node *node, struct rb_root *root)
 }
 
 /**
- * rb_first() - the node that is before all others
+ * rb_first() - find the first node in order
  * @root: the tree
  *
  * Return: the node, or NULL if the tree is empty.
@@ -230,7 +231,7 @@ struct rb_node *rb_first(const struct rb_root *root)
 }
 
 /**
- * rb_last() - the node that is after all others
+ * rb_last() - find the last node in order
  * @root: the tree
  *
  * Return: the node, or NULL if the tree is empty.
@@ -245,7 +246,7 @@ struct rb_node *rb_last(const struct rb_root *root)
 }
 
 /**
- * rb_next() - the node after a node
+ * rb_next() - find the node after a node in order
  * @node: a node in a tree
  *
  * Return: the node, or NULL if @node is the last.
@@ -262,7 +263,7 @@ struct rb_node *rb_next(const struct rb_node *node)
 }
 
 /**
- * rb_prev() - the node before a node
+ * rb_prev() - find the node before a node in order
  * @node: a node in a tree
  *
  * Return: the node, or NULL if @node is the first.

@@ -7,44 +7,44 @@
  * An aligned run of 64, 4096, ... indices with one entry takes a single slot
  * above the lowest nodes, if no node is below that slot.
  *
- * A node that becomes empty leaves the tree and is kept for the next one of its
- * height. Readers take no lock, so one of them may still be in it, and that is
- * safe:
+ * A node that becomes empty leaves the tree and is kept for reuse at the same
+ * height. Readers take no lock, so a reader may still be in it. That is safe:
  *
  * - The memory of a node stays a node, and its height stays the same. A reader
- *   who is led astray therefore takes no more steps than others, and reads
+ *   that is led astray therefore takes no more steps than others, and reads
  *   nothing but slots.
  * - A node leaves in four steps: its slots are all NULL; its link is cut; the
- *   array's generation is counted up; it may be used again. A reader notes the
- *   generation, walks, and walks again if it has changed. An entry or a link
- *   that was stored in the node's next life was stored after the generation was
- *   counted up; each load acquires what each store releases, so whoever has seen
- *   it also sees the new generation. Whoever noted the new generation at the
- *   beginning sees that the link is cut, and never comes to the node by it.
- * - A reader who finds NULL in such a node answers what was true when it left.
- * - Nobody waits: a reader walks again only when a node has left in between. In
- *   a signal handler that interrupts the writer none does, since there is one
+ *   array's generation is counted up; the node may be used again. A reader notes
+ *   the generation, walks, and walks again if it has changed. An entry or a link
+ *   in the node's next use is stored after the generation was counted up; each
+ *   load acquires what each store releases, so a reader that has seen it sees the
+ *   new generation, too. A reader that noted the new generation at the beginning
+ *   sees that the link is cut, and never comes to the node by it.
+ * - A reader that finds NULL in such a node gives the answer that was true when
+ *   the node left.
+ * - No reader waits: it walks again only when a node has left in between. In a
+ *   signal handler that interrupts the writer, none leaves, since there is one
  *   writer at a time.
  */
 #include <linux/errno.h>
 #include <linux/xarray.h>
 
-#include "../chunk_base.h"
+#include "chunk_base.h"
 
 #define SLOT_BITS	6
 #define SLOTS		(1 << SLOT_BITS)
 
-/* Marks a slot above the lowest nodes that is an entry, not a node. */
+/* Marks a slot above the lowest nodes that holds an entry, not a node */
 #define RUN		1
 
 /**
  * struct xa_node - part of the tree
- * @shift:  how many bits of the index the slots' subtrees distinguish; 0: the
- *          slots are entries. Constant, also when the node is used again
- * @used:   slots that are not NULL; only writers look at it
- * @parent: the node above, NULL for the topmost; of a free node the next one.
- *          Only writers look at it
- * @slots:  nodes or entries, these marked as RUN if @shift is not 0; or NULL
+ * @shift:  bits of the index that the slots' subtrees distinguish; 0: the slots
+ *          are entries. Constant, also when the node is used again
+ * @used:   number of slots that are not NULL; for writers
+ * @parent: the node above, NULL for the topmost; in a free node the next one. For
+ *          writers
+ * @slots:  nodes; entries, marked with RUN if @shift is not 0; or NULL
  */
 struct xa_node {
 	unsigned int shift;
@@ -80,7 +80,7 @@ static void slot_store(void **slot, void *value)
 	__atomic_store_n(slot, value, __ATOMIC_RELEASE);
 }
 
-/* As slot_store(), and the node knows how many of its slots are used. */
+/* As slot_store(), keeping the node's count of used slots */
 static void slot_set(struct xa_node *node, void **slot, void *value)
 {
 	node->used += !!value;
@@ -106,14 +106,14 @@ static bool beyond(const struct xa_node *node, uintptr_t index)
 	return bits < sizeof(index) * 8 && index >> bits;
 }
 
-/* A node without entries, in no tree, or NULL without memory */
+/* Get a node without entries, in no tree; NULL without memory. */
 static struct xa_node *node_new(struct xarray *xa, unsigned int shift)
 {
-	struct xa_node **spares = &xa->spares[shift / SLOT_BITS];
-	struct xa_node *node = *spares;
+	struct xa_node **free = &xa->free_nodes[shift / SLOT_BITS];
+	struct xa_node *node = *free;
 
 	if (node) {
-		*spares = node->parent;
+		*free = node->parent;
 		node->parent = NULL;
 		return node;
 	}
@@ -123,15 +123,15 @@ static struct xa_node *node_new(struct xarray *xa, unsigned int shift)
 	return node;
 }
 
-/* Keep a node for later that is empty and in no tree any more. */
-static void node_spare(struct xarray *xa, struct xa_node *node)
+/* Keep an empty node that has left the tree for reuse. */
+static void node_free(struct xarray *xa, struct xa_node *node)
 {
-	struct xa_node **spares = &xa->spares[node->shift / SLOT_BITS];
+	struct xa_node **free = &xa->free_nodes[node->shift / SLOT_BITS];
 
-	/* Before it is used again: see above. */
+	/* To be counted up before the node is used again: see above. */
 	__atomic_store_n(&xa->generation, xa->generation + 1, __ATOMIC_RELEASE);
-	node->parent = *spares;
-	*spares = node;
+	node->parent = *free;
+	*free = node;
 }
 
 /* Take nodes without entries out of the tree, from this one upwards. */
@@ -142,11 +142,11 @@ static void prune(struct xarray *xa, struct xa_node *node, uintptr_t index)
 	for (; !node->used && node->parent; node = parent) {
 		parent = node->parent;
 		slot_set(parent, slot_of(parent, index), NULL);
-		node_spare(xa, node);
+		node_free(xa, node);
 	}
 }
 
-/* The topmost node, made high enough; NULL without memory */
+/* Get the topmost node, made high enough; NULL without memory. */
 static struct xa_node *head_for(struct xarray *xa, uintptr_t index,
 				unsigned int shift)
 {
@@ -167,7 +167,7 @@ static struct xa_node *head_for(struct xarray *xa, uintptr_t index,
 	return head;
 }
 
-/* The node below a slot; NULL if there is none, and none can be made */
+/* Get the node below a slot, made if @make says so; NULL if there is none. */
 static struct xa_node *node_below(struct xarray *xa, struct xa_node *node,
 				  void **slot, bool make)
 {
@@ -184,17 +184,17 @@ static struct xa_node *node_below(struct xarray *xa, struct xa_node *node,
 }
 
 /**
- * struct place - where an index is
- * @node: the lowest node there is on its path, or that of the shift asked for,
- *        or one whose slot is a run; NULL if there is none at all
- * @full: @node is one of the latter two, not merely the lowest there is
+ * struct place - the position of an index
+ * @node: the node of the shift asked for, or one above it whose slot is a run, or
+ *        else the lowest node on the path; NULL if the path has no node
+ * @full: @node is one of the first two
  */
 struct place {
 	struct xa_node *node;
 	bool full;
 };
 
-/* Go down to a node of @shift, making nodes or not. For writers */
+/* Go down to a node of @shift, making nodes if @make says so. For writers. */
 static struct place find_place(struct xarray *xa, uintptr_t index,
 			       unsigned int shift, bool make)
 {
@@ -235,7 +235,7 @@ static void fill(struct xarray *xa, struct xa_node *node, void **slot,
 		if (entry)
 			return;
 		slot_set(node, slot, NULL);
-		node_spare(xa, below);
+		node_free(xa, below);
 	}
 }
 
@@ -245,7 +245,7 @@ static void fill_lowest(struct xa_node *node, void **slot, unsigned int count,
 {
 	unsigned int used = count == SLOTS ? node->used : 0, i;
 
-	/* Mostly there is nothing to count: all is free, or all is used. */
+	/* Mostly all slots are free, or all are used: then no count is needed. */
 	for (i = 0; node->used > used && i < count; i++)
 		used += !!slot[i];
 	for (i = 0; i < count; i++)
@@ -276,6 +276,8 @@ static bool store(struct xarray *xa, uintptr_t index, unsigned int shift,
  * xa_init_flags() - make an empty array
  * @xa:    the array
  * @flags: no meaning here
+ *
+ * Context: nobody else uses the array.
  */
 void xa_init_flags(struct xarray *xa, gfp_t flags)
 {
@@ -284,15 +286,17 @@ void xa_init_flags(struct xarray *xa, gfp_t flags)
 }
 
 /**
- * xa_destroy() - forget all entries
+ * xa_destroy() - drop all entries
  * @xa: the array; its memory stays with the process
+ *
+ * Context: nobody else stores.
  */
 void xa_destroy(struct xarray *xa)
 {
 	__atomic_store_n(&xa->head, NULL, __ATOMIC_RELEASE);
 }
 
-/* The entry at an index, or NULL and how many bits of the index to skip */
+/* The entry at an index; if NULL, *@shift bits of the index lead to no entry. */
 static void *walk(struct xarray *xa, uintptr_t index, unsigned int *shift)
 {
 	struct xa_node *node = head_of(xa);
@@ -309,7 +313,7 @@ static void *walk(struct xarray *xa, uintptr_t index, unsigned int *shift)
 	return entry_of(value);
 }
 
-/* The same; again, if nodes left the tree meanwhile */
+/* The same, repeated if a node left the tree meanwhile */
 static void *find_at(struct xarray *xa, uintptr_t index, unsigned int *shift)
 {
 	uintptr_t generation, before;
@@ -329,7 +333,7 @@ static void *find_at(struct xarray *xa, uintptr_t index, unsigned int *shift)
  * @xa:    the array
  * @index: any index
  *
- * Context: any, lock-free.
+ * Context: any; takes no lock.
  * Return: the entry or NULL.
  */
 void *xa_load(struct xarray *xa, uintptr_t index)
@@ -342,12 +346,12 @@ void *xa_load(struct xarray *xa, uintptr_t index)
 /**
  * xa_store() - write an entry
  * @xa:    the array
- * @index: any index; if it is in a run, all of that is written, as in the kernel
+ * @index: any index; if it is in a run, the whole run is written, as in the kernel
  * @entry: the entry, an even address, or NULL, which needs no memory
  * @gfp:   no meaning here
  *
  * Context: stores are serialised by the caller.
- * Return: NULL, or what xa_err() takes for -ENOMEM.
+ * Return: NULL, or an entry that is -ENOMEM to xa_err().
  */
 void *xa_store(struct xarray *xa, uintptr_t index, void *entry, gfp_t gfp)
 {
@@ -355,7 +359,7 @@ void *xa_store(struct xarray *xa, uintptr_t index, void *entry, gfp_t gfp)
 	return store(xa, index, 0, 1, entry) ? NULL : &no_memory;
 }
 
-/* How large a run may begin at @index and end no later than @last? */
+/* The shift of the largest run that begins at @index and ends by @last */
 static unsigned int run_shift(uintptr_t index, uintptr_t last)
 {
 	unsigned int shift = 0, next;
@@ -379,7 +383,7 @@ static unsigned int run_shift(uintptr_t index, uintptr_t last)
  * @gfp:   no meaning here
  *
  * Context: stores are serialised by the caller.
- * Return: NULL, or what xa_err() takes for -ENOMEM; then some are written.
+ * Return: NULL, or an entry that is -ENOMEM to xa_err(); then some are written.
  */
 void *xa_store_range(struct xarray *xa, uintptr_t first, uintptr_t last,
 		     void *entry, gfp_t gfp)
@@ -406,13 +410,13 @@ void *xa_store_range(struct xarray *xa, uintptr_t first, uintptr_t last,
 }
 
 /**
- * xa_find() - the first entry from an index on
+ * xa_find() - find the first entry from an index on
  * @xa:     the array
- * @index:  where to start; set to where it is
+ * @index:  first index to look at; set to that of the entry
  * @max:    the last index to look at
  * @filter: XA_PRESENT
  *
- * Context: any, lock-free.
+ * Context: any; takes no lock.
  * Return: the entry or NULL.
  */
 void *xa_find(struct xarray *xa, uintptr_t *index, uintptr_t max,
@@ -439,7 +443,7 @@ void *xa_find(struct xarray *xa, uintptr_t *index, uintptr_t max,
 	return NULL;
 }
 
-/* Count what is below a node again. Empty nodes leave the tree. */
+/* Count the used slots below a node anew. Empty nodes leave the tree. */
 static void recount(struct xarray *xa, struct xa_node *node)
 {
 	unsigned int used = 0, i;
@@ -452,7 +456,7 @@ static void recount(struct xarray *xa, struct xa_node *node)
 			recount(xa, below);
 			if (!below->used) {
 				slot_store(&node->slots[i], NULL);
-				node_spare(xa, below);
+				node_free(xa, below);
 				continue;
 			}
 		}
@@ -465,8 +469,8 @@ static void recount(struct xarray *xa, struct xa_node *node)
  * xa_recover() - make an array fit for stores again
  * @xa: the array, in which a store may have been cut short
  *
- * Libchunk's own: in a child forked during a store. Entries stay; nodes that
- * were in no tree at that time are given up.
+ * For a child that was forked during a store; the kernel has no such function.
+ * Entries stay; nodes that were in no tree at that time are given up.
  *
  * Context: nobody else stores.
  */
@@ -475,7 +479,7 @@ void xa_recover(struct xarray *xa)
 	unsigned int i;
 
 	for (i = 0; i < XA_LEVELS; i++)
-		xa->spares[i] = NULL;
+		xa->free_nodes[i] = NULL;
 	if (xa->head) {
 		xa->head->parent = NULL;
 		recount(xa, xa->head);
@@ -484,7 +488,7 @@ void xa_recover(struct xarray *xa)
 
 /**
  * xa_err() - did a store fail?
- * @entry: what it returned
+ * @entry: result of xa_store() or xa_store_range()
  *
  * Return: 0 or -ENOMEM.
  */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Shows what an access to a decommitted page of a chunk is: a signal that says
- * where, with everything around it as it was and no mapping split. Every line it
- * prints was looked up or tried; if anything is otherwise it ends with 1.
+ * Shows that an access to a decommitted page of a chunk raises a signal with
+ * its address, while all memory around is unchanged and no mapping is split.
+ * Every line printed was looked up or tried; the program exits with 1 if
+ * anything differs.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -29,7 +30,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 	(void)signal;
 	(void)context;
 	caught = *info;
-	/* Allowed here, as in any crash handler: it takes no lock. */
+	/* A signal handler may ask, as any crash handler: the function takes no lock. */
 	caught_live = chunk_is_live(info->si_addr);
 	siglongjmp(back, 1);
 }
@@ -46,7 +47,7 @@ static void must(bool holds, const char *otherwise)
 		die(otherwise);
 }
 
-/* Returns whether reading the byte raises a signal. */
+/* Return whether reading the byte raises a signal. */
 static bool traps(const char *addr)
 {
 	if (sigsetjmp(back, 1))
@@ -67,7 +68,7 @@ static int count_mappings(void)
 	return count;
 }
 
-/* libchunk's own descriptor: another would be another context. */
+/* Find libchunk's own descriptor: another would be another context. */
 static int find_device(void)
 {
 	struct stat device, file;
@@ -146,7 +147,7 @@ static void show_neighbours(const char *chunk, const char *page,
 	       SIZE / page_size - 1);
 }
 
-/* Returns how many mappings a decommitted page in the middle adds. */
+/* Return how many mappings a decommitted page in the middle adds. */
 static int count_added(void)
 {
 	size_t page_size = sysconf(_SC_PAGESIZE);
@@ -214,7 +215,7 @@ static void show(void)
 
 int main(int argc, char **argv)
 {
-	/* Buffered, or the lines would come and go with stdio's mappings. */
+	/* Output is buffered, or stdio's own mappings would change the count. */
 	static char buffer[8192];
 
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
@@ -225,8 +226,8 @@ int main(int argc, char **argv)
 	if (argc > 1) {
 		fprintf(stderr,
 			"Usage: trap [--added]\n"
-			"Shows what a decommitted page of a chunk is, on the device.\n"
-			"  --added   print how many mappings one costs, on any backend\n");
+			"Shows that a decommitted page of a chunk traps, on the device.\n"
+			"  --added   print the number of mappings it costs, on any backend\n");
 		return strcmp(argv[1], "--help") ? 2 : 0;
 	}
 	catch_faults();

@@ -1,32 +1,28 @@
 // SPDX-License-Identifier: MIT
 /*
- * Extents of libchunk's as jemalloc sees them: joined and cut as it likes.
+ * Extents of libchunk as jemalloc sees them.
  *
- * libchunk knows an extent by what it was asked for, jemalloc merges extents that
- * adjoin and splits what it merged, and some of what it merges may be memory from
- * elsewhere. So a range is walked part by part.
+ * For libchunk an extent is the result of one allocation. jemalloc merges extents
+ * that adjoin, memory from elsewhere among them, and splits the result anywhere. So
+ * each function here walks a range part by part.
  *
- * None of this calls malloc.
+ * No function here calls malloc().
  */
+#include "bounds.h"
 #include "chunk.h"
-#include "chunk_internal.h"
-#include "chunk_tree.h"
 #include "extents.h"
-#include "os.h"
-#include "os_linux.h"
-#include "pieces.h"
-
-#define UNIT	CHUNK_TREE_UNIT
+#include "foreign.h"
+#include "partial_chunks.h"
 
 struct extents_counts extents_counts;
 
-/* The end of the chunk that @at lies in, or of the address space */
+/* Return the end of the chunk around @at, or 0 at the end of the address space. */
 static char *chunk_end(char *at)
 {
 	return (char *)(((uintptr_t)at | (UNIT - 1)) + 1);
 }
 
-/* Extents consist of chunks: what is none reaches to a border of chunks. */
+/* Extents consist of chunks, so foreign memory ends where a chunk begins. */
 static char *end_of_foreign(char *at, const char *end)
 {
 	char *next = chunk_end(at);
@@ -37,11 +33,12 @@ static char *end_of_foreign(char *at, const char *end)
 }
 
 /**
- * extents_next() - the next part of a range
- * @part: the one before; at first @at is where the range begins, @size 0
- * @end:  byte behind the range
+ * extents_next() - get the next part of a range
+ * @part: the previous part; at first @at is the first byte and @size is 0. Set to
+ *        the next part
+ * @end:  byte after the range
  *
- * Return: false behind the last. Else @part is filled in.
+ * Return: false after the last part.
  */
 bool extents_next(struct part *part, const char *end)
 {
@@ -52,7 +49,7 @@ bool extents_next(struct part *part, const char *end)
 	if (at == end)
 		return false;
 	part->at = at;
-	part->ours = chunk_is_live(at) && chunk_extent_of(at, &start, &length);
+	part->ours = bounds_find(at, &start, &length);
 	to = part->ours ? (char *)start + length : end_of_foreign(at, end);
 	part->size = to - at;
 	part->whole = part->ours && start == at;
@@ -83,7 +80,7 @@ bool extents_commit(void *addr, size_t size)
 }
 
 /**
- * extents_decommit() - free the memory of pages of live extents; they trap
+ * extents_decommit() - free pages of live extents, which then trap
  * @addr: first byte, page-aligned
  * @size: bytes, a non-zero multiple of the page size
  */
@@ -98,7 +95,7 @@ void extents_decommit(void *addr, size_t size)
 }
 
 /**
- * extents_purge() - free the memory of pages, of whomever
+ * extents_purge() - free the memory of pages, of libchunk or from elsewhere
  * @addr: first byte, page-aligned
  * @size: bytes, a non-zero multiple of the page size
  *
@@ -113,19 +110,18 @@ bool extents_purge(void *addr, size_t size)
 		if (part.ours)
 			zero &= pages_purge(part.at, part.size, false);
 		else
-			zero &= !chunk_linux_purge(part.at, part.size);
+			zero &= foreign_purge(part.at, part.size);
 	}
 	return zero;
 }
 
 /**
- * extents_alloc() - get whole chunks, of which the caller gets the beginning
+ * extents_alloc() - allocate whole chunks and return the beginning of them
  * @size:       bytes, a non-zero multiple of the page size
  * @alignment:  bytes, a power of two
- * @guard_rest: what is behind @size, to the end of its chunk, traps
+ * @guard_rest: whether the rest of the last chunk traps, at one system call
  *
- * The rest is kept as a partial chunk. It takes up no memory either way; to make
- * it trap costs a system call.
+ * The rest is kept as a partial chunk. It takes up no memory either way.
  *
  * Return: committed memory that reads as zero, or NULL.
  */
@@ -139,30 +135,34 @@ void *extents_alloc(size_t size, size_t alignment, bool guard_rest)
 	if (alignment < UNIT)
 		alignment = UNIT;
 	addr = chunk_alloc(whole, alignment, false);
+	if (addr)
+		bounds_note(addr, whole);
 	if (!addr || whole == size)
 		return addr;
 	if (guard_rest)
 		pages_decommit(addr + size, whole - size);
-	if (pieces_put(addr + size, whole - size))
+	if (partial_chunks_put(addr + size, whole - size))
 		return addr;
-	/* Better none than one of which a part is lost */
+	/* Rather fail than lose a part of an extent. */
+	bounds_drop(addr, whole);
 	chunk_dealloc(addr, whole, ARENA_CHUNK);
 	return NULL;
 }
 
 /**
  * extents_release() - take back a part of a range
- * @part: of a live extent, from extents_next(); its memory may be in use
+ * @part: part of a live extent, from extents_next()
  *
- * A whole extent goes back to libchunk. Of any other the memory is freed, and its
- * address space is kept until the rest of it comes back, too.
+ * A whole extent goes back to libchunk. Any other part is freed, and its address
+ * space is kept until the rest of the extent comes back, too.
  */
 void extents_release(struct part *part)
 {
 	if (part->whole) {
+		bounds_drop(part->at, part->size);
 		chunk_dealloc(part->at, part->size, ARENA_CHUNK);
-	} else if (!pieces_complete(part->at, part->size)) {
+	} else if (!partial_chunks_complete(part->at, part->size)) {
 		pages_decommit(part->at, part->size);
-		pieces_keep(part->at, part->size);
+		partial_chunks_keep(part->at, part->size);
 	}
 }

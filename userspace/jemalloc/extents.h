@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Extents of libchunk's as jemalloc sees them: joined and cut as it likes. */
+/* Extents of libchunk as jemalloc sees them, merged and split */
 #ifndef EXTENTS_H
 #define EXTENTS_H
 
@@ -9,14 +9,14 @@
 #include <stdint.h>
 
 /**
- * struct extents_counts - of what jemalloc asked for, by hooks and by mmap()
- * @extent_bytes: in jemalloc's hands
- * @allocs:       extents handed out
- * @deallocs:     extents taken back
- * @refused:      extents not taken back
- * @decommits:    ranges decommitted
- * @commits:      ranges committed
- * @foreign:      calls about memory that is not libchunk's
+ * struct extents_counts - counters of requests by hooks and by mmap()
+ * @extent_bytes: memory that jemalloc has from libchunk, in bytes
+ * @allocs:       number of extents allocated
+ * @deallocs:     number of extents taken back
+ * @refused:      number of extents not taken back
+ * @decommits:    number of ranges decommitted
+ * @commits:      number of ranges committed
+ * @foreign:      number of calls about memory from elsewhere
  */
 struct extents_counts {
 	atomic_uint_least64_t extent_bytes;
@@ -31,10 +31,10 @@ struct extents_counts {
 extern struct extents_counts extents_counts;
 
 /**
- * struct part - of a range: what lies in one extent, or in none
+ * struct part - part of a range that lies in one extent, or in none
  * @at:    first byte
  * @size:  bytes
- * @ours:  it lies in a live extent of libchunk's
+ * @ours:  it lies in a live extent of libchunk
  * @whole: it is all of that extent
  */
 struct part {

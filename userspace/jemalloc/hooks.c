@@ -1,38 +1,33 @@
 // SPDX-License-Identifier: MIT
 /*
- * jemalloc's extent hooks on libchunk.
+ * jemalloc's extent hooks on libchunk, by public functions only.
  *
- * jemalloc asks for extents, splits and merges them as it likes, and tries to
- * give back whatever it does not need: first by dalloc, where that is refused by
- * decommit, and where that is refused, too, by a purge, after which it keeps the
- * address space for reuse. Chunks come and go as a whole, so dalloc accepts whole
- * ones only, among which are those of which the rest has never been used.
+ * jemalloc allocates extents, splits and merges them, and returns an extent that it
+ * does not need: first by dalloc, if that refuses by decommit, and if that refuses,
+ * too, by a purge, after which it retains the address space. libchunk takes back
+ * whole extents, so dalloc accepts nothing else; but an extent whose rest was never
+ * used is whole.
  *
- * Decommit is refused wherever it gains nothing but a trap, since jemalloc then
- * commits again object by object, a system call each. A purge frees the same
- * memory, and what was purged is used again without a call.
+ * Decommit refuses if a trap is all that it would gain, since jemalloc then commits
+ * again object by object, at a system call each. A purge frees the same memory, and
+ * purged memory is used again without a call.
  *
- * Hooks are also called for what an arena had before it had these. Such memory is
- * jemalloc's own business: it is kept and purged, as jemalloc does by default.
+ * An arena may have memory from before it was given these hooks. The hooks treat
+ * such memory as jemalloc does by default.
  *
- * Nothing here calls malloc, and none of the hooks changes errno on success.
+ * No hook calls malloc() or changes errno on success.
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <jemalloc/jemalloc.h>
 
+#include "bounds.h"
 #include "chunk.h"
-#include "chunk_internal.h"
 #include "chunk_jemalloc.h"
-#include "chunk_tree.h"
 #include "extents.h"
-#include "os.h"
-#include "os_linux.h"
-#include "pieces.h"
-
-#define UNIT	CHUNK_TREE_UNIT
+#include "foreign.h"
+#include "partial_chunks.h"
 
 static void *hook_alloc(extent_hooks_t *hooks, void *new_addr, size_t size,
 			size_t alignment, bool *zero, bool *commit,
@@ -46,8 +41,8 @@ static void *hook_alloc(extent_hooks_t *hooks, void *new_addr, size_t size,
 	if (!size)
 		return NULL;
 	if (size % UNIT || new_addr)
-		addr = pieces_take(new_addr, size, alignment);
-	/* At a given place there is nothing but what pieces_take() knows. */
+		addr = partial_chunks_take(new_addr, size, alignment);
+	/* At a given address only a partial chunk can be. */
 	if (!addr && !new_addr)
 		addr = extents_alloc(size, alignment, true);
 	if (!addr)
@@ -60,7 +55,7 @@ static void *hook_alloc(extent_hooks_t *hooks, void *new_addr, size_t size,
 	return addr;
 }
 
-/* Is it one whole extent of libchunk's, or are they several that adjoin? */
+/* Does a range consist of whole extents of libchunk? */
 static bool is_whole(void *addr, size_t size)
 {
 	struct part part = { .at = addr };
@@ -92,7 +87,7 @@ static bool hook_dalloc(extent_hooks_t *hooks, void *addr, size_t size,
 	}
 	if (is_whole(addr, size)) {
 		release_all(addr, size);
-	} else if (!pieces_complete(addr, size)) {
+	} else if (!partial_chunks_complete(addr, size)) {
 		extents_counts.refused++;
 		return true;
 	}
@@ -101,29 +96,7 @@ static bool hook_dalloc(extent_hooks_t *hooks, void *addr, size_t size,
 	return false;
 }
 
-/*
- * Memory below the end of the heap that sbrk() extends is purged and stays:
- * jemalloc takes memory there, too, and the kernel must not find holes in it. Other
- * memory there is treated the same, which costs address space and no more.
- */
-static void destroy_foreign(char *addr, size_t size)
-{
-	uintptr_t heap_end = (uintptr_t)sys(SYS_brk, 0L);
-	size_t below = 0;
-
-	extents_counts.foreign++;
-	if ((uintptr_t)addr < heap_end)
-		below = heap_end - (uintptr_t)addr;
-	if (below > size)
-		below = size;
-	if (below)
-		chunk_linux_purge(addr, below);
-	if (size > below)
-		chunk_unmap_or_report("extent_destroy", addr + below,
-				      size - below);
-}
-
-/* An arena goes, and with it extents, or parts of them, that it retained. */
+/* A destroyed arena returns all that it retained, parts of extents, too. */
 static void hook_destroy(extent_hooks_t *hooks, void *addr, size_t size,
 			 bool committed, unsigned int arena)
 {
@@ -131,18 +104,12 @@ static void hook_destroy(extent_hooks_t *hooks, void *addr, size_t size,
 	(void)committed;
 	(void)arena;
 	if (!chunk_is_live(addr)) {
-		destroy_foreign(addr, size);
+		extents_counts.foreign++;
+		foreign_destroy(addr, size);
 		return;
 	}
 	extents_counts.extent_bytes -= size;
 	release_all(addr, size);
-}
-
-/* jemalloc decommits by itself where the system does not overcommit. */
-static bool commit_foreign(void *addr, size_t size)
-{
-	extents_counts.foreign++;
-	return sys(SYS_mprotect, addr, size, PROT_READ | PROT_WRITE);
 }
 
 static bool hook_commit(extent_hooks_t *hooks, void *addr, size_t size,
@@ -151,19 +118,21 @@ static bool hook_commit(extent_hooks_t *hooks, void *addr, size_t size,
 	(void)hooks;
 	(void)size;
 	(void)arena;
-	if (!chunk_is_live(addr))
-		return commit_foreign((char *)addr + offset, length);
+	if (!chunk_is_live(addr)) {
+		extents_counts.foreign++;
+		return !foreign_commit((char *)addr + offset, length);
+	}
 	return !extents_commit((char *)addr + offset, length);
 }
 
 /*
- * Does a decommit give back what a purge does not? Where the system does not
- * overcommit, mapped memory counts as used until it is inaccessible. The device's
- * memory does so until it is unmapped.
+ * Does a decommit give back more than a purge? If the system does not overcommit,
+ * it charges memory until that becomes inaccessible, and the device's memory until
+ * it is unmapped.
  */
 static bool decommit_pays(void)
 {
-	return chunk_linux_is_strict() && strcmp(chunk_backend(), "device");
+	return foreign_is_charged() && strcmp(chunk_backend(), "device");
 }
 
 static bool hook_decommit(extent_hooks_t *hooks, void *addr, size_t size,
@@ -182,7 +151,7 @@ static bool hook_decommit(extent_hooks_t *hooks, void *addr, size_t size,
 	return false;
 }
 
-/* Zero afterwards, which is more than jemalloc wants of a lazy purge. */
+/* The memory reads as zero afterwards, also after a lazy purge. */
 static bool hook_purge(extent_hooks_t *hooks, void *addr, size_t size,
 		       size_t offset, size_t length, unsigned int arena)
 {
@@ -209,9 +178,9 @@ static bool hook_split(extent_hooks_t *hooks, void *addr, size_t size,
 }
 
 /*
- * Chunks and other memory stay apart. Jemalloc merges and splits all the time, and
- * this must not cost a system call: where the heap ends is looked up when memory
- * is destroyed.
+ * Memory of libchunk does not merge with other memory. jemalloc merges all the
+ * time, so this must not take a system call: foreign_destroy() looks up where the
+ * heap ends.
  */
 static bool hook_merge(extent_hooks_t *hooks, void *addr_a, size_t size_a,
 		       void *addr_b, size_t size_b, bool committed,
@@ -238,15 +207,15 @@ extent_hooks_t chunk_jemalloc_hooks = {
 };
 
 /**
- * chunk_jemalloc_get_stats() - what jemalloc has from libchunk
- * @stats: filled
+ * chunk_jemalloc_get_stats() - get counters of what jemalloc has from libchunk
+ * @stats: counters, filled in
  */
 void chunk_jemalloc_get_stats(struct chunk_jemalloc_stats *stats)
 {
 	*stats = (struct chunk_jemalloc_stats) {
 		.extent_bytes = extents_counts.extent_bytes,
-		.piece_bytes = pieces_bytes(),
-		.lost_bytes = pieces_lost(),
+		.piece_bytes = partial_chunks_bytes(),
+		.lost_bytes = partial_chunks_lost(),
 		.allocs = extents_counts.allocs,
 		.deallocs = extents_counts.deallocs,
 		.refused = extents_counts.refused,
@@ -257,10 +226,11 @@ void chunk_jemalloc_get_stats(struct chunk_jemalloc_stats *stats)
 }
 
 /**
- * chunk_jemalloc_owns() - did this memory come from libchunk?
+ * chunk_jemalloc_owns() - test if an address lies in memory of libchunk
  * @addr: any address
  *
  * Context: any; takes no lock.
+ * Return: whether it does.
  */
 bool chunk_jemalloc_owns(const void *addr)
 {
@@ -268,7 +238,7 @@ bool chunk_jemalloc_owns(const void *addr)
 }
 
 /**
- * chunk_jemalloc_backend() - where libchunk has its chunks from
+ * chunk_jemalloc_backend() - get the source of libchunk's chunks
  *
  * Return: as chunk_backend().
  */

@@ -2,38 +2,38 @@
 /*
  * jemalloc's mmap() and munmap(), answered with chunks.
  *
- * All of jemalloc's own extent hooks come down to mmap(), munmap() and advice. So
- * a heap lies in chunks if the two calls are answered with chunks, and jemalloc
- * need not know: its arenas keep their own hooks, of which it knows that they are
- * cheap, and come into being when it likes.
+ * jemalloc's default extent hooks call mmap(), munmap() and madvise(). So if the
+ * first two deal in chunks, the heap lies in chunks, and jemalloc need not know:
+ * its arenas keep their default hooks, which it knows to be cheap, and are created
+ * when it likes.
  *
- * Chunks are ordinary memory as far as jemalloc goes: advice reaches them by the
- * kernel.
+ * For jemalloc chunks are ordinary memory: its advice goes to the kernel.
  */
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "bounds.h"
 #include "chunk.h"
-#include "chunk_internal.h"
-#include "chunk_tree.h"
+#include "chunk_adapter.h"
 #include "extents.h"
 #include "maps.h"
-#include "os.h"
-#include "os_linux.h"
-#include "pieces.h"
+#include "partial_chunks.h"
 
-#define UNIT		CHUNK_TREE_UNIT
 #define HUGE_PAGE	((size_t)2 << 20)
 
 #define RW	(PROT_READ | PROT_WRITE)
 
 /*
- * Has jemalloc got anything from here yet? Before its first extent it maps single
- * pages to see what the system can do, which are the system's.
+ * Has jemalloc any memory from here yet? Before its first extent it maps single
+ * pages to probe the system; they come from the system.
  */
 static atomic_bool used;
 
-/* Does an option of jemalloc's, "key:value,key:value", say that? */
+/* Page size in bytes; set by maps_start() */
+static size_t page_size;
+
+/* Is an option among jemalloc's options, "key:value,key:value"? */
 static bool says(const char *options, const char *option)
 {
 	size_t length = strlen(option);
@@ -49,10 +49,10 @@ static bool says(const char *options, const char *option)
 }
 
 /**
- * maps_start() - be ready to give jemalloc chunks
+ * maps_start() - get ready to give jemalloc chunks
  *
- * Huge pages that the user asked jemalloc for are asked of libchunk, since the
- * device's plain memory has none. That libchunk has none either it says itself.
+ * If the user wants jemalloc to use huge pages, libchunk is configured for them,
+ * since the device's default backing has none. libchunk reports if it has none.
  *
  * Context: before maps_get(); safe to repeat.
  */
@@ -62,12 +62,13 @@ void maps_start(void)
 
 	if (atomic_exchange(&started, true))
 		return;
+	page_size = sysconf(_SC_PAGESIZE);
 	chunks_init();
-	if (says(chunk_os.option("MALLOC_CONF"), "thp:always"))
+	if (says(chunk_os_getenv("MALLOC_CONF"), "thp:always"))
 		chunk_configure(HUGE_BACKING, 0);
 }
 
-/* Does all of a range lie in live extents? */
+/* Does all of a range lie in extents of libchunk? */
 static bool is_ours(void *addr, size_t size)
 {
 	struct part part = { .at = addr };
@@ -79,8 +80,8 @@ static bool is_ours(void *addr, size_t size)
 }
 
 /*
- * Where the system does not overcommit, jemalloc commits and decommits by mapping
- * memory anew in place.
+ * If the system does not overcommit, jemalloc commits and decommits by mmap() over
+ * the memory.
  */
 static void *map_again(void *addr, size_t size, int prot)
 {
@@ -93,7 +94,7 @@ static void *map_again(void *addr, size_t size, int prot)
 	return addr;
 }
 
-/* Huge pages need their alignment, which jemalloc for its notes insists on. */
+/* jemalloc insists on the alignment of huge pages for its metadata. */
 static size_t alignment_for(size_t size)
 {
 	return size % HUGE_PAGE ? UNIT : HUGE_PAGE;
@@ -103,9 +104,9 @@ static void *get_new(void *addr, size_t size)
 {
 	void *got = NULL;
 
-	/* Only jemalloc without retain:true asks for less than chunks. */
+	/* Only without retain:true does jemalloc ask for less than chunks. */
 	if (size < UNIT || addr)
-		got = pieces_take(addr, size, 1);
+		got = partial_chunks_take(addr, size, 1);
 	if (!got && !addr)
 		got = extents_alloc(size, alignment_for(size), false);
 	return got;
@@ -113,20 +114,19 @@ static void *get_new(void *addr, size_t size)
 
 /**
  * maps_get() - answer jemalloc's mmap() of private anonymous memory
- * @addr:  as for mmap()
+ * @addr:  hint, or address with MAP_FIXED; may be NULL: anywhere
  * @size:  bytes
- * @prot:  PROT_READ and PROT_WRITE, or PROT_NONE
- * @flags: as for mmap(); MAP_FIXED is looked at
+ * @prot:  protection: PROT_READ and PROT_WRITE, or PROT_NONE
+ * @flags: flags of mmap(); only MAP_FIXED matters
  *
- * Context: maps_start() done.
- * Return: memory as mmap() would give, or NULL: ask the kernel.
+ * Context: after maps_start().
+ * Return: memory as mmap() returns it, or NULL if the kernel must be asked.
  */
 void *maps_get(void *addr, size_t size, int prot, int flags)
 {
 	void *got;
 
-	size = (size + chunk_os.caps.page_size - 1) &
-	       ~(chunk_os.caps.page_size - 1);
+	size = (size + page_size - 1) & ~(page_size - 1);
 	if (!size)
 		return NULL;
 	if (flags & MAP_FIXED)
@@ -144,7 +144,7 @@ void *maps_get(void *addr, size_t size, int prot, int flags)
 	return got;
 }
 
-/* Does any of a range lie in live extents? */
+/* Does any of a range lie in extents of libchunk? */
 static bool has_ours(void *addr, size_t size)
 {
 	struct part part = { .at = addr };
@@ -156,22 +156,21 @@ static bool has_ours(void *addr, size_t size)
 }
 
 /**
- * maps_put() - answer munmap() of what may be jemalloc's
+ * maps_put() - answer munmap() of memory that may be libchunk's
  * @addr:   first byte
- * @size:   bytes; jemalloc may have merged ours with what is not
- * @unmap:  for the parts that are not ours
- * @result: what munmap() shall return; filled in if the answer is true
+ * @size:   bytes; jemalloc may have merged chunks with other memory
+ * @unmap:  function for parts that are not libchunk's
+ * @result: set to the result of munmap() if this returns true
  *
- * Return: false if nothing of it is ours and nothing has been done.
+ * Return: false if no part is libchunk's; then nothing was done.
  */
 bool maps_put(void *addr, size_t size, int (*unmap)(void *addr, size_t size),
 	      int *result)
 {
 	struct part part = { .at = addr };
 
-	size = (size + chunk_os.caps.page_size - 1) &
-	       ~(chunk_os.caps.page_size - 1);
-	if (!size || (uintptr_t)addr % chunk_os.caps.page_size ||
+	size = (size + page_size - 1) & ~(page_size - 1);
+	if (!size || (uintptr_t)addr % page_size ||
 	    (uintptr_t)addr + size < size || !has_ours(addr, size))
 		return false;
 	*result = 0;

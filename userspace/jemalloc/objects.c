@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The shared objects of this process: where jemalloc is, and whom we replace.
+ * The shared objects of this process: which one is jemalloc, and which functions
+ * this library has replaced.
  *
- * dlsym() serves for neither. When it finds nothing it allocates the message that
- * says so, and we are asked for memory while jemalloc, or another allocator, is
- * being set up. So the symbol tables are read here, in the order in which the
- * dynamic linker itself searches them.
+ * dlsym() cannot be used. If it finds nothing it allocates an error message, and
+ * this code runs while jemalloc, or another allocator, is being set up. So the
+ * symbol tables are read here, in the order in which the dynamic linker searches
+ * them.
  */
 #include <link.h>
 #include <stddef.h>
@@ -18,11 +19,11 @@ typedef ElfW(Dyn) elf_dynamic;
 typedef ElfW(Phdr) elf_segment;
 
 /**
- * struct symbols - the dynamic symbols of an object
- * @base:  what its addresses are relative to
- * @table: the symbols
+ * struct symbols - dynamic symbols of an object
+ * @base:  address that the object was loaded at
+ * @table: symbols
  * @names: their names
- * @hash:  DT_GNU_HASH, which leads from a name to its symbol; may be NULL: none
+ * @hash:  hash table of symbols, DT_GNU_HASH; may be NULL: there is none
  */
 struct symbols {
 	uintptr_t base;
@@ -32,20 +33,20 @@ struct symbols {
 };
 
 /**
- * struct search - of a symbol in one object after the other
+ * struct search - search for a symbol in one object after another
  * @name:   name of the symbol
- * @behind: only in objects behind this library
+ * @after:  only objects after this library count
  * @passed: this library has been passed
- * @found:  the result
+ * @found:  result
  */
 struct search {
 	const char *name;
-	bool behind;
+	bool after;
 	bool passed;
 	struct object found;
 };
 
-/* Some dynamic linkers add the base in place, others leave the table alone. */
+/* Some dynamic linkers add the base to the table in place, others do not. */
 static uintptr_t absolute(const struct dl_phdr_info *info, uintptr_t addr)
 {
 	return addr < info->dlpi_addr ? info->dlpi_addr + addr : addr;
@@ -78,10 +79,11 @@ static uint32_t gnu_hash(const char *name)
 }
 
 /*
- * Return the address of a symbol, or 0. The hash table is: the number of buckets,
- * the first symbol in it, the size of a filter in words and what the filter shifts
- * by; the filter, which is not used here; the buckets, each the first symbol of a
- * chain; for each symbol its hash, with the lowest bit set at the end of a chain.
+ * Return the address of a symbol, or 0. The hash table consists of a head of four
+ * numbers (buckets, first symbol in the table, words of a filter, shift of the
+ * filter); the filter, which is not used here; the buckets, each the first symbol
+ * of a chain; and the hash of each symbol, with the lowest bit set at the end of
+ * a chain.
  */
 static uintptr_t look_up(const struct symbols *symbols, const char *name)
 {
@@ -106,7 +108,7 @@ static uintptr_t look_up(const struct symbols *symbols, const char *name)
 	}
 }
 
-/* Is this library the object at hand? */
+/* Is this object the library that this code is in? */
 static bool is_ours(const struct dl_phdr_info *info)
 {
 	uintptr_t here = (uintptr_t)&object_find - info->dlpi_addr;
@@ -162,7 +164,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *data)
 
 	(void)size;
 	search->passed |= ours;
-	if (search->behind && (ours || !search->passed))
+	if (search->after && (ours || !search->passed))
 		return 0;
 	symbol = find_in(info, search->name);
 	if (!symbol)
@@ -175,12 +177,12 @@ static int visit(struct dl_phdr_info *info, size_t size, void *data)
 }
 
 /**
- * object_find() - find what the program means by a symbol
+ * object_find() - find the object that defines a symbol for the program
  * @name:   name of the symbol
- * @object: filled in
+ * @object: set to the object
  *
- * Context: takes locks of the dynamic linker; not while other threads may hold
- * them and wait for the caller.
+ * Context: takes locks of the dynamic linker, so no thread that holds them may wait
+ * for the caller.
  * Return: whether an object defines it.
  */
 bool object_find(const char *name, struct object *object)
@@ -193,15 +195,15 @@ bool object_find(const char *name, struct object *object)
 }
 
 /**
- * object_find_behind() - find what this library has replaced
+ * object_find_after() - find the definition that this library has replaced
  * @name: name of a symbol that this library defines
  *
- * Context: as object_find().
+ * Context: as for object_find().
  * Return: the address of the next definition, or 0 if there is none.
  */
-uintptr_t object_find_behind(const char *name)
+uintptr_t object_find_after(const char *name)
 {
-	struct search search = { .name = name, .behind = true };
+	struct search search = { .name = name, .after = true };
 
 	dl_iterate_phdr(visit, &search);
 	return search.found.symbol;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The shared objects of this process: where jemalloc is, and whom we replace. */
+/* The shared objects of this process */
 #ifndef OBJECTS_H
 #define OBJECTS_H
 
@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 /**
- * struct object - a symbol that a loaded object defines, and its code
- * @symbol:  address of the symbol, or 0 if no object defines it
+ * struct object - a loaded object, found by a symbol that it defines
+ * @symbol:  address of the symbol; 0: no object defines it
  * @start:   first byte of the object's code
- * @end:     byte behind its code
+ * @end:     byte after its code
  * @program: the object is the program itself
  * @ours:    the object is this library
  */
@@ -23,6 +23,6 @@ struct object {
 };
 
 bool object_find(const char *name, struct object *object);
-uintptr_t object_find_behind(const char *name);
+uintptr_t object_find_after(const char *name);
 
 #endif /* OBJECTS_H */

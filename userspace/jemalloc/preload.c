@@ -2,47 +2,46 @@
 /*
  * libchunk-jemalloc.so: preloaded, it puts jemalloc's heap into chunks.
  *
- * mmap() and munmap() are ours for the program, and pass on to the C library what
- * does not come from jemalloc's code. That is settled by the first call of all, or
- * at the latest by the constructor: which object's code jemalloc is. A jemalloc
- * that is loaded later is not noticed.
+ * It replaces mmap() and munmap() for the program, and passes calls on to the C
+ * library unless they come from jemalloc's code. The first call, or at the latest
+ * the constructor, finds out where that code is. A jemalloc that is loaded later is
+ * not noticed.
  *
- * jemalloc may be linked into the program. Then its calls look like the program's
- * own, which are not to be answered with chunks. And loaded by dlopen(), this
- * library comes too late to stand between jemalloc and the C library. In both
- * cases the arenas that are in use get the extent hooks, and the others remain as
+ * In two cases that cannot work. If jemalloc is linked into the program, its calls
+ * cannot be told from the program's own, which must not get chunks. If this library
+ * is loaded by dlopen(), it comes too late to replace functions for jemalloc. In
+ * both cases the arenas that are in use get the extent hooks, and others stay as
  * they are.
  */
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <jemalloc/jemalloc.h>
 
 #include "chunk.h"
+#include "chunk_adapter.h"
 #include "chunk_jemalloc.h"
-#include "chunk_report.h"
 #include "extents.h"
 #include "maps.h"
 #include "objects.h"
-#include "os.h"
-#include "sys_linux.h"
 
 /* For 64-bit offsets in 32-bit programs; elsewhere the two are the same. */
 typedef int64_t offset64;
 
 /**
- * struct around - who is around us; constant once @known
+ * struct around - objects and functions around this library; constant once @known
  * @known:     the rest is filled in
- * @preloaded: what the program means by mmap() is ours
- * @start:     first byte of jemalloc's code, if all its calls come here
- * @end:       byte behind that
- * @ctl:       jemalloc's mallctl(); NULL: there is no jemalloc
- * @map:       the next mmap()
- * @map64:     the next mmap64(), or NULL if there is none
- * @unmap:     the next munmap()
- * @extend:    the next sbrk()
+ * @preloaded: the program's mmap() is the one in this library
+ * @start:     first byte of jemalloc's code; 0: its calls do not come here
+ * @end:       byte after that
+ * @ctl:       jemalloc's mallctl(); may be NULL: there is no jemalloc
+ * @map:       the replaced mmap()
+ * @map64:     the replaced mmap64(); may be NULL: there is none
+ * @unmap:     the replaced munmap()
+ * @extend:    the replaced sbrk()
  */
 struct around {
 	atomic_bool known;
@@ -63,30 +62,30 @@ static struct around around;
 
 #define EXPORTED	__attribute__((visibility("default")))
 
-/* Bytes that jemalloc has from the system itself */
+/* Memory that jemalloc has from the system itself, in bytes */
 static atomic_int_least64_t elsewhere;
 
-/* Arenas that were given hooks; negative: none could be */
+/* Number of arenas that were given hooks; negative: this jemalloc has no hooks */
 static int hooked;
 
 static bool find_jemalloc(struct object *object)
 {
-	/* The second is what a jemalloc with a prefix of its own calls it. */
+	/* A jemalloc with a prefix, as some distributions have it */
 	return object_find("mallctl", object) ||
 	       object_find("je_mallctl", object);
 }
 
 static void find_next(struct around *found)
 {
-	found->map = (void *)object_find_behind("mmap");
-	found->map64 = (void *)object_find_behind("mmap64");
-	found->unmap = (void *)object_find_behind("munmap");
-	found->extend = (void *)object_find_behind("sbrk");
+	found->map = (void *)object_find_after("mmap");
+	found->map64 = (void *)object_find_after("mmap64");
+	found->unmap = (void *)object_find_after("munmap");
+	found->extend = (void *)object_find_after("sbrk");
 }
 
 /*
- * Repeating it does no harm. The first time there is one thread: dynamic linkers
- * load what a program needs before any of its code runs.
+ * The first time there is one thread, since dynamic linkers load all that a program
+ * needs before any of its code runs. Repeating it does no harm.
  */
 static void look_around(void)
 {
@@ -117,7 +116,7 @@ static bool is_jemalloc(const void *caller)
 
 #define MEMORY	(MAP_PRIVATE | MAP_ANONYMOUS)
 
-/* Plain memory, as jemalloc asks for it */
+/* Is it private anonymous memory, as jemalloc asks for it? */
 static bool is_memory(int prot, int flags)
 {
 	return (flags & ~(MAP_FIXED | MAP_NORESERVE)) == MEMORY &&
@@ -154,13 +153,13 @@ static void *map_for_jemalloc(void *addr, size_t size, int prot, int flags,
 }
 
 /**
- * mmap() - as the C library's, but jemalloc gets chunks
- * @addr:   see mmap(2)
- * @size:   see mmap(2)
- * @prot:   see mmap(2)
- * @flags:  see mmap(2)
- * @fd:     see mmap(2)
- * @offset: see mmap(2)
+ * mmap() - map memory; jemalloc gets chunks
+ * @addr:   argument of mmap(2)
+ * @size:   argument of mmap(2)
+ * @prot:   argument of mmap(2)
+ * @flags:  argument of mmap(2)
+ * @fd:     argument of mmap(2)
+ * @offset: argument of mmap(2)
  *
  * Return: the address, or MAP_FAILED with errno set.
  */
@@ -172,17 +171,17 @@ EXPORTED void *mmap(void *addr, size_t size, int prot, int flags, int fd,
 	return map(addr, size, prot, flags, fd, offset);
 }
 
-/* Some C libraries have a macro for it, since the two are the same. */
+/* C libraries in which the two are the same may define a macro. */
 #ifndef mmap64
 
 /**
- * mmap64() - as mmap(), with an offset of 64 bits
- * @addr:   see mmap(2)
- * @size:   see mmap(2)
- * @prot:   see mmap(2)
- * @flags:  see mmap(2)
- * @fd:     see mmap(2)
- * @offset: see mmap(2)
+ * mmap64() - map memory, with an offset of 64 bits; jemalloc gets chunks
+ * @addr:   argument of mmap(2)
+ * @size:   argument of mmap(2)
+ * @prot:   argument of mmap(2)
+ * @flags:  argument of mmap(2)
+ * @fd:     argument of mmap(2)
+ * @offset: argument of mmap(2)
  *
  * Return: the address, or MAP_FAILED with errno set.
  */
@@ -214,9 +213,9 @@ static int unmap_elsewhere(void *addr, size_t size)
 }
 
 /**
- * munmap() - as the C library's, but chunks go back to where they came from
- * @addr: see munmap(2)
- * @size: see munmap(2)
+ * munmap() - unmap memory; chunks go back to libchunk
+ * @addr: argument of munmap(2)
+ * @size: argument of munmap(2)
  *
  * Return: 0, or -1 with errno set.
  */
@@ -225,7 +224,7 @@ EXPORTED int munmap(void *addr, size_t size)
 	bool jemalloc = is_jemalloc(__builtin_return_address(0));
 	int saved = errno, result;
 
-	/* The program itself may have hooks that unmap what was jemalloc's. */
+	/* Hooks of the program may unmap memory of jemalloc. */
 	if (around.end && (jemalloc || chunk_is_live(addr)) &&
 	    maps_put(addr, size, jemalloc ? unmap_elsewhere : unmap,
 		     &result)) {
@@ -237,8 +236,8 @@ EXPORTED int munmap(void *addr, size_t size)
 }
 
 /**
- * sbrk() - as the C library's; what jemalloc takes there is counted
- * @increment: see sbrk(2)
+ * sbrk() - move the end of the heap; jemalloc's share is counted
+ * @increment: argument of sbrk(2)
  *
  * Return: the end of the heap before that, or (void *)-1 with errno set.
  */
@@ -291,7 +290,7 @@ static bool is_in_use(unsigned int arena)
 	return !around.ctl(name.text, &in_use, &length, NULL, 0) && in_use;
 }
 
-/* Is this a jemalloc whose hooks have the layout we know? That came with 5.0. */
+/* Do jemalloc's hooks have the known layout, that of jemalloc 5.0? */
 static bool has_hooks(void)
 {
 	extent_hooks_t *hooks;
@@ -333,7 +332,7 @@ static uint64_t read_stat(const char *name)
 	return around.ctl(name, &value, &length, NULL, 0) ? 0 : value;
 }
 
-/* With hooks nothing but jemalloc itself knows what else it has. */
+/* With hooks only jemalloc itself knows what else it has. */
 static uint64_t elsewhere_by_stats(uint64_t ours)
 {
 	uint64_t epoch = 1, all;
@@ -381,7 +380,7 @@ static void say_figures(void)
 
 static void __attribute__((destructor)) report(void)
 {
-	const char *wanted = chunk_os.option("CHUNK_JEMALLOC_REPORT");
+	const char *wanted = chunk_os_getenv("CHUNK_JEMALLOC_REPORT");
 
 	if (!wanted || strcmp(wanted, "1"))
 		return;

@@ -12,77 +12,78 @@
  * writable, zero until written) or decommitted (no memory; an access raises
  * SIGSEGV). Pages outside live extents are decommitted.
  *
- * ALLOC hands out memory that is readable and writable. An extent whose mappings
- * the user protected otherwise, gave a protection key, kept from children
- * (MADV_DONTFORK) or, on the huge backing, registered with userfaultfd is not
- * handed out again, nor kept for reuse if it is mlocked: DEALLOC returns it to
- * the system, or where that would add a mapping, leaves its address space alone
- * for as long as the context lasts. Memory that mlockall(2) has locked may be
- * handed out again locked.
+ * ALLOC hands out memory that is readable and writable. An extent is not handed
+ * out again if the user gave its mappings another protection or a protection
+ * key, kept them from children (MADV_DONTFORK) or, on the huge backing,
+ * registered them with userfaultfd; nor is it kept for reuse if it is mlocked.
+ * DEALLOC then returns it to the system, or if that would split a mapping,
+ * leaves its address space alone for as long as the context lasts. Memory that
+ * mlockall(2) has locked may be handed out again locked.
  *
  * mmap(2) on the device, MAP_PRIVATE, yields a live, committed extent in one
  * call. The offset is CHUNK_MMAP_ALIGN(log2 of the alignment), or 0 for
  * CHUNK_SIZE. Without MAP_NORESERVE the whole length is charged against the
  * commit limit. MAP_SHARED is refused.
  *
- * A forked child inherits the memory, but not the context: what traps is what
- * was decommitted at the moment of the fork, and stays so. If the kernel has no
- * memory for that knowledge, the child keeps all that was written, but every
- * other page of that mmap, or of what ALLOC mapped at a time, traps with SIGBUS,
- * committed or not. This holds in its children, too.
+ * A forked child inherits the memory, but not the context: the pages that were
+ * decommitted at the moment of the fork trap, for ever. If the kernel has no
+ * memory to record them, the child keeps all pages that were written, but every
+ * other page of the same region (one mmap, or the address space that ALLOC
+ * mapped at a time) traps with SIGBUS, committed or not. This holds in its
+ * children, too.
  *
  * userfaultfd(2) can be registered on the mappings only for tracking writes
- * (UFFD_FEATURE_WP_ASYNC, Linux 6.7), else it fails with EINVAL. Pages that were
- * decommitted or deallocated count as written from then on, if the device frees
- * their memory (CHUNK_CAP_ZAP). Neither COMMIT nor a read is a write.
+ * (UFFD_FEATURE_WP_ASYNC, Linux 6.7), else it fails with EINVAL. Pages that
+ * were decommitted or deallocated count as written from then on, if the device
+ * frees their memory (CHUNK_CAP_ZAP). Neither COMMIT nor a read is a write.
  *
- * chunk(4) has a table of what else the kernel can do with this memory: madvise,
- * userfaultfd, io_uring and so on. Guards of MADV_GUARD_INSTALL stay until they
- * are removed or unmapped, whatever is done here.
+ * chunk(4) has a table of the other things that the kernel can do with this
+ * memory: madvise, userfaultfd, io_uring and so on. No call of the device
+ * removes guards of MADV_GUARD_INSTALL.
  *
  * Every argument structure starts with its own size as the caller knows it.
  * Fields may be added at the end: a shorter structure is taken as if the rest
- * were zero; a longer one is accepted if what the kernel does not know is zero,
- * else the call fails with E2BIG. Pads and unknown flags must be zero.
+ * were zero; a longer one is accepted if the part that the kernel does not know
+ * is zero, else the call fails with E2BIG. Pads and unknown flags must be zero.
  *
- * Errors. A call that fails has changed nothing, except as said for ESTALE; but
- * address space mapped for it may stay in reserve or be kept for reuse, and before
- * ENOMEM is returned what was in reserve or kept for reuse goes back to the system,
- * and extents that were unmapped or replaced behind the device's back may be
- * forgotten with it.
+ * Errors. A call that fails has changed nothing, except as said for ESTALE. But
+ * address space mapped for it may stay retained or be kept for reuse. Before a
+ * call fails with ENOMEM, retained address space and that kept for reuse goes
+ * back to the system, and extents that the user unmapped or replaced may be
+ * dropped with it.
  *
  * EFAULT      the argument, or part of it, is not accessible
  * E2BIG       the structure is longer than known here, and not zero there
  * EINVAL      the structure is too short; a flag, pad or type is unknown; an
  *             address, length or alignment is zero, misaligned, wraps or
- *             reaches beyond what a process may have (where it is not, for
- *             ALLOC and mmap, merely too much: ENOMEM);
+ *             reaches beyond the addresses of a process (ENOMEM if it is only
+ *             too much for ALLOC or mmap);
  *             DEALLOC of anything but a whole extent; DECOMMIT of a range with
  *             mlocked pages without CHUNK_DECOMMIT_LOCKED
  * EPERM       the caller's address space is not the one that opened the device
  * ENOTTY      unknown command
- * ENOENT      the range, or part of it, is not live. If part of it is given back
- *             while the call is under way, what lies before that may have changed
+ * ENOENT      the range, or part of it, is not live. If another call gives part
+ *             of it back meanwhile, the range before that part may have changed
  * ENOMEM      no memory, or no address space (RLIMIT_AS, RLIMIT_DATA,
  *             overcommit, mapping limit), or more than CHUNK_LENGTH_MAX
  * EBUSY       CONFIGURE after the first extent of the context
  * EOPNOTSUPP  the backing is not available on this kernel
- * ESTALE      the mapping under the range was unmapped or replaced behind the
- *             device's back. DEALLOC has then forgotten the extent; other
- *             calls have changed nothing, except as with ENOENT where that was
- *             done meanwhile
+ * ESTALE      the user unmapped or replaced the mapping under the range.
+ *             DEALLOC has then dropped the extent; other calls have changed
+ *             nothing, except as with ENOENT if that happened meanwhile
  * EACCES      DEALLOC, DECOMMIT: mseal(2) keeps the contents of the range, or of
  *             part of it: it is sealed, and the caller could not write to it
- * EINTR       a fatal signal arrived. The process ends, and is not told. If
- *             another one shares its address space (CLONE_VM), it finds that
- *             COMMIT and DECOMMIT have changed part of the range, that
- *             decommitted pages may have kept their contents, and that DEALLOC
- *             may have forgotten the extent, as with ESTALE
+ * EINTR       a fatal signal arrived. The process ends without seeing this. If
+ *             another one shares its address space (CLONE_VM), COMMIT and
+ *             DECOMMIT have changed part of the range, decommitted pages may
+ *             have kept their contents, and DEALLOC may have dropped the
+ *             extent, as with ESTALE
  *
- * Memory. What the device itself allocates for a process is charged to its memory
- * control group, and counted as page tables (VmPTE in /proc/PID/status), which is
- * what the OOM killer looks at: 4 KiB for every 128 MiB of address space that is
- * partly decommitted, about 10 bytes for every MiB mapped, 100 for each extent.
+ * Memory. The device's own memory for a process is charged to the memory
+ * control group of the process, and counted as page tables (VmPTE in
+ * /proc/PID/status), which the OOM killer looks at: 4 KiB for every 128 MiB of
+ * address space that is partly decommitted, about 10 bytes for every MiB
+ * mapped, 100 for each extent.
  */
 #ifndef _UAPI_LINUX_CHUNK_H
 #define _UAPI_LINUX_CHUNK_H
@@ -104,7 +105,7 @@
 /* Version of this interface as a whole, in struct chunk_ioc_info. */
 #define CHUNK_ABI		1
 
-/* What an extent is known to hold: CHUNK_IOC_DEALLOC, CHUNK_IOC_LOOKUP. */
+/* Known contents of an extent: CHUNK_IOC_DEALLOC, CHUNK_IOC_LOOKUP */
 #define CHUNK_TYPE_UNKNOWN	0
 #define CHUNK_TYPE_ZEROED	1
 #define CHUNK_TYPE_ARENA	2
@@ -112,15 +113,16 @@
 #define CHUNK_TYPE_RECYCLED	4
 
 /*
- * What backs the regions of a context. HUGE is anonymous memory, huge pages
- * included. Nothing traps there: pages outside live extents and decommitted ones
- * read as zero, and what is written to them is lost when they are handed out or
- * committed. mmap(2) aligns it to 2 MiB if it is that long.
+ * Backings of a context's regions. HUGE is anonymous memory, huge pages
+ * included. Nothing traps there: decommitted pages and those outside live
+ * extents read as zero, and data written to them is lost when they are
+ * committed or handed out. mmap(2) aligns a mapping to 2 MiB if it is that
+ * long.
  *
  * userfaultfd(2) may be registered on HUGE. It gets no UFFD_EVENT_REMOVE when
- * DECOMMIT, DEALLOC or a COMMIT frees memory: the kernel has no way for a device
- * to send one. A monitor has to be told by the caller. Accesses afterwards are
- * missing faults as after madvise(MADV_DONTNEED).
+ * DECOMMIT, DEALLOC or a COMMIT frees memory, since a device cannot send one:
+ * the caller has to tell a monitor. Accesses afterwards are missing faults as
+ * after madvise(MADV_DONTNEED).
  */
 #define CHUNK_BACKING_GUARDED	0	/* decommitted pages trap; small pages */
 #define CHUNK_BACKING_HUGE	1
@@ -129,15 +131,15 @@
 #define CHUNK_CAP_GUARDED	(1ULL << 0)	/* CHUNK_BACKING_GUARDED works */
 #define CHUNK_CAP_HUGE		(1ULL << 1)	/* CHUNK_BACKING_HUGE works */
 /*
- * DECOMMIT and DEALLOC free the memory. Where this is not set the kernel
- * exports no way to: they only make the range trap, and the caller must follow
- * with madvise(MADV_DONTNEED).
+ * DECOMMIT and DEALLOC free the memory. If this is not set, the kernel exports
+ * no zap: they only make the range trap, and the caller must follow with
+ * madvise(MADV_DONTNEED).
  */
 #define CHUNK_CAP_ZAP		(1ULL << 2)
 
 /**
  * struct chunk_ioc_info - CHUNK_IOC_INFO: what this device can do
- * @size:      in: size of the structure; out: how much of it the kernel knows
+ * @size:      in: size of the structure; out: bytes of it that the kernel knows
  * @abi:       out: CHUNK_ABI of the kernel
  * @caps:      out: CHUNK_CAP_*
  * @chunk_size: out: CHUNK_SIZE of the kernel, in bytes
@@ -172,12 +174,13 @@ struct chunk_ioc_configure {
 
 /*
  * CHUNK_IOC_ALLOC: all pages are present and writable when the call returns,
- * which is cheaper than a fault on each; it fails with ENOMEM if they cannot be.
+ * which is cheaper than a fault on each; it fails with ENOMEM if they cannot
+ * be.
  */
 #define CHUNK_ALLOC_POPULATE	(1U << 0)
 /*
- * CHUNK_IOC_ALLOC: the extent is decommitted. Not with CHUNK_ALLOC_POPULATE. Much
- * address space costs little so: what is used of it is committed when it is.
+ * CHUNK_IOC_ALLOC: the extent is decommitted. Not with CHUNK_ALLOC_POPULATE. A
+ * large extent then costs little: the caller commits the parts that it uses.
  */
 #define CHUNK_ALLOC_DECOMMITTED	(1U << 1)
 
@@ -201,7 +204,7 @@ struct chunk_ioc_alloc {
 /**
  * struct chunk_ioc_dealloc - CHUNK_IOC_DEALLOC: give an extent back
  * @size:   size of the structure
- * @type:   CHUNK_TYPE_* of what the extent held
+ * @type:   CHUNK_TYPE_* of the contents; has no effect
  * @addr:   the extent's first byte
  * @length: the extent's length in bytes
  */
@@ -212,7 +215,7 @@ struct chunk_ioc_dealloc {
 	__u64 length;
 };
 
-/* CHUNK_IOC_DECOMMIT: also where pages are mlocked, as MADV_DONTNEED_LOCKED */
+/* CHUNK_IOC_DECOMMIT: decommit mlocked pages, too, as MADV_DONTNEED_LOCKED */
 #define CHUNK_DECOMMIT_LOCKED	(1U << 0)
 
 /*
@@ -228,10 +231,10 @@ struct chunk_ioc_dealloc {
  * @addr:   first byte, a multiple of the page size
  * @length: bytes, a non-zero multiple of the page size
  *
- * The range lies in one live extent or in several that adjoin. Committing what
- * is committed changes nothing: contents stay. So does decommitting what is
- * decommitted. Of calls about the same pages at the same time, what is written
- * before all of them have returned may be lost.
+ * The range lies in one live extent or in several that adjoin. Committing
+ * committed pages changes nothing: contents stay. Neither does decommitting
+ * decommitted ones. If calls on overlapping ranges run concurrently, data
+ * written before the last one returns may be lost.
  */
 struct chunk_ioc_range {
 	__u32 size;
@@ -246,20 +249,20 @@ struct chunk_ioc_range {
 #define CHUNK_STATE_DECOMMITTED	(1U << 2)	/* an access traps */
 
 /**
- * struct chunk_ioc_lookup - CHUNK_IOC_LOOKUP: what is at an address?
+ * struct chunk_ioc_lookup - CHUNK_IOC_LOOKUP: the state at an address
  * @size:   size of the structure
  * @flags:  0
  * @addr:   any address; out: the first byte of the extent that contains it, or
  *          unchanged if @state has neither LIVE nor RECYCLED
  * @length: out: the extent's length in bytes, or 0
- * @state:  out: CHUNK_STATE_*; 0 if the address is nothing of this context's;
- *          DECOMMITTED without LIVE and RECYCLED if it is held in reserve
+ * @state:  out: CHUNK_STATE_*; 0 if the address is in no extent of this context;
+ *          DECOMMITTED without LIVE and RECYCLED if it is retained
  * @type:   out: CHUNK_TYPE_*
- * @end:    out: from @addr as given up to here @state is the same; beyond it may
- *          be, too, since no call looks far
+ * @end:    out: from the given address up to here @state is the same; it may be the
+ *          same beyond, too, since no call looks far
  *
- * A scanner of memory goes from @end to @end, and passes over what is
- * DECOMMITTED. Without @end, which is younger than the rest, the structure has
+ * A scanner of memory goes from @end to @end, and passes over DECOMMITTED
+ * ranges. Without @end, which was added later, the structure has
  * CHUNK_LOOKUP_SIZE_1 bytes.
  */
 struct chunk_ioc_lookup {
@@ -275,11 +278,11 @@ struct chunk_ioc_lookup {
 #define CHUNK_LOOKUP_SIZE_1	32
 
 /**
- * struct chunk_ioc_limit - CHUNK_IOC_LIMIT: bound what is kept for reuse
+ * struct chunk_ioc_limit - CHUNK_IOC_LIMIT: bound the extents kept for reuse
  * @size:  size of the structure
  * @flags: 0
- * @limit: in: bytes, capped at chunk_ioc_info.max_recycle_limit; what is kept
- *         beyond a lowered limit is released at once. out: the limit before
+ * @limit: in: bytes, capped at chunk_ioc_info.max_recycle_limit; extents beyond a
+ *         lowered limit are released at once. out: the limit before
  */
 struct chunk_ioc_limit {
 	__u32 size;
@@ -289,17 +292,17 @@ struct chunk_ioc_limit {
 
 /**
  * struct chunk_ioc_stats - CHUNK_IOC_STATS: counters of this context
- * @size:              in: size of the structure; out: how much is known
+ * @size:              in: size of the structure; out: bytes that the kernel knows
  * @flags:             0
- * @mapped_bytes:      address space in regions
- * @live_bytes:        in live extents
+ * @mapped_bytes:      bytes of address space in regions
+ * @live_bytes:        bytes in live extents
  * @live_extents:      number of live extents
- * @decommitted_bytes: decommitted pages of live extents
- * @recycled_bytes:    in extents kept for reuse, never above @recycle_limit but
- *                     for moments after that was lowered
+ * @decommitted_bytes: bytes in decommitted pages of live extents
+ * @recycled_bytes:    bytes in extents kept for reuse, never above @recycle_limit
+ *                     but for moments after that was lowered
  * @recycle_limit:     see CHUNK_IOC_LIMIT
- * @reserved_bytes:    mapped ahead or given back, not counted as recycled;
- *                     holds no memory
+ * @reserved_bytes:    bytes in retained extents: premapped, or given back and not
+ *                     recycled; they hold no memory
  * @regions:           number of regions
  * @allocs:            extents handed out since open
  * @allocs_recycled:   of these, by reuse
@@ -327,7 +330,7 @@ struct chunk_ioc_stats {
 	__u64 traps;
 };
 
-/* CHUNK_IOC_BATCH: what to do with each element */
+/* CHUNK_IOC_BATCH: the call to make for each element */
 #define CHUNK_BATCH_ALLOC	0
 #define CHUNK_BATCH_DEALLOC	1
 #define CHUNK_BATCH_COMMIT	2
@@ -337,7 +340,7 @@ struct chunk_ioc_stats {
 #define CHUNK_BATCH_MAX		65536
 
 /**
- * struct chunk_ioc_op - one element of a batch, as of the single call
+ * struct chunk_ioc_op - one element of a batch: arguments of the single call
  * @addr:      ALLOC: out, the extent's first byte, or 0. Else the first byte
  * @length:    bytes
  * @alignment: ALLOC: bytes. Else 0
@@ -359,13 +362,13 @@ struct chunk_ioc_op {
  * @flags: as of the single call, for all elements
  * @count: number of elements, 1 to CHUNK_BATCH_MAX
  * @ops:   address of an array of struct chunk_ioc_op, readable and writable
- * @done:  out: how many elements succeeded
+ * @done:  out: number of elements that succeeded
  * @pad:   0
  *
  * Each element succeeds or fails by itself, in order; the call succeeds even if
- * all of them fail. Where it fails itself, with EFAULT because part of the array
- * is not accessible or with EINTR, the elements before have their results, and
- * @done counts them, unless it is not accessible.
+ * all of them fail. If the call itself fails, with EFAULT because part of the
+ * array is not accessible or with EINTR, the elements before that have their
+ * results, and @done counts them, unless it is not accessible itself.
  */
 struct chunk_ioc_batch {
 	__u32 size;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The chunk layers that are compared, all in one process. */
+/* The chunk layers that are compared, all in one process */
 #ifndef LAYER_H
 #define LAYER_H
 
@@ -9,18 +9,18 @@
 #define MIB	((size_t)1 << 20)
 
 /**
- * struct layer - a chunk layer; what it lacks is NULL
- * @name:     for the table
- * @start:    get ready; false: not available
- * @fresh:    memory that was never used
- * @give:     give back, to be used again
- * @take:     use again what was given back, or as good
- * @decommit: pages
- * @commit:   pages
- * @alloc:    recycled or fresh, as the layer sees fit
- * @dealloc:  the opposite
- * @clear:    give back to the system all that is kept for reuse
- * @unmap:    to the system, past what is kept for reuse
+ * struct layer - a chunk layer; functions that it lacks are NULL
+ * @name:     name in the table
+ * @start:    prepares the layer; false: not available
+ * @fresh:    gets memory that was never used
+ * @give:     gives memory back, to be used again
+ * @take:     uses again memory that was given back, or other memory like it
+ * @decommit: decommits pages
+ * @commit:   commits pages
+ * @alloc:    gets memory, recycled or fresh, as the layer chooses
+ * @dealloc:  frees memory of @alloc
+ * @clear:    returns all recycled memory to the system
+ * @unmap:    returns memory to the system, without recycling it
  */
 struct layer {
 	const char *name;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * jemalloc's own extent layer, with the hooks it has by default: an arena that
- * gives memory back at once, as a chunk layer does. What it gives back does not
- * trap, and what it hands out again need not be zero: it is here for scale.
+ * jemalloc's own extent layer, with its default hooks: an arena that gives
+ * memory back at once, as a chunk layer does. That memory does not trap, and
+ * need not be zero when it is handed out again: the layer is here for scale.
  */
 #include <stdio.h>
 #include <sys/types.h>
@@ -48,7 +48,7 @@ static void dealloc(void *addr, size_t size)
 	dallocx(addr, flags);
 }
 
-/* It keeps its address space for good. */
+/* The layer keeps its address space for good. */
 static void clear(void)
 {
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The original: its system calls, and for whole traces its policy: best fit, 128
- * MiB kept for reuse, the tail of what does not fit any more unmapped. Its trees
- * are libchunk's here, and it keeps no registry, which is in its favour.
+ * The original: its system calls, and for whole traces its policy: best fit,
+ * 128 MiB recycled, the tail beyond that unmapped. It uses libchunk's trees
+ * here, and keeps no registry, which is in its favour.
  */
 #include "../mozjemalloc.h"
 #include "chunk_tree.h"
@@ -13,13 +13,13 @@
 
 static struct chunk_tree tree;
 static struct chunk_extent nodes[NODES];
-static struct chunk_extent *spares;
+static struct chunk_extent *free_nodes;
 
 static bool start(void)
 {
 	chunk_tree_init(&tree, RECYCLE_LIMIT);
 	for (size_t i = 0; i < NODES; i++)
-		chunk_spare_push(&spares, &nodes[i]);
+		chunk_free_node_push(&free_nodes, &nodes[i]);
 	return true;
 }
 
@@ -49,17 +49,17 @@ static void *alloc(size_t size, size_t alignment)
 	struct chunk_extent *extent;
 	void *addr;
 
-	if (chunk_tree_take(&tree, size, alignment, &spares, &extent))
+	if (chunk_tree_take(&tree, size, alignment, &free_nodes, &extent))
 		return fresh(size, alignment);
 	addr = (void *)extent->addr;
-	chunk_spare_push(&spares, extent);
+	chunk_free_node_push(&free_nodes, extent);
 	commit(addr, size);
 	return addr;
 }
 
 static void dealloc(void *addr, size_t size)
 {
-	size_t room = chunk_tree_reserve(&tree, size);
+	size_t room = chunk_tree_claim(&tree, size);
 	struct chunk_extent *extent;
 
 	if (room < size)
@@ -67,14 +67,14 @@ static void dealloc(void *addr, size_t size)
 	if (!room)
 		return;
 	decommit(addr, room);
-	extent = chunk_spare_pop(&spares);
+	extent = chunk_free_node_pop(&free_nodes);
 	if (!extent)
 		fail("original: too many free extents");
 	extent->addr = (uintptr_t)addr;
 	extent->size = room;
 	extent->owner = NULL;
 	extent->type = ZEROED_CHUNK;
-	chunk_tree_insert(&tree, extent, &spares);
+	chunk_tree_insert(&tree, extent, &free_nodes);
 }
 
 static void clear(void)
@@ -84,7 +84,7 @@ static void clear(void)
 	while ((extent = chunk_tree_first(&tree))) {
 		chunk_tree_remove(&tree, extent);
 		original_unmap((void *)extent->addr, extent->size);
-		chunk_spare_push(&spares, extent);
+		chunk_free_node_push(&free_nodes, extent);
 	}
 }
 

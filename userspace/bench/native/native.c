@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * How long libchunk takes on this machine, without the module, against the
- * system calls of the original: wall clock, in one process, in rounds that take
- * turns. Others are at work on any machine, so what counts is the ratio within a
- * round, and how far it spreads over the rounds.
+ * Time that libchunk takes on this machine, without the module, compared with
+ * the system calls of the original: by the wall clock, in one process, in
+ * rounds that take turns. Other processes run on any machine, so the result is
+ * the ratio within a round, and its spread over the rounds.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@ static const struct layer *const layers[] = {
 
 #define LAYERS	(sizeof(layers) / sizeof(*layers))
 
-/* Of all tables, unless CHUNK_OPTIONS says which is wanted. */
+/* Options of all tables, unless CHUNK_OPTIONS selects others */
 static const char *const option_sets[] = {
 	"backend:mmap", "backend:mmap,guard:off",
 };
@@ -39,23 +39,23 @@ static const char usage[] =
 	"Measures libchunk's mmap way against the system calls of the original,\n"
 	"and prints Markdown: nanoseconds for each operation (medians), and the\n"
 	"ratio libchunk / original, as the median of all rounds and as quartiles.\n"
-	"Progress goes to stderr. CHUNK_OPTIONS says what is measured; without it\n"
-	"there are two tables, the second with guard:off.\n"
+	"Progress goes to stderr. CHUNK_OPTIONS selects libchunk's options; without\n"
+	"it there are two tables, the second with guard:off.\n"
 	"\n"
-	"  -r, --rounds N    how often each is measured (200)\n"
-	"  -t, --trace FILE  what to play, written by the recorder; without it\n"
-	"                    there are no mixed operations\n"
+	"  -r, --rounds N    number of rounds (200)\n"
+	"  -t, --trace FILE  trace of the recorder to replay; without it there are\n"
+	"                    no mixed operations\n"
 	"  -h, --help        this text\n"
 	"\n"
-	"Exits with 0 if all was measured, whatever the result; with 1 if something\n"
-	"failed, with 2 for bad arguments.\n";
+	"Exits with 0 if all was measured, whatever the result, 1 if a call failed,\n"
+	"2 for bad arguments.\n";
 
 static double *times[LAYERS];
 static double *ratios;
 
 /**
- * fail() - end the program where something went wrong
- * @what: what it was
+ * fail() - end the program because something went wrong
+ * @what: name of the call
  */
 void fail(const char *what)
 {
@@ -70,7 +70,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Of sorted numbers; @part is between 0 and 1 */
+/* Get a quantile of sorted numbers; @part is between 0 and 1. */
 static double quantile(const double *sorted, size_t count, double part)
 {
 	return sorted[(size_t)(part * (count - 1) + 0.5)];
@@ -82,7 +82,7 @@ static double median(double *numbers, size_t count)
 	return quantile(numbers, count, 0.5);
 }
 
-/* All layers, and in the next round in the opposite order */
+/* Measure all layers, and in the next round in the opposite order. */
 static void measure_round(const struct operation *operation, size_t round)
 {
 	for (size_t i = 0; i < LAYERS; i++) {
@@ -117,7 +117,7 @@ static void measure(const struct operation *operation, size_t rounds)
 		return;
 	fprintf(stderr, "bench-native: %s, %zu rounds\n", operation->title,
 		rounds);
-	/* One that does not count: all memory and code is there after it. */
+	/* The first round does not count: it brings in all memory and code. */
 	for (size_t round = 0; round < 2; round++)
 		measure_round(operation, 0);
 	for (size_t round = 0; round < rounds; round++)
@@ -175,7 +175,7 @@ static void measure_all(size_t rounds)
 	printf("\n");
 }
 
-/* In another process: libchunk reads its options once. */
+/* Run in another process: libchunk reads its options once. */
 static int run_with(const char *options, char **argv)
 {
 	int status;

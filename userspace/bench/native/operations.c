@@ -74,7 +74,7 @@ static double fresh_aligned(const struct layer *layer)
 	return measure_fresh(layer, ALIGNED, 4 * MIB);
 }
 
-/* Every second one, between live neighbours, so that nothing merges */
+/* Give back every second chunk: live neighbours keep them from merging. */
 static void give(const struct layer *layer, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -108,7 +108,7 @@ static double dealloc(const struct layer *layer)
 	begin();
 	give(layer, SINGLES);
 	ns = each(SINGLES);
-	/* So that all of them are live again, and can be dropped. */
+	/* Take the chunks again, so that all are live and can be dropped. */
 	take(layer, SINGLES);
 	drop(layer, 2 * SINGLES);
 	return ns;
@@ -223,7 +223,7 @@ static double mixed_touched(const struct layer *layer)
 	return measure_mixed(layer, true);
 }
 
-static bool has_pieces(const struct layer *layer)
+static bool has_extents(const struct layer *layer)
 {
 	return layer->fresh;
 }
@@ -234,14 +234,14 @@ static bool has_alloc(const struct layer *layer)
 }
 
 const struct operation operations[] = {
-	{ "fresh, 1 MiB", 1, has_pieces, fresh },
-	{ "fresh, 1 MiB at a multiple of 4 MiB", 1, has_pieces, fresh_aligned },
-	{ "recycle 1 MiB", 1, has_pieces, recycle },
-	{ "dealloc 1 MiB, untouched", 1, has_pieces, dealloc },
-	{ "dealloc 1 MiB, all pages written", 2, has_pieces,
+	{ "fresh, 1 MiB", 1, has_extents, fresh },
+	{ "fresh, 1 MiB at a multiple of 4 MiB", 1, has_extents, fresh_aligned },
+	{ "recycle 1 MiB", 1, has_extents, recycle },
+	{ "dealloc 1 MiB, untouched", 1, has_extents, dealloc },
+	{ "dealloc 1 MiB, all pages written", 2, has_extents,
 	  dealloc_touched },
-	{ "page decommit", 1, has_pieces, page_decommit },
-	{ "page commit", 1, has_pieces, page_commit },
+	{ "page decommit", 1, has_extents, page_decommit },
+	{ "page commit", 1, has_extents, page_commit },
 	{ "mixed, a step of the trace", 1, has_alloc, mixed },
 	{ "mixed, a page of each MiB written", 2, has_alloc, mixed_touched },
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The operations that are measured. */
+/* The operations that are measured */
 #ifndef OPERATIONS_H
 #define OPERATIONS_H
 
@@ -7,11 +7,12 @@
 
 /**
  * struct operation - a row of the table
- * @title:   for people
- * @every:   measured in one of so many rounds only, since it takes long
- * @can:     has a layer what it takes?
- * @measure: nanoseconds for each, of a batch of them; setting up and cleaning up
- *           are not counted
+ * @title:   title in the table
+ * @every:   number of rounds of which one measures it: more than 1 if it takes
+ *           long
+ * @can:     tells whether a layer has the functions that are needed
+ * @measure: measures a batch; returns nanoseconds for each operation, without
+ *           preparation and clean-up
  */
 struct operation {
 	const char *title;

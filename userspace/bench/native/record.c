@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Preloaded into a program that uses the shared jemalloc, records what jemalloc
- * asks of the layer below it: the extents its arenas map, and give back.
+ * A library that is preloaded into a program with a shared jemalloc. It records
+ * the requests of jemalloc to the layer below: the extents that its arenas map
+ * and unmap.
  *
- * Extent hooks in front of jemalloc's own. jemalloc cuts and merges extents and
- * gives them back in pieces; a mapping counts as given back with its last piece.
- * Two mappings are not merged, and each is made for its own request. One line
- * for each event goes to the file that CHUNK_TRACE names:
+ * The library has extent hooks in front of jemalloc's own. jemalloc cuts and
+ * merges extents and unmaps them in parts; a mapping counts as given back with
+ * its last part. Mappings are not merged, and each is made for its own request.
+ * One line for each event goes to the file that CHUNK_TRACE names:
  *
  *   a NUMBER BYTES ALIGNMENT     mapped
  *   f NUMBER                     given back
@@ -28,11 +29,11 @@
 #define MAX_LIVE	16384
 
 /**
- * struct mapping - something mapped and not wholly given back
+ * struct mapping - a mapping that is not wholly given back
  * @addr:   first byte
  * @size:   bytes
- * @left:   of these, not given back yet
- * @number: in the trace
+ * @left:   bytes that are not given back yet
+ * @number: number in the trace
  */
 struct mapping {
 	uintptr_t addr;
@@ -67,7 +68,7 @@ static void write_line(const char *format, ...)
 		die("the trace cannot be written");
 }
 
-/* Context: lock held. */
+/* Context: the lock is held. */
 static struct mapping *find(const void *addr)
 {
 	for (size_t i = 0; i < nr_live; i++)
@@ -88,7 +89,7 @@ static void add(void *addr, size_t size, size_t alignment)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Returns whether it is one of ours, which then may be unmapped. */
+/* Return whether the memory is a recorded mapping's, which then may be unmapped. */
 static bool give_back(void *addr, size_t size)
 {
 	struct mapping *mapping;
@@ -159,7 +160,7 @@ static bool hook_merge(extent_hooks_t *hooks, void *a, size_t size_a, void *b,
 				     arena);
 }
 
-/* What is not here jemalloc does without. */
+/* jemalloc works without the hooks that are missing here. */
 static extent_hooks_t outer = {
 	.alloc = hook_alloc,
 	.dalloc = hook_dalloc,
@@ -168,7 +169,7 @@ static extent_hooks_t outer = {
 	.merge = hook_merge,
 };
 
-/* jemalloc maps ever more at once; with a limit it maps as much as it needs. */
+/* jemalloc maps ever more at once; with a limit it maps only the size of a request. */
 static void adopt(unsigned int arena)
 {
 	extent_hooks_t *hooks = &outer;

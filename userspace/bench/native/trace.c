@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Reading a trace. What it says is checked: it may be anybody's. */
+/* Reading a trace. Its contents are checked: the file may be anybody's. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +57,7 @@ static bool parse_free(const char *line, struct event *event)
  * trace_read() - read a trace
  * @path: a file that record.c wrote
  *
- * Return: whether it could be read and makes sense; says so if not.
+ * Return: whether it could be read and is valid; prints a message if not.
  */
 bool trace_read(const char *path)
 {

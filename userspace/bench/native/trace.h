@@ -8,10 +8,10 @@
 
 /**
  * struct event - one line of a trace
- * @number:    of the extent
+ * @number:    number of the extent
  * @size:      bytes, rounded up to whole chunks
  * @alignment: bytes, at least a chunk
- * @alloc:     or else it is given back
+ * @alloc:     true: allocated; false: given back
  */
 struct event {
 	size_t number;

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
+/* The kernel's bit operations for user space. */
 #ifndef COMPAT_LINUX_BITOPS_H
 #define COMPAT_LINUX_BITOPS_H
 
 #include <stdint.h>
 
-/* The lowest bit set of a word that is not 0. As wide as an address. */
+/**
+ * __ffs() - find the lowest bit set
+ * @word: not 0; as wide as an address, which a long is not on Windows
+ *
+ * Return: its number, from 0.
+ */
 static inline unsigned int __ffs(uintptr_t word)
 {
 	return __builtin_ctzll(word);

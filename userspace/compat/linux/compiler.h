@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Accesses that happen once and whole, as in the kernel. */
+/* The kernel's accesses that happen once and whole, and its branch hints. */
 #ifndef COMPAT_LINUX_COMPILER_H
 #define COMPAT_LINUX_COMPILER_H
 

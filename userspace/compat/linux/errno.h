@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The kernel's error numbers for user space. */
 #ifndef COMPAT_LINUX_ERRNO_H
 #define COMPAT_LINUX_ERRNO_H
 

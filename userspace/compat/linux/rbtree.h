@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Red-black trees with the kernel's interface, as far as the engine uses it.
- * The implementation is our own: see ../rbtree.c.
+ * The implementation, in ../rbtree.c, is not the kernel's.
  */
 #ifndef COMPAT_LINUX_RBTREE_H
 #define COMPAT_LINUX_RBTREE_H
@@ -9,7 +9,7 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 
-/* A program may have the like of its own, and a static library no secrets. */
+/* A program may have functions of these names, too, and link the archive. */
 #define rb_insert_color	chunk_rb_insert_color
 #define rb_erase	chunk_rb_erase
 #define rb_first	chunk_rb_first
@@ -20,8 +20,8 @@
 /**
  * struct rb_node - link in a tree
  * @parent:   the node above, or NULL at the root
- * @rb_left:  what is before
- * @rb_right: what is after
+ * @rb_left:  subtree of the nodes before it, or NULL
+ * @rb_right: subtree of the nodes after it, or NULL
  * @red:      colour
  */
 struct rb_node {
@@ -31,6 +31,10 @@ struct rb_node {
 	bool red;
 };
 
+/**
+ * struct rb_root - a tree
+ * @rb_node: the node at the root, or NULL if the tree is empty
+ */
 struct rb_root {
 	struct rb_node *rb_node;
 };
@@ -42,6 +46,12 @@ struct rb_root {
 #define rb_entry(node, type, member)					\
 	((type *)((char *)(node) - offsetof(type, member)))
 
+/**
+ * rb_link_node() - add a node at its place, without balancing the tree
+ * @node:   the new node
+ * @parent: the node above, or NULL at the root
+ * @link:   the empty link to put it in
+ */
 static inline void rb_link_node(struct rb_node *node, struct rb_node *parent,
 				struct rb_node **link)
 {

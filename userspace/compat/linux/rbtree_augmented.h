@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Trees whose nodes know something of their whole subtree. */
+/* Red-black trees whose nodes each keep a value that sums up their subtree. */
 #ifndef COMPAT_LINUX_RBTREE_AUGMENTED_H
 #define COMPAT_LINUX_RBTREE_AUGMENTED_H
 
 #include <linux/rbtree.h>
 
-/* A program may have the like of its own, and a static library no secrets. */
+/* A program may have functions of these names, too, and link the archive. */
 #define rb_insert_augmented	chunk_rb_insert_augmented
 #define rb_erase_augmented	chunk_rb_erase_augmented
 
 /**
- * struct rb_augment_callbacks - how a subtree's value is kept
+ * struct rb_augment_callbacks - functions that keep the values of subtrees
  * @propagate: recompute from a node upwards, until @stop or until nothing
  *             changes
  * @copy:      one node takes another's place
@@ -28,9 +28,9 @@ void rb_erase_augmented(struct rb_node *node, struct rb_root *root,
 			const struct rb_augment_callbacks *callbacks);
 
 /*
- * Defines @name, the callbacks for a value @value of @type, whose node is
- * @field. @compute(entry, true) recomputes it from the children and returns
- * whether it is what it was.
+ * Define @name, the callbacks for the value @value of @type, whose node is @field.
+ * @compute(entry, true) recomputes the value from the children and returns true if
+ * it has not changed.
  */
 #define RB_DECLARE_CALLBACKS(storage, name, type, field, value, compute)   \
 static void name##_propagate(struct rb_node *node, struct rb_node *stop)  \

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's types as far as the engine uses them, for user space.
+ * The kernel's types, as far as the engine uses them, for user space.
  *
- * Linux has a header of this name for programs, too, which other system headers
- * include; they get it as well.
+ * Linux has a header of this name for programs, which other system headers include;
+ * it is included, too.
  */
 #ifndef COMPAT_LINUX_TYPES_H
 #define COMPAT_LINUX_TYPES_H

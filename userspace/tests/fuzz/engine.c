@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The engine, chunk_tree.c and chunk_radix.c, doing whatever an input says,
- * against a model. Each step is a byte that says what, and some more.
+ * The engine, chunk_tree.c and chunk_radix.c, runs the steps of an input
+ * against a model. Each step is a byte that selects the operation, and bytes of
+ * arguments.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -30,11 +31,11 @@ do {									\
 static struct chunk_tree tree;
 static struct chunk_radix radix;
 static struct chunk_extent nodes[NODES];
-static struct chunk_extent *spares;
+static struct chunk_extent *free_nodes;
 static struct model model;
 static char owners[3];
 
-/* What is left of the input */
+/* The rest of the input */
 static const uint8_t *input;
 static size_t left;
 
@@ -46,16 +47,16 @@ static unsigned int below(unsigned int end)
 	return *input++ % end;
 }
 
-/* The registry's memory: zeroed, and so many pieces before there are no more */
+/* Memory of the registry: zeroed, with a limited number of nodes */
 static _Alignas(64) char arena[ARENA];
 static size_t arena_used;
 static unsigned int budget;
 
 /**
- * chunk_base_node() - memory for the registry's nodes
+ * chunk_base_node() - allocate memory for a node of the registry
  * @size: bytes
  *
- * Return: zeroed memory, or NULL when the input says so.
+ * Return: zeroed memory, or NULL if the input demands a failure.
  */
 void *chunk_base_node(size_t size)
 {
@@ -77,7 +78,10 @@ static size_t count_chain(const struct chunk_extent *chain)
 	return count;
 }
 
-/* Where windows of the registry meet, and at both ends of the address space */
+/*
+ * Choose an address where windows of the registry meet, or at an end of the
+ * address space.
+ */
 static uintptr_t first_chunk(void)
 {
 	static const uint64_t firsts[] = {
@@ -98,14 +102,14 @@ static void reset(void)
 	model.first = first_chunk();
 	chunk_tree_init(&tree, SIZE_MAX);
 	chunk_radix_init(&radix);
-	spares = NULL;
+	free_nodes = NULL;
 	for (size_t i = 0; i < NODES; i++)
-		chunk_spare_push(&spares, &nodes[i]);
+		chunk_free_node_push(&free_nodes, &nodes[i]);
 }
 
 static struct chunk_extent *new_extent(size_t at, size_t count)
 {
-	struct chunk_extent *extent = chunk_spare_pop(&spares);
+	struct chunk_extent *extent = chunk_free_node_pop(&free_nodes);
 
 	must(extent);
 	extent->addr = model_addr(&model, at);
@@ -114,7 +118,7 @@ static struct chunk_extent *new_extent(size_t at, size_t count)
 	return extent;
 }
 
-/* An extent in nobody's hands becomes free, as far as the limit allows. */
+/* Make an extent free, as far as the limit allows. */
 static void release(size_t at, size_t count, unsigned int owner,
 		    unsigned int type)
 {
@@ -125,18 +129,18 @@ static void release(size_t at, size_t count, unsigned int owner,
 	if (tree.limit > used)
 		room = (tree.limit - used) >> CHUNK_TREE_SHIFT;
 	room = room < count ? room : count;
-	must(chunk_tree_reserve(&tree, count * CHUNK_TREE_UNIT) ==
+	must(chunk_tree_claim(&tree, count * CHUNK_TREE_UNIT) ==
 	     room * CHUNK_TREE_UNIT);
 	if (!room)
 		return;
 	extent = new_extent(at, room);
 	extent->owner = &owners[owner];
 	extent->type = type;
-	err = chunk_tree_insert(&tree, extent, &spares);
+	err = chunk_tree_insert(&tree, extent, &free_nodes);
 	if (model_is_free(&model, at, room)) {
 		must(err == -EEXIST);
-		chunk_tree_unreserve(&tree, room * CHUNK_TREE_UNIT);
-		chunk_spare_push(&spares, extent);
+		chunk_tree_unclaim(&tree, room * CHUNK_TREE_UNIT);
+		chunk_free_node_push(&free_nodes, extent);
 		return;
 	}
 	must(!err);
@@ -180,12 +184,12 @@ static void take(void)
 	int err;
 
 	for (unsigned int i = 0; i < given; i++)
-		chunk_spare_push(&few, chunk_spare_pop(&spares));
+		chunk_free_node_push(&few, chunk_free_node_pop(&free_nodes));
 	err = chunk_tree_take(&tree, count * CHUNK_TREE_UNIT,
 			      alignment * CHUNK_TREE_UNIT, &few, &out);
 	must(count_chain(few) == (err ? given : given - need));
 	while (few)
-		chunk_spare_push(&spares, chunk_spare_pop(&few));
+		chunk_free_node_push(&free_nodes, chunk_free_node_pop(&few));
 	must(err == (at == SPACE ? -ENOENT : given < need ? -ENOMEM : 0));
 	if (err)
 		return;
@@ -195,7 +199,7 @@ static void take(void)
 	must(out->type == model.chunks[at].type);
 	model_clear(&model, at, count);
 	if (!enlist(out, at, count))
-		chunk_spare_push(&spares, out);
+		chunk_free_node_push(&free_nodes, out);
 }
 
 static void give_back(void)
@@ -217,17 +221,17 @@ static void give_back(void)
 		model.chunks[i].live = NULL;
 		must(!chunk_radix_lookup(&radix, model_addr(&model, i)));
 	}
-	chunk_spare_push(&spares, extent);
+	chunk_free_node_push(&free_nodes, extent);
 	if (keep)
 		release(start, count, 1 + below(2), below(RECYCLED_CHUNK + 1));
 }
 
-/* One extent of what exceeds the limit; false if nothing does */
+/* Evict one extent if the limit is exceeded. Return false if it is not. */
 static bool evict(void)
 {
 	size_t bytes = model.free * CHUNK_TREE_UNIT, most, count, at;
 	struct chunk_extent *out = NULL;
-	int err = chunk_tree_evict(&tree, &spares, &out);
+	int err = chunk_tree_evict(&tree, &free_nodes, &out);
 
 	must(err == (bytes <= tree.limit ? -ENOENT : 0));
 	if (err)
@@ -240,7 +244,7 @@ static bool evict(void)
 	must(model.chunks[at].owner && model_end(&model, at) == at + count);
 	must(at + count - model_start(&model, at) == most);
 	model_clear(&model, at, count);
-	chunk_spare_push(&spares, out);
+	chunk_free_node_push(&free_nodes, out);
 	return true;
 }
 
@@ -272,7 +276,7 @@ static void take_out(void)
 		return;
 	must(extent == seen);
 	chunk_tree_remove(&tree, extent);
-	chunk_spare_push(&spares, extent);
+	chunk_free_node_push(&free_nodes, extent);
 	model_clear(&model, at, end - at);
 }
 
@@ -292,7 +296,7 @@ static void look(void)
 	must(next == model.chunks[at].live);
 }
 
-/* The whole of it */
+/* Compare the engine with the model, entirely. */
 static void compare(void)
 {
 	struct chunk_extent *extent = chunk_tree_first(&tree);
@@ -311,20 +315,20 @@ static void compare(void)
 		count++;
 	}
 	must(!extent);
-	must(tree.bytes == model.free * CHUNK_TREE_UNIT && !tree.promised);
+	must(tree.bytes == model.free * CHUNK_TREE_UNIT && !tree.claimed);
 	for (at = 0; at < SPACE; at++)
 		live += model.chunks[at].live &&
 			(!at || model.chunks[at - 1].live !=
 				model.chunks[at].live);
-	must(count + live + count_chain(spares) == NODES);
+	must(count + live + count_chain(free_nodes) == NODES);
 }
 
 /**
- * LLVMFuzzerTestOneInput() - do what an input says
- * @data: its bytes
- * @size: how many
+ * LLVMFuzzerTestOneInput() - run the steps of an input
+ * @data: bytes of the input
+ * @size: number of bytes
  *
- * Return: 0; what must not be aborts.
+ * Return: 0; a failed check aborts.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

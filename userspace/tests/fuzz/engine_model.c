@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* What the engine should do, by trying everything: see engine_model.h. */
+/* A model of the engine that tries every place: see engine_model.h. */
 #include "engine_model.h"
 
 /**
- * model_addr() - the address of a chunk
+ * model_addr() - get the address of a chunk
  * @model: the chunks
- * @at:    which
+ * @at:    index of the chunk
  */
 uintptr_t model_addr(const struct model *model, size_t at)
 {
@@ -13,7 +13,7 @@ uintptr_t model_addr(const struct model *model, size_t at)
 }
 
 /**
- * model_is_free() - is any of some chunks free?
+ * model_is_free() - tell whether any chunk of a range is free
  * @model: the chunks
  * @at:    the first
  * @count: how many
@@ -27,7 +27,7 @@ bool model_is_free(const struct model *model, size_t at, size_t count)
 }
 
 /**
- * model_is_live() - is any of some chunks live?
+ * model_is_live() - tell whether any chunk of a range is live
  * @model: the chunks
  * @at:    the first
  * @count: how many
@@ -41,9 +41,11 @@ bool model_is_live(const struct model *model, size_t at, size_t count)
 }
 
 /**
- * model_end() - where the free extent that a chunk is in ends
+ * model_end() - find the end of the free extent that a chunk is in
  * @model: the chunks
- * @at:    one of them; what is not free is in none and ends there
+ * @at:    index of the chunk
+ *
+ * Return: index of the chunk after the extent's last; @at if that is not free.
  */
 size_t model_end(const struct model *model, size_t at)
 {
@@ -56,9 +58,9 @@ size_t model_end(const struct model *model, size_t at)
 }
 
 /**
- * model_start() - where the free extent that a chunk is in begins
+ * model_start() - find the start of the free extent that a chunk is in
  * @model: the chunks
- * @at:    one of them, free
+ * @at:    index of a free chunk
  */
 size_t model_start(const struct model *model, size_t at)
 {
@@ -68,10 +70,10 @@ size_t model_start(const struct model *model, size_t at)
 }
 
 /**
- * model_run() - the next free extent
+ * model_run() - find the next free extent
  * @model: the chunks
- * @at:    where to look from; set to its first chunk
- * @end:   set to the chunk after its last
+ * @at:    index to start from; set to the extent's first chunk
+ * @end:   set to the chunk after the extent's last
  *
  * Return: whether there is one.
  */
@@ -86,12 +88,12 @@ bool model_run(const struct model *model, size_t *at, size_t *end)
 }
 
 /**
- * model_put() - chunks become free, and one extent with their neighbours
+ * model_put() - make chunks free, and one extent with their free neighbours
  * @model: the chunks
  * @at:    the first
- * @count: how many
- * @owner: whose, from 1
- * @type:  what they are
+ * @count: number of chunks
+ * @owner: owner, from 1
+ * @type:  type of the chunks
  */
 void model_put(struct model *model, size_t at, size_t count, uint8_t owner,
 	       uint8_t type)
@@ -113,10 +115,10 @@ void model_put(struct model *model, size_t at, size_t count, uint8_t owner,
 }
 
 /**
- * model_clear() - chunks are free no more
+ * model_clear() - make chunks no longer free
  * @model: the chunks
  * @at:    the first
- * @count: how many
+ * @count: number of chunks
  */
 void model_clear(struct model *model, size_t at, size_t count)
 {
@@ -126,7 +128,7 @@ void model_clear(struct model *model, size_t at, size_t count)
 }
 
 /**
- * model_largest() - how many chunks the largest free extent has
+ * model_largest() - get the number of chunks of the largest free extent
  * @model: the chunks
  */
 size_t model_largest(const struct model *model)
@@ -139,7 +141,7 @@ size_t model_largest(const struct model *model)
 	return most;
 }
 
-/* Is it one of those that chunk_tree_take() chooses from? */
+/* Tell whether an extent is one of those that chunk_tree_take() chooses from. */
 static bool is_candidate(const struct model *model, size_t at, size_t end,
 			 size_t count, size_t alignment)
 {
@@ -152,11 +154,11 @@ static bool is_candidate(const struct model *model, size_t at, size_t end,
 }
 
 /**
- * model_fit() - where chunk_tree_take() should find something
+ * model_fit() - find the place that chunk_tree_take() must choose
  * @model:     the chunks
- * @count:     how many are wanted
- * @alignment: of their number
- * @nodes:     set to how many nodes it takes
+ * @count:     number of chunks that are wanted
+ * @alignment: alignment, in chunks
+ * @nodes:     set to the number of nodes that chunk_tree_take() needs
  *
  * Return: the first chunk, or SPACE if nothing fits.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the engine should do, by trying everything: an array of chunks.
+ * A model of the engine: an array of chunks, of which every place is tried
  */
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H
@@ -14,10 +14,10 @@
 #define SPACE	160
 
 /**
- * struct chunk - what the model knows of a chunk
- * @owner: of the free extent it is in, from 1; 0: it is not free
- * @type:  of that extent
- * @live:  the extent it is registered for, or NULL
+ * struct chunk - state of a chunk
+ * @owner: owner of the free extent that the chunk is in, from 1; 0: not free
+ * @type:  type of that extent
+ * @live:  the extent that the chunk is registered for, or NULL
  */
 struct chunk {
 	uint8_t owner;
@@ -26,10 +26,10 @@ struct chunk {
 };
 
 /**
- * struct model - the chunks there are
- * @first:  number of the first
- * @free:   how many are free
- * @chunks: each
+ * struct model - all chunks
+ * @first:  number of the first chunk
+ * @free:   number of free chunks
+ * @chunks: state of each chunk
  */
 struct model {
 	uintptr_t first;

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154
+# Kernels that are built here: their configuration, and the build. Sourced by
+# tools/kernel, which sets kernel, flavour and compiler.
+
+# The options of a kernel built here: those of all versions, this one's own and
+# the flavour's. Their comments do not count, and the last of two lines does.
+fragment()
+{
+	local file
+
+	for file in debug "debug-$kernel" "${flavour/debug/}"; do
+		file=$repo/tools/$file.config
+		[[ ! -e $file ]] || cat "$file"
+	done | awk '/^(# )?CONFIG_/ {
+			option = $0
+			gsub(/^# |[ =].*/, "", option)
+			if (!(option in line))
+				order[++count] = option
+			line[option] = $0
+		}
+		END {
+			for (i = 1; i <= count; i++)
+				print line[order[i]]
+		}'
+}
+
+# Does this version know an option? They come and go.
+known()
+{
+	grep -rqE --include='Kconfig*' "^\s*(menu)?config ${2#CONFIG_}\$" "$1"
+}
+
+# Names the lines of the fragment that a configuration of a source does not have.
+refused()
+{
+	local config=$1 source=$2 line symbol
+
+	fragment | while read -r line; do
+		symbol=${line#\# } symbol=${symbol%%[ =]*}
+		case $line in
+		'# '*)
+			! grep -q "^$symbol=" "$config" || echo "$line"
+			;;
+		*)
+			grep -qxF "$line" "$config" || ! known "$source" "$symbol" || echo "$line"
+			;;
+		esac
+	done
+}
+
+elapsed() { printf '%d:%02d' $((SECONDS / 60)) $((SECONDS % 60)); }
+
+# Reads the output of make, and says now and then how many files it has compiled.
+progress()
+{
+	local kind count=0 next=15
+
+	while read -r kind _; do
+		[[ $kind != CC && $kind != AS ]] || count=$((count + 1))
+		((SECONDS >= next)) || continue
+		next=$((SECONDS + 15))
+		say "$count files compiled in $(elapsed)"
+	done
+}
+
+make_kernel()
+{
+	local entry=$1 source=$2 make failed
+
+	need binutils bc bison flex libc6-dev libelf-dev lz4 make perl python3
+	mkdir -p "$entry/build"
+	ln -sfn "$source" "$entry/source"
+	make=(make -C "$source" O="$entry/build" CC="$compiler")
+	fragment >"$entry/fragment"
+	"${make[@]}" KCONFIG_ALLCONFIG="$entry/fragment" allnoconfig \
+		>"$entry/config.log" 2>&1 || {
+		tail -n 20 "$entry/config.log" >&2
+		die "the $flavour kernel could not be configured"
+	}
+	failed=$(refused "$entry/build/.config" "$source")
+	[[ -z $failed ]] || {
+		rm -r "$entry"
+		die "options of tools/*.config that did not take effect:"$'\n'"$failed"
+	}
+
+	say "building the $flavour kernel $kernel, about five minutes on two processors"
+	SECONDS=0
+	"${make[@]}" -j"$(nproc)" bzImage modules 2>&1 | tee "$entry/build.log" | progress || {
+		grep -nE 'error|Error|\*\*\*' "$entry/build.log" | tail -n 20 >&2
+		die "the $flavour kernel did not build, see $entry/build.log"
+	}
+	grep -qE '\szap_(page_range|page_range_single|vma_range)\s' "$entry/build/Module.symvers" ||
+		die "the $flavour kernel exports no zap function, unlike Debian's"
+	"${make[@]}" -s --no-print-directory kernelrelease >"$entry/release"
+	echo "$compiler" >"$entry/compiler"
+	# Not vmlinux: its entry runs instrumented code before KASAN is ready.
+	ln -sfn build/arch/x86/boot/bzImage "$entry/image"
+	# Modules are built without these.
+	find "$entry/build" \( -path '*/scripts' -o -path '*/tools' \) -prune -o -type f \
+		\( -name '*.o' -o -name '*.a' -o -name '*vmlinux*' \) -exec rm {} +
+	touch "$entry/ready"
+	say "built in $(elapsed)"
+}

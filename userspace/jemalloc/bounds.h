@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* First byte and size of the extents that the adapter has allocated. */
+#ifndef BOUNDS_H
+#define BOUNDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Size of a chunk in bytes: see chunk.h */
+#define UNIT	((size_t)1 << 20)
+
+void bounds_note(void *start, size_t size);
+void bounds_drop(void *start, size_t size);
+bool bounds_find(const void *addr, void **start, size_t *size);
+
+#endif /* BOUNDS_H */

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* mmap on most machines takes six arguments, with the offset in bytes. */
+#ifndef SYS_LINUX_ABI_H
+#define SYS_LINUX_ABI_H
+
+static inline long chunk_abi_mmap(void *addr, size_t size, int prot, int flags)
+{
+	return sys(SYS_mmap, addr, size, prot, flags, -1, 0L);
+}
+
+#endif /* SYS_LINUX_ABI_H */

@@ -1,8 +1,0 @@
-/* SPDX-License-Identifier: MIT */
-/* As Android's headers for 64-bit Arm: a call that the kernel does not have. */
-#include_next <sys/syscall.h>
-
-#ifdef SYS_mmap2
-#error "this machine has mmap2, and is not what is tested here"
-#endif
-#define SYS_mmap2	9999

@@ -1,6 +1,0 @@
-/* SPDX-License-Identifier: MIT */
-/* What POSIX declares, and nothing else: for building, not for running. */
-#define INT_MAX		__INT_MAX__
-#define UINT_MAX	(2U * INT_MAX + 1)
-#define LONG_MAX	__LONG_MAX__
-#define ULONG_MAX	(2UL * LONG_MAX + 1)
