@@ -16,7 +16,7 @@
  * chunk_generation_begin() - open the device
  *
  * Context: chunk_lock() held, or during chunk_start().
- * Return: 0 or a negative error number of struct chunk_device's @open.
+ * Return: 0 or a negative error number, from chunk_device_open().
  */
 int chunk_generation_begin(void)
 {

@@ -43,9 +43,6 @@
 #include "chunk_unmap.h"
 #include "os.h"
 
-/* chunk_lookup.c: which extent */
-bool chunk_extent_of(const void *addr, void **start, size_t *size);
-
 /**
  * struct chunk_leaving - an extent between the two halves of its deallocation
  * @extent:     the extent, in no tree; not to be used if it was the device's

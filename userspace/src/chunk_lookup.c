@@ -175,27 +175,3 @@ bool chunk_lookup(const void *addr, struct chunk_info *info)
 	errno = saved;
 	return extent;
 }
-
-/**
- * chunk_extent_of() - find the live extent that contains an address
- * @addr:  any address
- * @start: set to its first byte
- * @size:  set to its size in bytes
- *
- * Context: takes chunk_lock().
- * Return: false if there is none; then nothing is set.
- */
-bool chunk_extent_of(const void *addr, void **start, size_t *size)
-{
-	struct chunk_extent *extent;
-
-	chunk_enter();
-	chunk_lock();
-	extent = chunk_radix_lookup(&chunk_state.registry, (uintptr_t)addr);
-	if (extent) {
-		*start = (void *)extent->addr;
-		*size = extent->size;
-	}
-	chunk_unlock();
-	return extent;
-}
