@@ -10,130 +10,22 @@
 
 #include "chunk_kunit.h"
 #include "chunk_tree_fixture.h"
+#include "chunk_tree_model.h"
 
-#define SPACE		192
 #define ROUNDS		10000
 
 /* Chunks of the exhaustive test, which tries every set of free chunks */
 #define WINDOW		9
 #define ALIGNMENTS	4
 
-/**
- * struct model - free chunks, one by one
- * @base:  number of the first chunk
- * @bytes: bytes that are free
- * @owner: owner of each chunk: 0 if it is not free, else 1 or 2
- * @type:  type of each chunk's extent
- */
-struct model {
-	size_t base;
-	size_t bytes;
-	u8 owner[SPACE];
-	u8 type[SPACE];
-};
-
-/* The end of the run of free chunks of one owner at @at; @at if not free */
-static size_t run_end(const struct model *model, size_t at)
-{
-	size_t end = at;
-
-	while (end < SPACE && model->owner[at] &&
-	       model->owner[end] == model->owner[at])
-		end++;
-	return end;
-}
-
-static size_t run_start(const struct model *model, size_t at)
-{
-	while (at && model->owner[at - 1] == model->owner[at])
-		at--;
-	return at;
-}
-
-/* Find the next run from @at on; false if there is none. */
-static bool next_run(const struct model *model, size_t *at, size_t *end)
-{
-	for (; *at < SPACE; (*at)++) {
-		*end = run_end(model, *at);
-		if (*end > *at)
-			return true;
-	}
-	return false;
-}
-
-static void model_clear(struct model *model, size_t at, size_t count)
-{
-	memset(model->owner + at, 0, count);
-	model->bytes -= count * UNIT;
-}
-
-static bool model_overlaps(const struct model *model, size_t at, size_t count)
-{
-	size_t i;
-
-	for (i = at; i < at + count; i++)
-		if (model->owner[i])
-			return true;
-	return false;
-}
-
-static void model_put(struct model *model, size_t at, size_t count, int owner,
-		      enum chunk_type type)
-{
-	size_t start, end, i;
-
-	memset(model->owner + at, 1 + owner, count);
-	memset(model->type + at, type, count);
-	model->bytes += count * UNIT;
-	start = run_start(model, at);
-	end = run_end(model, start);
-	for (i = start; i < end; i++)
-		if (model->type[i] != type)
-			type = RECYCLED_CHUNK;
-	memset(model->type + start, type, end - start);
-}
-
-/* May chunk_tree_take() choose this run? */
-static bool candidate(const struct model *model, size_t at, size_t end,
-		      size_t count, size_t align)
-{
-	if (end - at < count)
-		return false;
-	return (model->base + at) % align == 0 ||
-	       (count % align == 0 && (model->base + end) % align == 0) ||
-	       end - at >= count + align - 1;
-}
-
-/* Position of the best fit, or SPACE; *@nodes is the number of nodes it takes. */
-static size_t model_fit(const struct model *model, size_t count, size_t align,
-			size_t *nodes)
-{
-	size_t best = SPACE, best_end = SPACE, at, end, first;
-
-	*nodes = 0;
-	for (at = 0; next_run(model, &at, &end); at = end) {
-		if (!candidate(model, at, end, count, align))
-			continue;
-		if (best == SPACE || end - at < best_end - best) {
-			best = at;
-			best_end = end;
-		}
-	}
-	if (best == SPACE)
-		return SPACE;
-	first = roundup(model->base + best, align) - model->base;
-	*nodes = (first > best) + (first + count < best_end);
-	return first;
-}
-
 static bool extent_agrees(const struct model *model, struct fixture *f,
 			  size_t at, size_t end)
 {
 	struct chunk_extent *extent =
-		chunk_tree_find(&f->tree, (model->base + at) * UNIT);
+		chunk_tree_find(&f->tree, (model->first + at) * UNIT);
 	size_t i;
 
-	if (!extent || extent->addr != (model->base + at) * UNIT ||
+	if (!extent || extent->addr != (model->first + at) * UNIT ||
 	    extent->size != (end - at) * UNIT ||
 	    extent->owner != &f->owners[model->owner[at] - 1])
 		return false;
@@ -150,14 +42,14 @@ static const char *disagreement(const struct model *model, struct fixture *f)
 
 	if (problem)
 		return problem;
-	for (at = 0; next_run(model, &at, &end); at = end) {
+	for (at = 0; model_next(model, &at, &end); at = end) {
 		count++;
 		if (!extent_agrees(model, f, at, end))
 			return "an extent is not what it should be";
 	}
 	if (count != count_extents(f))
 		return "there are extents that should not be";
-	if (model->bytes != f->tree.bytes || f->tree.claimed)
+	if (model->free * UNIT != f->tree.bytes || f->tree.claimed)
 		return "the bytes are not what they should be";
 	if (count + count_spares(f) != NODES)
 		return "nodes were lost";
@@ -187,27 +79,27 @@ static bool put_step(struct run *run)
 	struct chunk_tree *tree = &run->f->tree;
 	struct model *model = &run->model;
 	size_t count = 1 + below(run, 6);
-	size_t at = below(run, SPACE - count + 1);
+	size_t at = below(run, MODEL_CHUNKS - count + 1);
 	int owner = !below(run, 8);
 	enum chunk_type type = below(run, 2) ? ZEROED_CHUNK :
 					       below(run, RECYCLED_CHUNK + 1);
 	size_t room = 0, granted;
 	int err;
 
-	if (model->bytes < tree->limit)
-		room = (tree->limit - model->bytes) / UNIT;
+	if (model->free * UNIT < tree->limit)
+		room = (tree->limit - model->free * UNIT) / UNIT;
 	granted = chunk_tree_claim(tree, count * UNIT);
 	if (granted != min(room, count) * UNIT || tree->claimed != granted)
 		return false;
 	if (!granted)
 		return true;
 	count = granted / UNIT;
-	err = put_claimed(run->f, model->base + at, count, owner, type);
-	if (model_overlaps(model, at, count)) {
+	err = put_claimed(run->f, model->first + at, count, owner, type);
+	if (model_is_free(model, at, count)) {
 		chunk_tree_unclaim(tree, granted);
 		return err == -EEXIST;
 	}
-	model_put(model, at, count, owner, type);
+	model_put(model, at, count, 1 + owner, type);
 	return !err;
 }
 
@@ -228,27 +120,18 @@ static bool take_step(struct run *run)
 			      &out);
 	for (i = 0; few; i++)
 		chunk_free_node_push(&run->f->free_nodes, chunk_free_node_pop(&few));
-	if (at == SPACE)
+	if (at == MODEL_CHUNKS)
 		return err == -ENOENT && i == given;
 	if (given < nodes)
 		return err == -ENOMEM && i == given;
 	if (err || i != given - nodes || out->size != count * UNIT ||
-	    out->addr != (model->base + at) * UNIT ||
+	    out->addr != (model->first + at) * UNIT ||
 	    out->owner != &run->f->owners[model->owner[at] - 1] ||
 	    out->type != model->type[at])
 		return false;
 	model_clear(model, at, count);
 	chunk_free_node_push(&run->f->free_nodes, out);
 	return true;
-}
-
-static size_t largest_run(const struct model *model)
-{
-	size_t at, end, most = 0;
-
-	for (at = 0; next_run(model, &at, &end); at = end)
-		most = max(most, end - at);
-	return most;
 }
 
 /* Lower or raise the limit, and evict an extent that exceeds it. */
@@ -261,18 +144,18 @@ static bool limit_step(struct run *run)
 	int err;
 
 	/* Not a number of chunks, so that it has to be rounded. */
-	tree->limit = chunk_kunit_below(&run->rnd, SPACE / 2 * UNIT);
+	tree->limit = chunk_kunit_below(&run->rnd, MODEL_CHUNKS / 2 * UNIT);
 	err = chunk_tree_evict(tree, &run->f->free_nodes, &out);
-	if (model->bytes <= tree->limit)
+	if (model->free * UNIT <= tree->limit)
 		return err == -ENOENT;
-	over = DIV_ROUND_UP(model->bytes - tree->limit, UNIT);
-	count = min(over, largest_run(model));
+	over = DIV_ROUND_UP(model->free * UNIT - tree->limit, UNIT);
+	count = min(over, model_largest(model));
 	if (err || out->size != count * UNIT)
 		return false;
-	at = out->addr / UNIT - model->base;
+	at = out->addr / UNIT - model->first;
 	/* The tail of one of the largest */
-	if (!model->owner[at] || run_end(model, at) != at + count ||
-	    at + count - run_start(model, at) != largest_run(model))
+	if (!model->owner[at] || model_end(model, at) != at + count ||
+	    at + count - model_start(model, at) != model_largest(model))
 		return false;
 	model_clear(model, at, count);
 	chunk_free_node_push(&run->f->free_nodes, out);
@@ -283,18 +166,18 @@ static bool limit_step(struct run *run)
 static bool remove_step(struct run *run)
 {
 	struct model *model = &run->model;
-	size_t at = below(run, SPACE);
-	uintptr_t addr = (model->base + at) * UNIT + below(run, UNIT);
+	size_t at = below(run, MODEL_CHUNKS);
+	uintptr_t addr = (model->first + at) * UNIT + below(run, UNIT);
 	struct chunk_extent *extent = chunk_tree_find(&run->f->tree, addr);
 	struct chunk_extent *seen = chunk_tree_seek(&run->f->tree, addr);
 	size_t end;
 
 	if (!extent != !model->owner[at])
 		return false;
-	if (!next_run(model, &at, &end))
+	if (!model_next(model, &at, &end))
 		return !seen;
-	at = run_start(model, at);
-	if (!seen || seen->addr != (model->base + at) * UNIT)
+	at = model_start(model, at);
+	if (!seen || seen->addr != (model->first + at) * UNIT)
 		return false;
 	if (extent) {
 		chunk_tree_remove(&run->f->tree, extent);
@@ -316,7 +199,7 @@ static void random_run(struct kunit *test, size_t base)
 
 	KUNIT_ASSERT_NOT_NULL(test, run);
 	run->f = test->priv;
-	run->model.base = base;
+	run->model.first = base;
 	chunk_kunit_seed(test, &run->rnd);
 	for (round = 0; round < ROUNDS; round++) {
 		u32 step = below(run, ARRAY_SIZE(steps));
@@ -346,7 +229,7 @@ static void random_in_the_middle(struct kunit *test)
 /* Up to the last chunk, whose end is address 0 */
 static void random_at_the_top(struct kunit *test)
 {
-	random_run(test, SIZE_MAX / UNIT + 1 - SPACE);
+	random_run(test, SIZE_MAX / UNIT + 1 - MODEL_CHUNKS);
 }
 
 /* Put the chunks whose bits are set, then take. */
@@ -359,18 +242,18 @@ static void try_set(struct kunit *test, struct model *model, unsigned int set,
 	long got;
 
 	memset(model->owner, 0, sizeof(model->owner));
-	model->bytes = 0;
+	model->free = 0;
 	for (at = 0; at < WINDOW; at++)
 		if (set >> at & 1)
-			model_put(model, at, 1, 0, ZEROED_CHUNK);
-	for (at = 0; next_run(model, &at, &end); at = end)
-		put(f, model->base + at, end - at);
+			model_put(model, at, 1, 1, ZEROED_CHUNK);
+	for (at = 0; model_next(model, &at, &end); at = end)
+		put(f, model->first + at, end - at);
 	fit = model_fit(model, count, align, &nodes);
 	got = take(f, count, align);
-	KUNIT_ASSERT_EQ_MSG(test, got, fit == SPACE ? (long)-ENOENT :
-						      (long)(model->base + fit),
+	KUNIT_ASSERT_EQ_MSG(test, got, fit == MODEL_CHUNKS ? (long)-ENOENT :
+						      (long)(model->first + fit),
 			    "%zu at %zu of set %#x", count, align, set);
-	if (fit != SPACE)
+	if (fit != MODEL_CHUNKS)
 		model_clear(model, fit, count);
 	problem = disagreement(model, f);
 	KUNIT_ASSERT_TRUE_MSG(test, !problem, "%zu at %zu of set %#x: %s",
@@ -388,7 +271,7 @@ static void every_set(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, model);
 	for (i = 0; i < ARRAY_SIZE(bases); i++) {
-		model->base = bases[i];
+		model->first = bases[i];
 		for (set = 0; set < 1U << WINDOW; set++) {
 			for (count = 1; count <= WINDOW; count++) {
 				for (shift = 0; shift < ALIGNMENTS; shift++) {

@@ -13,10 +13,10 @@
 #include "chunk_base.h"
 #include "chunk_radix.h"
 #include "chunk_tree_check.h"
+#include "chunk_tree_model.h"
 #include "engine.h"
-#include "engine_model.h"
 
-#define NODES	(2 * SPACE)
+#define NODES	(2 * MODEL_CHUNKS)
 #define ARENA	(4 << 20)
 
 #define must(condition)							\
@@ -33,6 +33,9 @@ static struct chunk_radix radix;
 static struct chunk_extent nodes[NODES];
 static struct chunk_extent *free_nodes;
 static struct model model;
+
+/* The extent that each chunk is registered for; may be NULL: none */
+static struct chunk_extent *live[MODEL_CHUNKS];
 static char owners[3];
 
 /* The rest of the input */
@@ -85,11 +88,11 @@ static size_t count_chain(const struct chunk_extent *chain)
 static uintptr_t first_chunk(void)
 {
 	static const uint64_t firsts[] = {
-		1, 4096 - SPACE / 2, 4096 * 64 - SPACE / 3, 0x7f0000000,
+		1, 4096 - MODEL_CHUNKS / 2, 4096 * 64 - MODEL_CHUNKS / 3, 0x7f0000000,
 		UINT64_MAX,
 	};
 	uint64_t first = firsts[below(sizeof(firsts) / sizeof(*firsts))];
-	uintptr_t most = (UINTPTR_MAX >> CHUNK_TREE_SHIFT) + 1 - SPACE;
+	uintptr_t most = (UINTPTR_MAX >> CHUNK_TREE_SHIFT) + 1 - MODEL_CHUNKS;
 
 	return first < most ? first : most;
 }
@@ -99,6 +102,7 @@ static void reset(void)
 	memset(arena, 0, arena_used);
 	arena_used = 0;
 	memset(&model, 0, sizeof(model));
+	memset(live, 0, sizeof(live));
 	model.first = first_chunk();
 	chunk_tree_init(&tree, SIZE_MAX);
 	chunk_radix_init(&radix);
@@ -147,14 +151,22 @@ static void release(size_t at, size_t count, unsigned int owner,
 	model_put(&model, at, room, owner, type);
 }
 
+static bool is_live(size_t at, size_t count)
+{
+	for (size_t i = at; i < at + count; i++)
+		if (live[i])
+			return true;
+	return false;
+}
+
 static void put(void)
 {
 	size_t count = 1 + below(24);
-	size_t at = below(SPACE - count + 1);
+	size_t at = below(MODEL_CHUNKS - count + 1);
 	unsigned int owner = 1 + !below(6);
 	unsigned int type = below(RECYCLED_CHUNK + 1);
 
-	if (!model_is_live(&model, at, count))
+	if (!is_live(at, count))
 		release(at, count, owner, type);
 }
 
@@ -168,9 +180,9 @@ static bool enlist(struct chunk_extent *extent, size_t at, size_t count)
 	budget = 0;
 	must(!err || err == -ENOMEM);
 	for (size_t i = at; i < at + count; i++) {
-		model.chunks[i].live = err ? NULL : extent;
+		live[i] = err ? NULL : extent;
 		must(chunk_radix_lookup(&radix, model_addr(&model, i)) ==
-		     model.chunks[i].live);
+		     live[i]);
 	}
 	return !err;
 }
@@ -178,7 +190,8 @@ static bool enlist(struct chunk_extent *extent, size_t at, size_t count)
 static void take(void)
 {
 	size_t count = 1 + below(20), alignment = (size_t)1 << below(7);
-	unsigned int given = below(4), need;
+	unsigned int given = below(4);
+	size_t need;
 	size_t at = model_fit(&model, count, alignment, &need);
 	struct chunk_extent *few = NULL, *out = NULL;
 	int err;
@@ -190,13 +203,13 @@ static void take(void)
 	must(count_chain(few) == (err ? given : given - need));
 	while (few)
 		chunk_free_node_push(&free_nodes, chunk_free_node_pop(&few));
-	must(err == (at == SPACE ? -ENOENT : given < need ? -ENOMEM : 0));
+	must(err == (at == MODEL_CHUNKS ? -ENOENT : given < need ? -ENOMEM : 0));
 	if (err)
 		return;
 	must(out->addr == model_addr(&model, at));
 	must(out->size == count * CHUNK_TREE_UNIT && !out->live);
-	must(out->owner == &owners[model.chunks[at].owner]);
-	must(out->type == model.chunks[at].type);
+	must(out->owner == &owners[model.owner[at]]);
+	must(out->type == model.type[at]);
 	model_clear(&model, at, count);
 	if (!enlist(out, at, count))
 		chunk_free_node_push(&free_nodes, out);
@@ -204,21 +217,21 @@ static void take(void)
 
 static void give_back(void)
 {
-	size_t at = below(SPACE), start = at, count;
+	size_t at = below(MODEL_CHUNKS), start = at, count;
 	uintptr_t inside = model_addr(&model, at) + below(256) * 4096;
 	struct chunk_extent *extent = chunk_radix_lookup(&radix, inside);
 	bool keep = below(4);
 
-	must(extent == model.chunks[at].live);
+	must(extent == live[at]);
 	if (!extent)
 		return;
-	while (start && model.chunks[start - 1].live == extent)
+	while (start && live[start - 1] == extent)
 		start--;
 	count = extent->size >> CHUNK_TREE_SHIFT;
 	must(extent->addr == model_addr(&model, start));
 	chunk_radix_erase(&radix, extent->addr, extent->size);
 	for (size_t i = start; i < start + count; i++) {
-		model.chunks[i].live = NULL;
+		live[i] = NULL;
 		must(!chunk_radix_lookup(&radix, model_addr(&model, i)));
 	}
 	chunk_free_node_push(&free_nodes, extent);
@@ -241,7 +254,7 @@ static bool evict(void)
 	count = count < most ? count : most;
 	must(out->size == count * CHUNK_TREE_UNIT);
 	at = (out->addr >> CHUNK_TREE_SHIFT) - model.first;
-	must(model.chunks[at].owner && model_end(&model, at) == at + count);
+	must(model.owner[at] && model_end(&model, at) == at + count);
 	must(at + count - model_start(&model, at) == most);
 	model_clear(&model, at, count);
 	chunk_free_node_push(&free_nodes, out);
@@ -250,7 +263,7 @@ static bool evict(void)
 
 static void limit(void)
 {
-	tree.limit = (below(SPACE) * CHUNK_TREE_UNIT) + below(3) * 4096;
+	tree.limit = (below(MODEL_CHUNKS) * CHUNK_TREE_UNIT) + below(3) * 4096;
 	while (evict())
 		;
 	if (below(4))
@@ -259,13 +272,13 @@ static void limit(void)
 
 static void take_out(void)
 {
-	size_t at = below(SPACE), end;
+	size_t at = below(MODEL_CHUNKS), end;
 	uintptr_t addr = model_addr(&model, at) + below(256) * 4096;
 	struct chunk_extent *extent = chunk_tree_find(&tree, addr);
 	struct chunk_extent *seen = chunk_tree_seek(&tree, addr);
 
-	must(!extent == !model.chunks[at].owner);
-	if (!model_run(&model, &at, &end)) {
+	must(!extent == !model.owner[at]);
+	if (!model_next(&model, &at, &end)) {
 		must(!seen);
 		return;
 	}
@@ -282,45 +295,43 @@ static void take_out(void)
 
 static void look(void)
 {
-	size_t from = below(SPACE), to = from + below(SPACE - from), at = from;
+	size_t from = below(MODEL_CHUNKS), to = from + below(MODEL_CHUNKS - from), at = from;
 	struct chunk_extent *next =
 		chunk_radix_next(&radix, model_addr(&model, from),
 				 model_addr(&model, to));
 
-	while (at < to && !model.chunks[at].live)
+	while (at < to && !live[at])
 		at++;
-	must(next == model.chunks[at].live);
+	must(next == live[at]);
 	next = chunk_radix_next(&radix, 0, UINTPTR_MAX);
-	for (at = 0; at < SPACE - 1 && !model.chunks[at].live;)
+	for (at = 0; at < MODEL_CHUNKS - 1 && !live[at];)
 		at++;
-	must(next == model.chunks[at].live);
+	must(next == live[at]);
 }
 
 /* Compare the engine with the model, entirely. */
 static void compare(void)
 {
 	struct chunk_extent *extent = chunk_tree_first(&tree);
-	size_t count = 0, live = 0, at, end;
+	size_t count = 0, registered = 0, at, end;
 	const char *problem = chunk_tree_problem(&tree);
 
 	if (problem)
 		fprintf(stderr, "engine: %s\n", problem);
 	must(!problem);
-	for (at = 0; model_run(&model, &at, &end); at = end) {
+	for (at = 0; model_next(&model, &at, &end); at = end) {
 		must(extent && extent->addr == model_addr(&model, at));
 		must(extent->size == (end - at) * CHUNK_TREE_UNIT);
-		must(extent->owner == &owners[model.chunks[at].owner]);
-		must(extent->type == model.chunks[at].type);
+		must(extent->owner == &owners[model.owner[at]]);
+		must(extent->type == model.type[at]);
 		extent = chunk_tree_next(extent);
 		count++;
 	}
 	must(!extent);
 	must(tree.bytes == model.free * CHUNK_TREE_UNIT && !tree.claimed);
-	for (at = 0; at < SPACE; at++)
-		live += model.chunks[at].live &&
-			(!at || model.chunks[at - 1].live !=
-				model.chunks[at].live);
-	must(count + live + count_chain(free_nodes) == NODES);
+	for (at = 0; at < MODEL_CHUNKS; at++)
+		registered += live[at] && (!at || live[at - 1] != live[at]);
+	must(count + registered + count_chain(free_nodes) == NODES);
 }
 
 /**
