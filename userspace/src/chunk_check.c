@@ -49,7 +49,7 @@ static bool is_live(const struct chunk_call *call, void *addr, size_t size)
 	extent = chunk_radix_lookup(&chunk_state.registry, start);
 	if (extent && last - extent->addr >= extent->size)
 		chunk_die(call, addr, size,
-			  "this range bitmaps the chunk that it begins in");
+			  "this range leaves the chunk that it begins in");
 	if (!extent && chunk_radix_next(&chunk_state.registry, start, last))
 		chunk_die(call, addr, size,
 			  "this range runs into a live chunk");
@@ -119,7 +119,7 @@ static void check_known(const struct chunk_call *call, void *addr, size_t size)
  * @addr: first byte, of a range that was checked
  * @size: bytes
  *
- * Ends the process if the range bitmaps the chunk that it begins in.
+ * Ends the process if the range leaves the chunk that it begins in.
  *
  * Context: lock not held.
  * Return: false if the range is neither live nor other memory that may be used.
