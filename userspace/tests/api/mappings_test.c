@@ -4,10 +4,12 @@
  * pages are decommitted, for which two mappings each would be twice the default
  * limit.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sys/mman.h>
 
@@ -228,12 +230,16 @@ static size_t scan(const char *from, const char *to)
 static size_t scan_readable(void)
 {
 	static char maps[1 << 17];
-	FILE *file = fopen("/proc/self/maps", "r");
-	size_t length, read = 0;
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	size_t length = 0, pages = 0;
+	ssize_t got;
 
-	expect(file);
-	length = fread(maps, 1, sizeof(maps) - 1, file);
-	fclose(file);
+	/* Not by stdio, whose buffer may be a mapping that goes with the file. */
+	expect(fd >= 0);
+	while ((got = read(fd, maps + length, sizeof(maps) - 1 - length)) > 0)
+		length += got;
+	expect(got == 0 && length < sizeof(maps) - 1);
+	close(fd);
 	maps[length] = '\0';
 	for (char *line = maps; *line; line += strcspn(line, "\n") + 1) {
 		unsigned long from, to;
@@ -243,11 +249,11 @@ static size_t scan_readable(void)
 		/* Pages of the kernel's own mappings may trap. */
 		line[strcspn(line, "\n")] = '\0';
 		if (!strncmp(mode, "rw", 2) && !strstr(line, "[v"))
-			read += scan((char *)from, (char *)to);
+			pages += scan((char *)from, (char *)to);
 		line += strlen(line);
 		*line = '\n';
 	}
-	return read;
+	return pages;
 }
 
 /* Scan memory as a garbage collector or a leak checker does. */
