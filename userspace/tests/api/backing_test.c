@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "common.h"
@@ -43,6 +44,20 @@ static void huge_pages(void)
 	expect(is_filled(chunk, 8 * HUGE_PAGE, 1));
 }
 
+/* Emulators of programs keep advice to themselves. */
+static bool advice_is_passed_on(void)
+{
+	char *memory = mmap(NULL, HUGE_PAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool passed;
+
+	expect(memory != MAP_FAILED);
+	expect(madvise(memory, HUGE_PAGE, MADV_HUGEPAGE) == 0);
+	passed = mapping_wants_huge(memory);
+	expect(munmap(memory, HUGE_PAGE) == 0);
+	return passed;
+}
+
 /* Without the device libchunk asks for huge pages, also where it maps anew. */
 static void huge_pages_asked_for(void)
 {
@@ -51,6 +66,8 @@ static void huge_pages_asked_for(void)
 	if (on_device() || plain_posix() ||
 	    access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK))
 		tap_skip("it is not for libchunk to ask for huge pages");
+	if (!advice_is_passed_on())
+		tap_skip("this system does not do what madvise says");
 	configure_huge();
 	chunk = alloc_mib(8);
 	expect(mapping_wants_huge(chunk) && mapping_wants_huge(chunk + 7 * MIB));
