@@ -179,7 +179,7 @@ static void under_limit(void)
 	expect_equal(status_bytes("VmSize"), before + SIZE);
 	expect_equal(device_decommit(fd, other, SIZE), 0);
 	expect_equal(status_bytes("VmSize"), before + SIZE);
-	limit.rlim_cur = (before + SIZE) * 1024 + MIB;
+	limit.rlim_cur = before + SIZE + MIB;
 	limit.rlim_max = limit.rlim_cur;
 	expect(setrlimit(RLIMIT_AS, &limit) == 0);
 	expect(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
