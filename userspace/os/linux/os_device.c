@@ -17,6 +17,7 @@
 #include <linux/stat.h>
 
 #include "os.h"
+#include "os_device_args.h"
 #include "os_linux.h"
 
 #ifndef MADV_POPULATE_READ
@@ -203,12 +204,7 @@ int chunk_device_dealloc(void *addr, size_t size, enum chunk_type type)
 static int device_range(unsigned int command, unsigned int flags, void *addr,
 			size_t size)
 {
-	struct chunk_ioc_range args = {
-		.size = sizeof(args),
-		.flags = flags,
-		.addr = (uintptr_t)addr,
-		.length = size,
-	};
+	struct chunk_ioc_range args = device_range_args(flags, addr, size);
 
 	return device_call(command, &args);
 }
