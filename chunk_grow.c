@@ -14,9 +14,6 @@
 /* A context premaps as many bytes as it has mapped, but no more than this. */
 #define CHUNK_GROW_MAX		(16384 * CHUNK_SIZE)
 
-/* Extents that begin where the registry's nodes do are cheap to register. */
-#define CHUNK_GROW_ALIGNMENT	(64 * CHUNK_SIZE)
-
 /* vm_mmap(); -ENOSPC if the system refused, before it asked the module */
 static int grow_mmap(struct file *file, unsigned long size,
 		     unsigned long alignment)
@@ -70,7 +67,7 @@ int chunk_grow(struct chunk_context *context, struct file *file,
 
 	lockdep_assert_held(&context->map_lock);
 	context->charge_max = step;
-	alignment = max(alignment, CHUNK_GROW_ALIGNMENT);
+	alignment = max(alignment, CHUNK_RADIX_NODE_BYTES);
 	WRITE_ONCE(context->mapper, current);
 	for (i = 0; i < ARRAY_SIZE(steps) && err && err != -EINTR; i++) {
 		if (!i || steps[i] < steps[i - 1])

@@ -11,6 +11,11 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+#include "chunk_tree.h"
+
+/* Bytes that a lowest node stands for: extents that begin at one register cheaply. */
+#define CHUNK_RADIX_NODE_BYTES	(XA_CHUNK_SIZE * CHUNK_TREE_UNIT)
+
 struct chunk_extent;
 
 /**

@@ -7,8 +7,6 @@
  * system places mappings in that order, too, the next mapping adjoins the rest. The
  * surplus takes no memory; on systems where it would, nothing is premapped.
  */
-#include <linux/xarray.h>
-
 #include "chunk.h"
 #include "chunk_internal.h"
 #include "chunk_state.h"
@@ -24,7 +22,7 @@
  * addresses abound, extents of such sizes begin where a node begins; their
  * neighbours then do, too.
  */
-#define NODE_BYTES	(sizeof(void *) == 8 ? XA_CHUNK_SIZE * CHUNK_TREE_UNIT : \
+#define NODE_BYTES	(sizeof(void *) == 8 ? CHUNK_RADIX_NODE_BYTES : \
 					       CHUNK_TREE_UNIT)
 
 static bool is_aligned(const char *addr, size_t alignment)
