@@ -333,8 +333,7 @@ int chunk_os_recommit_extent(void *addr, size_t size)
  */
 bool chunk_os_can_premap(void *addr)
 {
-	return !chunk_os_caps.charges_on_map &&
-	       !sys(SYS_msync, addr, (size_t)1, MS_ASYNC | MS_INVALIDATE);
+	return !sys(SYS_msync, addr, (size_t)1, MS_ASYNC | MS_INVALIDATE);
 }
 
 /* Emulators report success for any advice, even an invalid one, and ignore it. */
@@ -425,16 +424,18 @@ static size_t max_mappings(void)
 
 void chunk_os_init(bool guards)
 {
+	bool strict = overcommit_is_strict();
+
 	chunk_os_caps = (struct chunk_os_caps) {
 		.page_size = sysconf(_SC_PAGESIZE),
 		.max_mappings = max_mappings(),
 		.max_guard_bytes = MAX_GUARD_BYTES,
 		.can_unmap_partially = true,
 		.can_reserve = true,
-		.has_premap = true,
+		.has_premap = !strict,
 		.has_huge_pages = true,
 		.zero_on_commit = true,
-		.charges_on_map = overcommit_is_strict(),
+		.charges_on_map = strict,
 	};
 	probe(guards);
 }
