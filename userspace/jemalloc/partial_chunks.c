@@ -280,6 +280,9 @@ bool partial_chunks_complete(void *addr, size_t size)
 
 	if (!find_extent(addr, &extent) || end > extent.end)
 		return false;
+	/* Mostly there are none: a part of an extent is not worth the lock then. */
+	if (!kept && (start != extent.start || end != extent.end))
+		return false;
 	lock();
 	/* Adjoining entries have been joined: each side is one entry at most. */
 	before = find_exactly(extent.start, start);
