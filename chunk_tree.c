@@ -69,30 +69,61 @@ static bool reach_compute(struct chunk_extent *extent, bool exit)
 RB_DECLARE_CALLBACKS(static, reach_callbacks, struct chunk_extent, by_size,
 		     reach, reach_compute);
 
+/* Few extents are aligned so well that it matters far above them. */
+static void tree_size_widen(struct rb_node *node, struct chunk_reach by)
+{
+	for (; node; node = rb_parent(node)) {
+		struct chunk_reach *reach = &entry_size(node)->reach;
+
+		if (reach->start >= by.start && reach->end >= by.end)
+			return;
+		reach_widen(reach, by);
+	}
+}
+
 static bool size_less(const struct chunk_extent *a,
 		      const struct chunk_extent *b)
 {
 	return a->size < b->size || (a->size == b->size && a->addr < b->addr);
 }
 
-static void tree_size_insert(struct chunk_tree *tree, struct chunk_extent *extent)
+/* Of two nodes that follow each other, one has no child on the side of the other. */
+static void link_between(struct rb_node *node, struct rb_node *prev,
+			 struct rb_node *next, struct rb_root *root)
 {
-	struct rb_node **link = &tree->by_size.rb_node;
-	struct rb_node *parent = NULL;
-	struct chunk_reach reach = extent_own_reach(extent);
+	if (next && !next->rb_left)
+		rb_link_node(node, next, &next->rb_left);
+	else if (prev)
+		rb_link_node(node, prev, &prev->rb_right);
+	else
+		rb_link_node(node, NULL, &root->rb_node);
+}
 
-	while (*link) {
-		struct chunk_extent *at = entry_size(*link);
-
-		parent = *link;
-		reach_widen(&at->reach, reach);
-		link = size_less(extent, at) ? &parent->rb_left :
-					       &parent->rb_right;
-	}
-	extent->reach = reach;
-	rb_link_node(&extent->by_size, parent, link);
+static void tree_size_link(struct chunk_tree *tree, struct chunk_extent *extent,
+			   struct rb_node *prev, struct rb_node *next)
+{
+	extent->reach = extent_own_reach(extent);
+	link_between(&extent->by_size, prev, next, &tree->by_size);
+	tree_size_widen(rb_parent(&extent->by_size), extent->reach);
 	rb_insert_augmented(&extent->by_size, &tree->by_size,
 			    &reach_callbacks);
+}
+
+static void tree_size_insert(struct chunk_tree *tree, struct chunk_extent *extent)
+{
+	struct rb_node *node = tree->by_size.rb_node;
+	struct rb_node *prev = NULL, *next = NULL;
+
+	while (node) {
+		if (size_less(extent, entry_size(node))) {
+			next = node;
+			node = node->rb_left;
+		} else {
+			prev = node;
+			node = node->rb_right;
+		}
+	}
+	tree_size_link(tree, extent, prev, next);
 }
 
 static void tree_size_erase(struct chunk_tree *tree, struct chunk_extent *extent)
@@ -140,43 +171,59 @@ static void extent_resize(struct chunk_tree *tree, struct chunk_extent *extent,
 }
 
 /**
- * struct addr_slot - the place of an extent in the address tree
- * @parent: the node to link under, may be NULL: the tree is empty
- * @link:   the empty child pointer of @parent
- * @prev:   the extent before, may be NULL: none
- * @next:   the extent after, may be NULL: none
+ * struct neighbours - the free extents on either side of an address
+ * @prev: the last that starts at or before it, may be NULL: none
+ * @next: the first that starts behind it, may be NULL: none
  */
-struct addr_slot {
-	struct rb_node *parent;
-	struct rb_node **link;
+struct neighbours {
 	struct chunk_extent *prev;
 	struct chunk_extent *next;
 };
 
-static struct addr_slot tree_addr_find_slot(struct chunk_tree *tree, uintptr_t addr)
+static struct neighbours tree_addr_find(const struct chunk_tree *tree,
+					uintptr_t addr)
 {
-	struct addr_slot slot = { .link = &tree->by_addr.rb_node };
+	struct rb_node *node = tree->by_addr.rb_node;
+	struct neighbours found = { 0 };
 
-	while (*slot.link) {
-		struct chunk_extent *at = entry_addr(*slot.link);
+	while (node) {
+		struct chunk_extent *at = entry_addr(node);
 
-		slot.parent = *slot.link;
 		if (addr < at->addr) {
-			slot.next = at;
-			slot.link = &slot.parent->rb_left;
+			found.next = at;
+			node = node->rb_left;
 		} else {
-			slot.prev = at;
-			slot.link = &slot.parent->rb_right;
+			found.prev = at;
+			node = node->rb_right;
 		}
 	}
-	return slot;
+	return found;
 }
 
 static void tree_addr_link(struct chunk_tree *tree, struct chunk_extent *extent,
-			   struct rb_node *parent, struct rb_node **link)
+			   struct rb_node *prev, struct rb_node *next)
 {
-	rb_link_node(&extent->by_addr, parent, link);
+	link_between(&extent->by_addr, prev, next, &tree->by_addr);
 	rb_insert_color(&extent->by_addr, &tree->by_addr);
+}
+
+/*
+ * Insert an extent between its neighbours by address. Of extents of one size, those
+ * that follow each other by address do so by size, too.
+ */
+static void tree_insert_between(struct chunk_tree *tree, struct chunk_extent *extent,
+				struct neighbours between)
+{
+	struct chunk_extent *prev = between.prev, *next = between.next;
+
+	tree_addr_link(tree, extent, prev ? &prev->by_addr : NULL,
+		       next ? &next->by_addr : NULL);
+	if (prev && prev->size == extent->size && !prev->by_size.rb_right)
+		tree_size_link(tree, extent, &prev->by_size, NULL);
+	else if (next && next->size == extent->size && !next->by_size.rb_left)
+		tree_size_link(tree, extent, NULL, &next->by_size);
+	else
+		tree_size_insert(tree, extent);
 }
 
 static void extent_set(struct chunk_extent *extent, uintptr_t addr, size_t size,
@@ -194,13 +241,13 @@ static void extent_set(struct chunk_extent *extent, uintptr_t addr, size_t size,
  * @tree:  the tree
  * @limit: the most bytes that may be claimed for it
  *
- * Context: any; nobody else uses the tree yet.
+ * Context: any; nobody else uses the tree yet, but for readers of its bytes.
  */
 void chunk_tree_init(struct chunk_tree *tree, size_t limit)
 {
 	tree->by_addr = RB_ROOT;
 	tree->by_size = RB_ROOT;
-	tree->bytes = 0;
+	WRITE_ONCE(tree->bytes, 0);
 	tree->claimed = 0;
 	tree->limit = limit;
 }
@@ -286,9 +333,9 @@ static void extent_merge_type(struct chunk_extent *into,
 int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
 		      struct chunk_extent **free_nodes)
 {
-	struct addr_slot slot = tree_addr_find_slot(tree, extent->addr);
-	struct chunk_extent *prev = slot.prev;
-	struct chunk_extent *next = slot.next;
+	struct neighbours found = tree_addr_find(tree, extent->addr);
+	struct chunk_extent *prev = found.prev;
+	struct chunk_extent *next = found.next;
 
 	if (prev && extent->addr - prev->addr < prev->size)
 		return -EEXIST;
@@ -317,8 +364,7 @@ int chunk_tree_insert(struct chunk_tree *tree, struct chunk_extent *extent,
 			      extent->size + next->size);
 		chunk_free_node_push(free_nodes, extent);
 	} else {
-		tree_addr_link(tree, extent, slot.parent, slot.link);
-		tree_size_insert(tree, extent);
+		tree_insert_between(tree, extent, found);
 	}
 	return 0;
 }
@@ -434,15 +480,12 @@ static struct chunk_extent *tree_best_fit(struct chunk_tree *tree, size_t size,
 static void tree_add_beside(struct chunk_tree *tree, struct chunk_extent *beside,
 			    bool before, struct chunk_extent *extent)
 {
-	struct rb_node *parent = &beside->by_addr;
-	struct rb_node **link = before ? &parent->rb_left : &parent->rb_right;
+	struct rb_node *at = &beside->by_addr;
 
-	/* The free link is here, or at the next node in order. */
-	while (*link) {
-		parent = *link;
-		link = before ? &parent->rb_right : &parent->rb_left;
-	}
-	tree_addr_link(tree, extent, parent, link);
+	if (before)
+		tree_addr_link(tree, extent, at->rb_left ? rb_prev(at) : NULL, at);
+	else
+		tree_addr_link(tree, extent, at, at->rb_right ? rb_next(at) : NULL);
 	tree_size_insert(tree, extent);
 }
 
