@@ -9,6 +9,7 @@
 
 #include "chunk_account.h"
 #include "chunk_module.h"
+#include "chunk_trace.h"
 
 /**
  * enum alloc_outcome - result of an attempt to allocate
@@ -117,7 +118,7 @@ alloc_take_fast(struct chunk_context *context,
 	return ALLOC_NEEDS_CHECK;
 }
 
-/* Do one job under the spinlock. */
+/* Do one job under the spinlock, in a context without words. */
 static enum alloc_outcome alloc_one(struct chunk_context *context,
 				    struct chunk_alloc_job *job,
 				    struct chunk_extent **free_nodes)
@@ -184,18 +185,33 @@ static unsigned int alloc_register(struct chunk_context *context,
 	return done;
 }
 
+/* Number of jobs, from the first on, whose extents nobody offers */
+static unsigned int alloc_count_clear(struct chunk_context *context,
+				      const struct chunk_alloc_job *jobs,
+				      unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (!chunk_words_clear(context, jobs[i].extent->addr,
+				       jobs[i].extent->size))
+			break;
+	}
+	return i;
+}
+
 /*
  * Do as many of the jobs as possible under the spinlock. Returns their number;
- * *@outcome is that of the next one. Not inline: a job alone shall not pay for
- * the array on the stack.
+ * *@outcome is that of the next one. @words: the context has some. Not inline: a
+ * job alone shall not pay for the array on the stack.
  */
 static noinline unsigned int alloc_many(struct chunk_context *context,
 					struct chunk_alloc_job *jobs,
-					unsigned int nr,
+					unsigned int nr, bool words,
 					enum alloc_outcome *outcome,
 					struct chunk_extent **free_nodes)
 {
-	unsigned int taken, done, i;
+	unsigned int taken, clear, done, i;
 
 	for (taken = 0; taken < nr; taken++) {
 		struct chunk_alloc_job *job = &jobs[taken];
@@ -205,7 +221,8 @@ static noinline unsigned int alloc_many(struct chunk_context *context,
 		if (*outcome != ALLOC_DONE)
 			break;
 	}
-	done = alloc_register(context, jobs, taken);
+	clear = words ? alloc_count_clear(context, jobs, taken) : taken;
+	done = alloc_register(context, jobs, clear);
 	for (i = 0; i < done; i++)
 		alloc_publish(context, &jobs[i], jobs[i].extent,
 			      jobs[i].recycled);
@@ -214,6 +231,23 @@ static noinline unsigned int alloc_many(struct chunk_context *context,
 	for (i = done; i < taken; i++)
 		alloc_put_back(context, jobs[i].extent, jobs[i].recycled,
 			       free_nodes);
+	return done;
+}
+
+/* The same in a context with words; not inline, since most have none */
+static noinline unsigned int alloc_among_words(struct chunk_context *context,
+					       struct chunk_alloc_job *jobs,
+					       unsigned int nr,
+					       enum alloc_outcome *outcome)
+{
+	struct chunk_extent *free_nodes = NULL;
+	unsigned int done;
+
+	spin_lock(&context->lock);
+	done = alloc_many(context, jobs, nr, true, outcome, &free_nodes);
+	chunk_nodes_keep(context, &free_nodes);
+	spin_unlock(&context->lock);
+	chunk_nodes_free(context, free_nodes);
 	return done;
 }
 
@@ -228,14 +262,16 @@ static unsigned int alloc_fast(struct chunk_context *context,
 	struct chunk_extent *free_nodes = NULL;
 	unsigned int done;
 
-	/* The huge backing may be unmapped, and needs zap before reuse. */
-	if (context->huge) {
+	if (chunk_is_special(context)) {
+		if (!chunk_is_huge(context))
+			return alloc_among_words(context, jobs, nr, outcome);
+		/* The huge backing may be unmapped, and needs zap before reuse. */
 		*outcome = ALLOC_NEEDS_CHECK;
 		return 0;
 	}
 	spin_lock(&context->lock);
 	if (nr > 1) {
-		done = alloc_many(context, jobs, nr, outcome, &free_nodes);
+		done = alloc_many(context, jobs, nr, false, outcome, &free_nodes);
 	} else {
 		*outcome = alloc_one(context, jobs, &free_nodes);
 		done = *outcome == ALLOC_DONE;
@@ -259,15 +295,20 @@ static bool alloc_mapping_ok(struct chunk_context *context,
 	       !chunk_vmas_changed(vmas, extent->owner);
 }
 
-/* Zap an extent where that is needed, and register it. 0 or an error number */
+/*
+ * Make an extent as nobody has used it yet, and register it. Its memory could
+ * still be being discarded, if somebody offered it while it was free.
+ */
 static int alloc_prepare(struct chunk_context *context,
 			 struct chunk_extent *extent,
 			 struct vm_area_struct *vma)
 {
 	int err = 0;
 
+	if (chunk_has_words(context))
+		chunk_words_reset(context, extent->addr, extent->size);
 	/* Nobody owns the extent, but anybody may have written to it. */
-	if (context->huge)
+	if (chunk_is_huge(context))
 		err = chunk_zap(context, extent->addr, extent->size, vma);
 	return err ?: chunk_radix_store(&context->live, extent, GFP_KERNEL);
 }
@@ -389,6 +430,20 @@ static bool alloc_provide(struct chunk_context *context, struct file *file,
 	return job->err;
 }
 
+static noinline void alloc_trace(const struct chunk_alloc_job *jobs,
+				 unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		bool done = !jobs[i].err;
+
+		trace_chunk_alloc(done ? jobs[i].addr : 0, jobs[i].size,
+				  jobs[i].alignment, jobs[i].decommitted,
+				  done && jobs[i].recycled, jobs[i].err);
+	}
+}
+
 /**
  * chunk_extent_alloc() - hand out extents
  * @context: the context, of current->mm
@@ -416,4 +471,6 @@ void chunk_extent_alloc(struct chunk_context *context, struct file *file,
 		if (alloc_provide(context, file, &jobs[done], outcome, grown))
 			done++;
 	}
+	if (trace_chunk_alloc_enabled())
+		alloc_trace(jobs, nr);
 }

@@ -8,6 +8,7 @@
 
 #include "chunk_kcompat.h"
 #include "chunk_module.h"
+#include "chunk_words.h"
 
 /**
  * chunk_offset_alignment() - decode the alignment in an mmap offset
@@ -30,7 +31,7 @@ unsigned long chunk_offset_alignment(unsigned long pgoff)
  * @file:  the device
  * @addr:  hint, or with MAP_FIXED the demand
  * @len:   bytes, page-aligned
- * @pgoff: log2 of the alignment, or 0
+ * @pgoff: log2 of the alignment, or 0; or that of words
  * @flags: MAP_*
  *
  * mm calls it for MAP_FIXED, too, and before it merges mappings, which makes
@@ -47,6 +48,9 @@ unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
 	unsigned long alignment = chunk_offset_alignment(pgoff);
 	unsigned long area;
 
+	if (chunk_words_offset(pgoff))
+		return flags & MAP_FIXED ? addr :
+		       chunk_search_area(addr, len, flags);
 	if (!alignment || !IS_ALIGNED(len, CHUNK_SIZE))
 		return -EINVAL;
 	if (len > CHUNK_LENGTH_MAX)
@@ -55,7 +59,7 @@ unsigned long chunk_get_unmapped_area(struct file *file, unsigned long addr,
 	if (flags & MAP_FIXED)
 		return addr && IS_ALIGNED(addr, alignment) ? addr : -EINVAL;
 	/* Smaller mappings cannot have huge pages. */
-	if (READ_ONCE(context->huge) && len >= PMD_SIZE)
+	if (chunk_is_huge(context) && len >= PMD_SIZE)
 		alignment = max(alignment, PMD_SIZE);
 	if (addr && IS_ALIGNED(addr, alignment)) {
 		/* The exact length: a hole that just fits will do. */

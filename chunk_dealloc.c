@@ -17,6 +17,7 @@
 
 #include "chunk_account.h"
 #include "chunk_module.h"
+#include "chunk_trace.h"
 
 /*
  * Check the mappings of the jobs' extents. Adjoining extents mostly have the
@@ -92,6 +93,36 @@ static bool dealloc_begin(struct chunk_context *context,
 	}
 	spin_unlock(&context->lock);
 	return any;
+}
+
+/* Nothing of the jobs' extents is offered any more. */
+static void dealloc_reset_words(struct chunk_context *context,
+				const struct chunk_dealloc_job *jobs,
+				unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (jobs[i].extent)
+			chunk_words_reset(context, jobs[i].addr, jobs[i].size);
+	}
+}
+
+/*
+ * Wait for whoever still maps memory of the jobs' extents, or discards it. One test
+ * is enough for most users.
+ */
+static inline void dealloc_synchronize(struct chunk_context *context,
+				       const struct chunk_dealloc_job *jobs,
+				       unsigned int nr)
+{
+	if (chunk_is_special(context)) {
+		if (chunk_has_words(context))
+			dealloc_reset_words(context, jobs, nr);
+		if (chunk_is_huge(context))
+			return;
+	}
+	chunk_gate_synchronize(context->space->gate);
 }
 
 /* Number of jobs, from the first on, whose extents adjoin in one mapping */
@@ -246,6 +277,18 @@ static void dealloc_end(struct chunk_context *context,
 	chunk_nodes_free(context, free_nodes);
 }
 
+static noinline void dealloc_trace(const struct chunk_dealloc_job *jobs,
+				   unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		trace_chunk_dealloc(jobs[i].addr, jobs[i].size,
+				    jobs[i].extent && !jobs[i].err ?
+				    jobs[i].room : 0,
+				    jobs[i].err);
+}
+
 /**
  * chunk_extent_dealloc() - take extents back
  * @context: the context, of current->mm
@@ -273,12 +316,13 @@ void chunk_extent_dealloc(struct chunk_context *context,
 		return;
 	nr = dealloc_check(context, jobs, nr);
 	if (dealloc_begin(context, jobs, nr)) {
-		if (!context->huge)
-			chunk_gate_synchronize(context->space->gate);
+		dealloc_synchronize(context, jobs, nr);
 		dealloc_zap(context, jobs, nr);
 		dealloc_end(context, jobs, nr);
 	}
 	mmap_read_unlock(context->mm);
+	if (trace_chunk_dealloc_enabled())
+		dealloc_trace(jobs, nr);
 	for (i = 0; i < nr; i++) {
 		if (!jobs[i].extent)
 			continue;

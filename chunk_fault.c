@@ -21,12 +21,15 @@
 #include "chunk_account.h"
 #include "chunk_kcompat.h"
 #include "chunk_module.h"
+#include "chunk_trace.h"
 
 /* Fault-around window for sequential reads, as large as mm has for files */
 #define PREMAP_SIZE	(16 * PAGE_SIZE)
 
-static vm_fault_t fault_trap(struct chunk_region *region)
+static vm_fault_t fault_trap(const struct vm_fault *vmf,
+			     struct chunk_region *region)
 {
+	trace_chunk_trap(vmf->address, vmf->flags & FAULT_FLAG_WRITE);
 	if (region->context)
 		chunk_account_trap(region->context);
 	return VM_FAULT_SIGSEGV;
@@ -106,7 +109,7 @@ vm_fault_t chunk_fault(struct vm_fault *vmf)
 		return VM_FAULT_OOM;
 	if (chunk_region_decommitted(region, vmf->address)) {
 		chunk_gate_exit(page);
-		return fault_trap(region);
+		return fault_trap(vmf, region);
 	}
 	if (vmf->flags & FAULT_FLAG_WRITE) {
 		vmf->page = page;

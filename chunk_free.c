@@ -15,6 +15,16 @@
 
 #include "chunk_account.h"
 #include "chunk_module.h"
+#include "chunk_trace.h"
+
+static noinline void free_trace_coalesce(struct chunk_tree *tree,
+					 unsigned long addr, size_t size)
+{
+	struct chunk_extent *extent = chunk_tree_find(tree, addr);
+
+	if (extent && extent->size > size)
+		trace_chunk_coalesce(addr, size, extent->addr, extent->size);
+}
 
 /**
  * chunk_free_put() - put a free extent into a tree that has room for it
@@ -29,13 +39,19 @@ void chunk_free_put(struct chunk_context *context, struct chunk_tree *tree,
 		    struct chunk_extent *extent,
 		    struct chunk_extent **free_nodes)
 {
+	unsigned long addr = extent->addr;
+	size_t size = extent->size;
+
 	lockdep_assert_held(&context->lock);
 	/* Address space belongs to one extent at a time. */
 	if (WARN_ON_ONCE(chunk_tree_insert(tree, extent, free_nodes))) {
 		chunk_tree_unclaim(tree, extent->size);
 		chunk_unaccount_extent(context, extent);
 		chunk_free_node_push(free_nodes, extent);
+		return;
 	}
+	if (trace_chunk_coalesce_enabled())
+		free_trace_coalesce(tree, addr, size);
 }
 
 /**
@@ -127,6 +143,7 @@ static bool free_munmap(struct chunk_context *context, unsigned long addr,
 	WRITE_ONCE(context->mapper, current);
 	err = vm_munmap(addr, size);
 	WRITE_ONCE(context->mapper, NULL);
+	trace_chunk_trim(addr, size, err);
 	return !err;
 }
 

@@ -10,6 +10,7 @@
 #include <linux/mman.h>
 
 #include "chunk_module.h"
+#include "chunk_trace.h"
 
 /* A context premaps as many bytes as it has mapped, but no more than this. */
 #define CHUNK_GROW_MAX		(16384 * CHUNK_SIZE)
@@ -29,6 +30,8 @@ static int grow_mmap(struct file *file, unsigned long size,
 	addr = vm_mmap(file, 0, size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_NORESERVE,
 		       (unsigned long)ilog2(alignment) << PAGE_SHIFT);
+	trace_chunk_grow(IS_ERR_VALUE(addr) ? 0 : addr, size,
+			 IS_ERR_VALUE(addr) ? (int)addr : 0);
 	if (!IS_ERR_VALUE(addr))
 		return 0;
 	if ((int)addr == -EINTR)

@@ -89,7 +89,7 @@ static bool ioctl_range_ok(u64 addr, u64 length, u64 unit)
 static u64 ioctl_caps(void)
 {
 	/* The huge backing needs zap: we must zap pages before reuse. */
-	return CHUNK_CAP_GUARDED |
+	return CHUNK_CAP_GUARDED | CHUNK_CAP_OFFER |
 	       (CHUNK_HAVE_ZAP ? CHUNK_CAP_ZAP | CHUNK_CAP_HUGE : 0);
 }
 
@@ -116,6 +116,7 @@ static int ioctl_configure(struct file *file, void __user *arg)
 	struct chunk_context *context = file->private_data;
 	struct chunk_ioc_configure args;
 	int err = ioctl_get_args(&args, sizeof(args), arg);
+	u8 special;
 
 	if (err)
 		return err;
@@ -131,7 +132,10 @@ static int ioctl_configure(struct file *file, void __user *arg)
 	if (context->configured) {
 		err = -EBUSY;
 	} else {
-		WRITE_ONCE(context->huge, args.backing == CHUNK_BACKING_HUGE);
+		special = context->special & ~CHUNK_SPECIAL_HUGE;
+		if (args.backing == CHUNK_BACKING_HUGE)
+			special |= CHUNK_SPECIAL_HUGE;
+		WRITE_ONCE(context->special, special);
 		if (args.grow)
 			WRITE_ONCE(context->grow, args.grow);
 	}
@@ -537,14 +541,18 @@ static int ioctl_limit(struct file *file, void __user *arg)
 static int ioctl_stats(struct file *file, void __user *arg)
 {
 	struct chunk_ioc_stats stats;
-	int err = ioctl_get_args(&stats, sizeof(stats), arg);
+	u32 size;
+	int err = ioctl_get_grown_args(&stats, sizeof(stats), CHUNK_STATS_SIZE_1, arg,
+				       &size);
 
 	if (err)
 		return err;
+	BUILD_BUG_ON(offsetof(struct chunk_ioc_stats, offered_bytes) !=
+		     CHUNK_STATS_SIZE_1);
 	if (stats.flags)
 		return -EINVAL;
 	chunk_report_stats(file->private_data, &stats);
-	return ioctl_put_args(arg, &stats, sizeof(stats));
+	return ioctl_put_args(arg, &stats, min_t(size_t, size, sizeof(stats)));
 }
 
 /**

@@ -5,10 +5,13 @@
 #ifndef CHUNK_KCOMPAT_H
 #define CHUNK_KCOMPAT_H
 
+#include <linux/list_lru.h>
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
 #include <linux/pfn.h>
 #include <linux/sched.h>
+#include <linux/shrinker.h>
+#include <linux/swap.h>
 #include <linux/userfaultfd_k.h>
 #include <linux/version.h>
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
@@ -163,6 +166,9 @@ static inline void chunk_for_markers(struct vm_area_struct *vma,
  * some where tracked pages were: they say that a page was not written since.
  * But its contents are not the same any more, so the markers are dropped.
  *
+ * Where no zap is exported, this unmaps from the file, and so frees forked
+ * children's copies, too: only where chunk_zap_is_private().
+ *
  * Context: may sleep; mmap_lock held.
  */
 static inline void chunk_zap_vma(struct vm_area_struct *vma,
@@ -174,6 +180,11 @@ static inline void chunk_zap_vma(struct vm_area_struct *vma,
 	zap_page_range_single(vma, start, size, NULL);
 #elif defined(CHUNK_ZAP_VMA_RANGE)
 	zap_vma_range(vma, start, size);
+#else
+	unmap_mapping_pages(vma->vm_file->f_mapping,
+			    vma->vm_pgoff +
+			    ((start - vma->vm_start) >> PAGE_SHIFT),
+			    size >> PAGE_SHIFT, true);
 #endif
 	if (chunk_tracked(vma))
 		chunk_for_markers(vma, start, size, chunk_drop_marker);
@@ -278,5 +289,157 @@ static inline vm_fault_t chunk_map_none(struct vm_fault *vmf, pgoff_t first,
 #define chunk_map_none	NULL
 
 #endif /* CONFIG_PER_VMA_LOCK */
+
+/* The flag of mappings that mseal(2) has sealed, since 6.10 */
+#ifdef VM_SEALED
+#define CHUNK_VM_SEALED		VM_SEALED
+#else
+#define CHUNK_VM_SEALED		VM_NONE
+#endif
+
+/* Context: mmap_lock held for writing. */
+static inline void chunk_vm_flags_set(struct vm_area_struct *vma,
+				      vm_flags_t flags)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	vma->vm_flags |= flags;
+#else
+	vm_flags_set(vma, flags);
+#endif
+}
+
+static inline void chunk_vm_flags_clear(struct vm_area_struct *vma,
+					vm_flags_t flags)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	vma->vm_flags &= ~flags;
+#else
+	vm_flags_clear(vma, flags);
+#endif
+}
+
+/* Items of a list_lru whose node and memcg are those of their slab object */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define chunk_lru_add(lru, item)	list_lru_add(lru, item)
+#define chunk_lru_del(lru, item)	list_lru_del(lru, item)
+#else
+#define chunk_lru_add(lru, item)	list_lru_add_obj(lru, item)
+#define chunk_lru_del(lru, item)	list_lru_del_obj(lru, item)
+#endif
+
+/* Parameters of a list_lru_walk_cb, but for the last */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define CHUNK_LRU_WALK_ARGS(item)	struct list_head *(item), \
+					struct list_lru_one *list, \
+					spinlock_t *lock
+#else
+#define CHUNK_LRU_WALK_ARGS(item)	struct list_head *(item), \
+					struct list_lru_one *list
+#endif
+
+/* Tell the reclaim that calls a shrinker how many pages it has freed. */
+static inline void chunk_account_reclaimed(unsigned long pages)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+	if (current->reclaim_state)
+		current->reclaim_state->reclaimed_slab += pages;
+#else
+	mm_account_reclaimed_pages(pages);
+#endif
+}
+
+typedef unsigned long (*chunk_shrink_fn)(struct shrinker *shrinker,
+					 struct shrink_control *sc);
+
+#define CHUNK_SHRINKER_FLAGS	(SHRINKER_MEMCG_AWARE | SHRINKER_NUMA_AWARE)
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+
+/* A shrinker for a list by memory control groups */
+struct chunk_shrinker {
+	struct shrinker shrinker;
+};
+
+/*
+ * Register a shrinker and initialise its list, which needs the number that the
+ * shrinker gets only as it is registered. So @count may be called too early: it
+ * must return 0 until *@ready, which it reads with acquire.
+ */
+static inline int chunk_shrinker_start(struct chunk_shrinker *shrinker,
+				       struct list_lru *lru,
+				       chunk_shrink_fn count,
+				       chunk_shrink_fn scan, int seeks,
+				       long batch, bool *ready)
+{
+	int err;
+
+	shrinker->shrinker = (struct shrinker) {
+		.count_objects = count,
+		.scan_objects = scan,
+		.seeks = seeks,
+		.batch = batch,
+		.flags = CHUNK_SHRINKER_FLAGS,
+	};
+	err = register_shrinker(&shrinker->shrinker, "chunk");
+	if (err)
+		return err;
+	err = list_lru_init_memcg(lru, &shrinker->shrinker);
+	if (err)
+		unregister_shrinker(&shrinker->shrinker);
+	else
+		/* Pairs with smp_load_acquire() in @count. */
+		smp_store_release(ready, true);
+	return err;
+}
+
+/* Waits for calls that are running. The list is empty. */
+static inline void chunk_shrinker_stop(struct chunk_shrinker *shrinker,
+				       struct list_lru *lru)
+{
+	unregister_shrinker(&shrinker->shrinker);
+	list_lru_destroy(lru);
+}
+
+#else
+
+struct chunk_shrinker {
+	struct shrinker *shrinker;
+};
+
+static inline int chunk_shrinker_start(struct chunk_shrinker *shrinker,
+				       struct list_lru *lru,
+				       chunk_shrink_fn count,
+				       chunk_shrink_fn scan, int seeks,
+				       long batch, bool *ready)
+{
+	struct shrinker *new = shrinker_alloc(CHUNK_SHRINKER_FLAGS, "chunk");
+	int err;
+
+	if (!new)
+		return -ENOMEM;
+	new->count_objects = count;
+	new->scan_objects = scan;
+	new->seeks = seeks;
+	new->batch = batch;
+	err = list_lru_init_memcg(lru, new);
+	if (err) {
+		shrinker_free(new);
+		return err;
+	}
+	/* Pairs with smp_load_acquire() in @count. */
+	smp_store_release(ready, true);
+	shrinker_register(new);
+	shrinker->shrinker = new;
+	return 0;
+}
+
+static inline void chunk_shrinker_stop(struct chunk_shrinker *shrinker,
+				       struct list_lru *lru)
+{
+	shrinker_free(shrinker->shrinker);
+	list_lru_destroy(lru);
+}
+
+#endif
 
 #endif /* CHUNK_KCOMPAT_H */

@@ -13,6 +13,16 @@
 #include "chunk_account.h"
 #include "chunk_kcompat.h"
 #include "chunk_module.h"
+#include "chunk_words.h"
+
+/* Count a VMA that comes or goes, if it is a forked child's. */
+static void mapping_count_inherited(const struct vm_area_struct *vma, int nr)
+{
+	struct chunk_context *context = vma->vm_file->private_data;
+
+	if (vma->vm_mm != context->mm)
+		atomic_add(nr, &context->inherited);
+}
 
 /*
  * A VMA was copied: split in two, moved (which .mremap will refuse and undo),
@@ -22,6 +32,7 @@ static void chunk_vma_open(struct vm_area_struct *vma)
 {
 	struct chunk_region *region = vma->vm_private_data;
 
+	mapping_count_inherited(vma, 1);
 	if (!region)
 		return;
 	if (vma->vm_mm != region->mm) {
@@ -66,6 +77,7 @@ static void chunk_vma_close(struct vm_area_struct *vma)
 	struct chunk_context *context;
 	bool last;
 
+	mapping_count_inherited(vma, -1);
 	if (!region)
 		return;
 	context = region->context;
@@ -143,11 +155,13 @@ static int mapping_register(struct chunk_context *context,
 	bool premap = chunk_mapping_ourselves(context);
 	int err = 0;
 
-	if (READ_ONCE(context->huge))
+	if (chunk_is_huge(context))
 		chunk_huge_sweep(context);
 	/* This mapping has replaced all mappings that were here before. */
 	chunk_drop_range(context, extent->addr,
 			 extent->addr + extent->size - 1, NULL);
+	if (!premap && chunk_has_words(context))
+		chunk_words_reset(context, extent->addr, extent->size);
 	if (!premap)
 		err = chunk_radix_store(&context->live, extent, GFP_KERNEL);
 	if (err)
@@ -161,7 +175,7 @@ static int mapping_register(struct chunk_context *context,
 	/* From here on nobody chooses another backing. */
 	context->configured = true;
 	/* mm does not tell us when a mapping of the huge backing changes. */
-	region->may_have_holes |= context->huge;
+	region->may_have_holes |= chunk_is_huge(context);
 	region->vmas = 1;
 	chunk_account_region(context, region, region->chunks * CHUNK_SIZE);
 	list_add_tail(&region->list, &context->regions);
@@ -250,24 +264,13 @@ static struct chunk_extent *mapping_new_extent(struct chunk_context *context,
 	return extent;
 }
 
-/**
- * chunk_mmap() - file_operations.mmap: make a region
- * @file: the device
- * @vma:  the mapping, private
- *
- * Context: may sleep; mmap_lock of current->mm held for writing.
- * Return: 0; -EPERM in another address space than the opener's; -EINVAL if
- * shared or misaligned; -ENOMEM.
- */
-int chunk_mmap(struct file *file, struct vm_area_struct *vma)
+static int mapping_add(struct chunk_context *context,
+		       struct vm_area_struct *vma)
 {
-	struct chunk_context *context = file->private_data;
 	struct chunk_region *region;
 	struct chunk_extent *extent;
 	int err;
 
-	if (current->mm != context->mm || vma->vm_mm != context->mm)
-		return -EPERM;
 	if (chunk_mapping_ourselves(context))
 		context->refused = false;
 	err = mapping_check(context, vma);
@@ -286,7 +289,7 @@ int chunk_mmap(struct file *file, struct vm_area_struct *vma)
 	if (err)
 		goto free_extent;
 	vma->vm_pgoff = region->pgoff;
-	if (context->huge) {
+	if (chunk_is_huge(context)) {
 		vma_set_anonymous(vma);
 		chunk_region_put(region); /* there is only the list's */
 		return 0;
@@ -301,4 +304,24 @@ free_extent:
 free_region:
 	chunk_region_put(region);
 	return err;
+}
+
+/**
+ * chunk_mmap() - file_operations.mmap: make a region, or map words
+ * @file: the device
+ * @vma:  the mapping: private for a region, shared for words
+ *
+ * Context: may sleep; mmap_lock of current->mm held for writing.
+ * Return: 0; -EPERM in another address space than the opener's; -EINVAL if the
+ * mapping has the wrong kind or is misaligned; -ENOMEM.
+ */
+int chunk_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct chunk_context *context = file->private_data;
+
+	if (current->mm != context->mm || vma->vm_mm != context->mm)
+		return -EPERM;
+	if (chunk_words_offset(vma->vm_pgoff))
+		return chunk_words_mmap(context, vma);
+	return mapping_add(context, vma);
 }

@@ -5,26 +5,31 @@
  * Layers, lowest first. A function calls others of its own file or of a lower
  * layer; files of one layer do not call each other.
  *
- *   layer 1: chunk_tree.c chunk_radix.c chunk_charge.c
+ *   layer 1: chunk_tree.c chunk_radix.c chunk_charge.c chunk_trace.c
  *   layer 2: chunk_node.c chunk_gate.c
  *   layer 3: chunk_space.c
  *   layer 4: chunk_region.c
  *   layer 5: chunk_vmas.c chunk_area.c chunk_drop.c chunk_fault.c chunk_fork.c
- *   layer 6: chunk_zap.c chunk_free.c chunk_grow.c chunk_report.c
- *   layer 7: chunk_huge.c chunk_populate.c
+ *   layer 6: chunk_zap.c chunk_free.c chunk_grow.c chunk_words.c
+ *   layer 7: chunk_huge.c chunk_populate.c chunk_report.c
  *   layer 8: chunk_context.c chunk_mapping.c chunk_alloc.c chunk_dealloc.c chunk_range.c
- *   layer 9: chunk_ioctl.c chunk_verify.c
+ *   layer 9: chunk_ioctl.c chunk_verify.c chunk_discard.c chunk_debugfs.c
  *   layer 10: chunkmod.c
  *
  * Objects
  *
- *   file -> context -> regions, and extents in two trees and a registry
+ *   file -> context -> regions, extents in two trees and a registry, and pages
+ *                      of words
  *   VMA  -> region, and VMA -> file
  *
  * A context is one open file. It lives until .release; VMAs pin the file, so
  * no region of the context has a VMA left by then. It holds the opener's
  * mm_struct by mmgrab() only: with mmget() the mm would own the VMA, the VMA
  * the file and the file the mm, for ever.
+ *
+ * The shrinker of chunk_discard.c may refer to a context for a moment longer, and
+ * readers of chunk_debugfs.c for longer than that: by then the context has neither
+ * regions nor extents, only pages of words.
  *
  * A region is the result of one mmap: a range of address space, and a bitmap of
  * its decommitted chunks. A region never learns VMA pointers. The user may
@@ -64,6 +69,10 @@
  *                       pages that it finds decommitted
  *   mmap_lock, or in a fault the lock of one VMA, which excludes fork, split
  *                       and unmapping of that VMA as well
+ *   discard_lock        while offered chunks are being discarded: from the claim
+ *                       of their words to the end of the zap. The shrinker only
+ *                       tries to get it, and mmap_lock. Without an exported zap
+ *                       mapping.i_mmap_rwsem is taken inside it, for reading
  *   fault gate          held from before the fault handler reads the state until
  *                       the page is mapped: see chunk_gate.c
  *   context->lock       spinlock: trees, registry, lists, counters, and writing
@@ -89,6 +98,7 @@
 #include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
+#include <linux/xarray.h>
 
 #include <linux/chunk.h>
 
@@ -107,6 +117,7 @@
 #define CHUNK_ZAP_STEP		(256 * CHUNK_SIZE)
 
 struct chunk_gate;
+struct seq_file;
 
 /**
  * struct chunk_space - an address space that has regions of one context
@@ -207,13 +218,25 @@ struct chunk_account {
 	atomic_long_t traps;
 };
 
+/* CHUNK_BACKING_HUGE; constant once the context is configured */
+#define CHUNK_SPECIAL_HUGE	1
+/* There is a page of words; never reset */
+#define CHUNK_SPECIAL_WORDS	2
+
 /**
  * struct chunk_context - one open file
+ * @refs:        one of the file; others of the shrinker, for a moment, and of
+ *               readers of debugfs
+ * @all:         link in the list of all contexts, until @refs is 0; its own lock
+ * @id:          number of the context, in order of opening (invariant)
+ * @owner:       the process that opened the file, with a reference (invariant)
  * @mm:          the opener's address space, pinned by mmgrab() (invariant)
  * @space:       the same with its fault gate (invariant)
  * @mapping:     file->f_mapping, without pages, for the VMAs of this file only.
  *               That of the inode would have the VMAs of all users, and a lock
  *               for which they wait in mmap, munmap and fork
+ * @inherited:   VMAs of regions in other address spaces: forked children's. From 0
+ *               it grows only with mmap_lock of @mm held for writing
  * @offsets:     number of ranges of file offsets that regions were given;
  *               mmap_lock of @mm held for writing
  * @map_lock:    serialises our own vm_mmap and vm_munmap
@@ -221,6 +244,11 @@ struct chunk_account {
  * @refused:     its vm_mmap has not come as far as .mmap; @map_lock
  * @grown:       number of times that we premapped; written under @map_lock
  * @charge_max:  the most bytes to premap where they are charged; @map_lock
+ * @words:       pages of words, struct chunk_words, by address
+ * @discard_lock: see above
+ * @discards:    chunks discarded since open; written under @discard_lock
+ * @takes:       what the owner counted in words that were reset since; written
+ *               under @discard_lock
  * @lock:        see above
  * @recycled:    free extents kept for reuse, up to the limit
  * @retained:    free extents that are premapped and unused, or could not be
@@ -233,14 +261,19 @@ struct chunk_account {
  * @sweep:       number of regions at which the huge backing looks for regions
  *               that the user has unmapped
  * @grow:        bytes to map at a time
- * @huge:        CHUNK_BACKING_HUGE; constant once @configured
+ * @special:     CHUNK_SPECIAL_*; 0 for most. May be read without the lock
  * @configured:  there was an extent: the backing is settled
  * @account:     counters
  */
 struct chunk_context {
+	refcount_t refs;
+	struct list_head all;
+	u64 id;
+	struct pid *owner;
 	struct mm_struct *mm;
 	struct chunk_space *space;
 	struct address_space mapping;
+	atomic_t inherited;
 	unsigned long offsets;
 	/* outermost */
 	struct mutex map_lock;
@@ -248,6 +281,11 @@ struct chunk_context {
 	bool refused;
 	unsigned long grown;
 	unsigned long charge_max;
+	struct xarray words;
+	/* inside mmap_lock */
+	struct mutex discard_lock;
+	u64 discards;
+	u64 takes;
 	/* innermost */
 	spinlock_t lock;
 	struct chunk_tree recycled;
@@ -258,9 +296,27 @@ struct chunk_context {
 	struct list_head regions;
 	unsigned long sweep;
 	unsigned long grow;
-	bool huge;
+	u8 special;
 	bool configured;
 	struct chunk_account account;
+};
+
+/**
+ * struct chunk_run - pages of one state, for debugfs
+ * @start:   first byte
+ * @end:     byte after them; the state may go on there
+ * @state:   CHUNK_STATE_*
+ * @offered: they are in chunks that are offered
+ * @extent:  first byte of their extent; of what is retained, @start
+ * @length:  bytes of the extent
+ */
+struct chunk_run {
+	unsigned long start;
+	unsigned long end;
+	u32 state;
+	bool offered;
+	unsigned long extent;
+	unsigned long length;
 };
 
 /* Traits that a user may have given to mappings */
@@ -356,6 +412,48 @@ struct chunk_range_job {
 static inline bool chunk_mapping_ourselves(const struct chunk_context *context)
 {
 	return READ_ONCE(context->mapper) == current;
+}
+
+/**
+ * chunk_is_special() - tell whether a context is huge or has words
+ * @context: the context
+ *
+ * One test for all that the usual paths leave to others. It races with the first page
+ * of words: whoever offers a chunk while it is allocated or freed harms himself alone.
+ *
+ * Context: any.
+ * Return: whether it is one of them.
+ */
+static inline bool chunk_is_special(const struct chunk_context *context)
+{
+	return unlikely(READ_ONCE(context->special));
+}
+
+/**
+ * chunk_is_huge() - tell whether a context has the huge backing
+ * @context: the context
+ *
+ * Context: any; constant once the context is configured.
+ * Return: whether it has.
+ */
+static inline bool chunk_is_huge(const struct chunk_context *context)
+{
+	/* The other bit may be set meanwhile. */
+	return data_race(context->special) & CHUNK_SPECIAL_HUGE;
+}
+
+/**
+ * chunk_has_words() - tell whether chunks of a context were ever offered
+ * @context: the context
+ *
+ * If not, no word needs a look.
+ *
+ * Context: any.
+ * Return: whether there may be words other than 0.
+ */
+static inline bool chunk_has_words(const struct chunk_context *context)
+{
+	return unlikely(READ_ONCE(context->special) & CHUNK_SPECIAL_WORDS);
 }
 
 /* chunk_charge.c */
@@ -459,6 +557,7 @@ struct chunk_region *chunk_region_inherit(struct chunk_region *region,
 /* chunk_zap.c */
 int chunk_zap(struct chunk_context *context, unsigned long addr,
 	      unsigned long size, struct vm_area_struct *only);
+bool chunk_zap_is_private(const struct chunk_context *context);
 
 /* chunk_free.c */
 void chunk_free_put(struct chunk_context *context, struct chunk_tree *tree,
@@ -476,11 +575,30 @@ int chunk_set_limit(struct chunk_context *context, unsigned long limit);
 int chunk_grow(struct chunk_context *context, struct file *file,
 	       unsigned long size, unsigned long alignment);
 
+/* chunk_words.c */
+int chunk_words_cache_init(void);
+void chunk_words_cache_exit(void);
+int chunk_words_mmap(struct chunk_context *context,
+		     struct vm_area_struct *vma);
+bool chunk_words_clear(struct chunk_context *context, unsigned long addr,
+		       unsigned long size);
+void chunk_words_reset(struct chunk_context *context, unsigned long addr,
+		       unsigned long size);
+void chunk_words_report(struct chunk_context *context,
+			struct chunk_ioc_stats *stats);
+bool chunk_words_run(struct chunk_context *context, unsigned long addr,
+		     unsigned long *end);
+void chunk_words_unlist(struct chunk_context *context);
+void chunk_words_free(struct chunk_context *context);
+
 /* chunk_report.c */
 void chunk_report_stats(struct chunk_context *context,
 			struct chunk_ioc_stats *stats);
 void chunk_report_lookup(struct chunk_context *context,
 			 struct chunk_ioc_lookup *lookup);
+void chunk_report_show(struct seq_file *m, struct chunk_context *context);
+bool chunk_report_next_run(struct chunk_context *context,
+			   struct chunk_run *run);
 
 /* chunk_huge.c */
 void chunk_huge_sweep(struct chunk_context *context);
@@ -491,7 +609,9 @@ int chunk_huge_zap(struct chunk_context *context, unsigned long addr,
 /* chunk_context.c */
 unsigned long chunk_max_recycle_limit(void);
 struct chunk_context *chunk_context_new(struct mm_struct *mm);
-void chunk_context_free(struct chunk_context *context);
+void chunk_context_close(struct chunk_context *context);
+void chunk_context_put(struct chunk_context *context);
+struct chunk_context *chunk_context_next(struct chunk_context *context);
 
 /* chunk_mapping.c */
 int chunk_mmap(struct file *file, struct vm_area_struct *vma);
@@ -518,6 +638,14 @@ int chunk_range_populate(unsigned long addr, unsigned long size);
 
 /* chunk_ioctl.c */
 long chunk_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* chunk_discard.c */
+int chunk_discard_init(void);
+void chunk_discard_exit(void);
+
+/* chunk_debugfs.c */
+void chunk_debugfs_init(void);
+void chunk_debugfs_exit(void);
 
 /* chunk_verify.c */
 #ifdef CONFIG_DEBUG_VM

@@ -5,11 +5,12 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 
 #include "chunk_module.h"
 
 /* At a time: mmap_lock is held so long, and no signal is looked at. */
-#define POPULATE_STEP	PMD_SIZE
+#define POPULATE_STEP	SZ_2M
 
 /**
  * chunk_range_populate() - make all pages of a range present and writable

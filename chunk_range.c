@@ -16,6 +16,7 @@
 
 #include "chunk_account.h"
 #include "chunk_module.h"
+#include "chunk_trace.h"
 
 /* Chunks to go over in one step; an extent counts as so many more. */
 #define STEP_WORK	((long)(CHUNK_STEP / CHUNK_SIZE))
@@ -387,12 +388,25 @@ static int commit_one(struct chunk_context *context, unsigned long addr,
 	};
 	int err;
 
-	if (context->huge)
+	if (chunk_is_huge(context))
 		return commit_huge(&change);
 	err = change_run(&change, CHANGE_WHOLE);
 	if (err || !change.may_have_holes)
 		return err;
 	return commit_mapped(&change);
+}
+
+/*
+ * The jobs before @end. Not inline, and not from the first job: without a tracer, a
+ * commit would save registers for it.
+ */
+static noinline void range_trace_commit(const struct chunk_range_job *end,
+					unsigned int nr)
+{
+	const struct chunk_range_job *job;
+
+	for (job = end - nr; job < end; job++)
+		trace_chunk_commit(job->addr, job->size, job->err);
 }
 
 /**
@@ -418,6 +432,8 @@ void chunk_range_commit(struct chunk_context *context,
 			jobs[i].err = commit_one(context, jobs[i].addr,
 						 jobs[i].size);
 	}
+	if (trace_chunk_commit_enabled())
+		range_trace_commit(jobs + i, i);
 }
 
 /* Make one range trap, starting from the mapping *@vma, which is set to its own. */
@@ -470,6 +486,16 @@ static void decommit_zap(struct change *change,
 	}
 }
 
+/* Not inline, as range_trace_commit() */
+static noinline void range_trace_decommit(const struct chunk_range_job *jobs,
+					  unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		trace_chunk_decommit(jobs[i].addr, jobs[i].size, jobs[i].err);
+}
+
 /**
  * chunk_range_decommit() - make pages of live extents trap, and free their memory
  * @context: the context, of current->mm
@@ -503,9 +529,12 @@ void chunk_range_decommit(struct chunk_context *context,
 	if (decommit_all(&change, jobs, nr)) {
 		for (i = 0; i < nr; i++)
 			any |= jobs[i].trapped > 0;
-		if (any && !context->huge)
+		if (any && !chunk_is_huge(context))
 			chunk_gate_synchronize(context->space->gate);
 		decommit_zap(&change, jobs, nr);
 	}
+	/* Under the lock: otherwise the jobs would be kept at hand for it. */
+	if (trace_chunk_decommit_enabled())
+		range_trace_decommit(jobs, nr);
 	change_unlock_mapped(&change);
 }

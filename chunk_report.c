@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reports to the user: LOOKUP and STATS.
+ * Reports to the user: LOOKUP and STATS, fdinfo, and what debugfs shows.
  */
 #include <linux/mm.h>
+#include <linux/seq_file.h>
 
 #include "chunk_module.h"
 
@@ -96,7 +97,7 @@ void chunk_report_lookup(struct chunk_context *context,
  * @context: the context
  * @stats:   out: all
  *
- * Context: takes context->lock.
+ * Context: may sleep; takes context->lock.
  */
 void chunk_report_stats(struct chunk_context *context,
 			struct chunk_ioc_stats *stats)
@@ -120,4 +121,76 @@ void chunk_report_stats(struct chunk_context *context,
 		.traps = atomic_long_read(&context->account.traps),
 	};
 	spin_unlock(&context->lock);
+	chunk_words_report(context, stats);
+}
+
+/**
+ * chunk_report_show() - print the counters of a context
+ * @m:       the file to print to
+ * @context: the context
+ *
+ * User space relies on each line: see chunk(4). Lines may be added.
+ *
+ * Context: may sleep; takes context->lock.
+ */
+void chunk_report_show(struct seq_file *m, struct chunk_context *context)
+{
+	struct chunk_ioc_stats stats;
+
+	chunk_report_stats(context, &stats);
+#define show(name) seq_printf(m, "chunk-" #name ":\t%llu\n", stats.name)
+	show(mapped_bytes);
+	show(live_bytes);
+	show(live_extents);
+	show(decommitted_bytes);
+	show(recycled_bytes);
+	show(recycle_limit);
+	show(reserved_bytes);
+	show(regions);
+	show(allocs);
+	show(allocs_recycled);
+	show(deallocs);
+	show(commits);
+	show(decommits);
+	show(traps);
+	show(offered_bytes);
+	show(discarded_bytes);
+	show(discards);
+	show(takes);
+#undef show
+}
+
+/**
+ * chunk_report_next_run() - find the next run of pages of one state
+ * @context: the context
+ * @run:     in: the run before, all zero to begin; out: the run
+ *
+ * Context: may sleep; takes context->lock.
+ * Return: false if there is none.
+ */
+bool chunk_report_next_run(struct chunk_context *context,
+			   struct chunk_run *run)
+{
+	struct chunk_ioc_lookup lookup;
+	unsigned long at = run->end;
+
+	do {
+		lookup = (struct chunk_ioc_lookup){ .addr = at };
+		chunk_report_lookup(context, &lookup);
+		if (lookup.state)
+			break;
+		at = lookup.end;
+	} while (at < TASK_SIZE_MAX);
+	if (!lookup.state)
+		return false;
+	*run = (struct chunk_run) {
+		.start = at,
+		.end = lookup.end,
+		.state = lookup.state,
+		.extent = lookup.length ? lookup.addr : at,
+		.length = lookup.length ?: lookup.end - at,
+	};
+	if (lookup.state == CHUNK_STATE_LIVE)
+		run->offered = chunk_words_run(context, at, &run->end);
+	return true;
 }

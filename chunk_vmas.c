@@ -11,11 +11,12 @@
 #include "chunk_module.h"
 
 /**
- * chunk_vma_is_ours() - tell whether a mapping is one of a context's
+ * chunk_vma_is_ours() - tell whether a mapping is one of a context's regions
  * @vma:     the mapping
  * @context: the context
  *
  * Each context has an address_space of its own, so that identifies its file.
+ * Mappings of words are shared, those of regions never.
  *
  * Context: mmap_lock held.
  * Return: whether it is.
@@ -23,7 +24,8 @@
 bool chunk_vma_is_ours(const struct vm_area_struct *vma,
 		       const struct chunk_context *context)
 {
-	return vma->vm_file && vma->vm_file->f_mapping == &context->mapping;
+	return vma->vm_file && vma->vm_file->f_mapping == &context->mapping &&
+	       !(vma->vm_flags & VM_SHARED);
 }
 
 /**

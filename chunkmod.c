@@ -13,7 +13,6 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/sched.h>
-#include <linux/seq_file.h>
 
 #include "chunk_kcompat.h"
 #include "chunk_module.h"
@@ -50,7 +49,7 @@ static int chunk_open(struct inode *inode, struct file *file)
 static int chunk_release(struct inode *inode, struct file *file)
 {
 	file->f_mapping = inode->i_mapping;
-	chunk_context_free(file->private_data);
+	chunk_context_close(file->private_data);
 	return 0;
 }
 
@@ -66,25 +65,7 @@ static long chunk_unlocked_ioctl(struct file *file, unsigned int cmd,
 
 static void chunk_show_fdinfo(struct seq_file *m, struct file *file)
 {
-	struct chunk_ioc_stats stats;
-
-	chunk_report_stats(file->private_data, &stats);
-#define show(name) seq_printf(m, "chunk-" #name ":\t%llu\n", stats.name)
-	show(mapped_bytes);
-	show(live_bytes);
-	show(live_extents);
-	show(decommitted_bytes);
-	show(recycled_bytes);
-	show(recycle_limit);
-	show(reserved_bytes);
-	show(regions);
-	show(allocs);
-	show(allocs_recycled);
-	show(deallocs);
-	show(commits);
-	show(decommits);
-	show(traps);
-#undef show
+	chunk_report_show(m, file->private_data);
 }
 
 static const struct file_operations chunk_fops = {
@@ -177,19 +158,29 @@ static int __init chunk_init(void)
 	err = chunk_extent_cache_init();
 	if (err)
 		return err;
+	err = chunk_discard_init();
+	if (err)
+		goto free_cache;
 	err = chunk_register_device();
-	if (err) {
-		chunk_extent_cache_exit();
-		return err;
-	}
+	if (err)
+		goto stop_discarding;
+	chunk_debugfs_init();
 	if (!CHUNK_HAVE_ZAP)
 		pr_info("this kernel exports no zap: users must free memory by madvise\n");
 	return 0;
+
+stop_discarding:
+	chunk_discard_exit();
+free_cache:
+	chunk_extent_cache_exit();
+	return err;
 }
 
 static void __exit chunk_exit(void)
 {
+	chunk_debugfs_exit();
 	chunk_unregister_device();
+	chunk_discard_exit();
 	chunk_extent_cache_exit();
 }
 

@@ -102,6 +102,54 @@
 /* For the offset of mmap(2): alignment 1 << log2, on pages of @page bytes. */
 #define CHUNK_MMAP_ALIGN(log2, page)	((__u64)(log2) * (page))
 
+/*
+ * Offered chunks (CHUNK_CAP_OFFER). The owner of a live chunk may offer it: when
+ * memory is short, the kernel may then discard its contents. Until that happens
+ * the owner takes it back as it was, without a system call.
+ *
+ * mmap(2) on the device, MAP_SHARED, with PROT_READ and PROT_WRITE, at page offset
+ * CHUNK_WORDS_PGOFF + N yields one __u32 word for each chunk of address space,
+ * from address N * CHUNK_WORDS_SPAN(page size) on. The kernel makes a page of
+ * words when it is first touched, if an extent is live in the address space that
+ * the page stands for; else the access raises SIGBUS. Words cannot be mapped
+ * privately or executable, moved, or inherited by fork.
+ *
+ *   IN_USE -> OFFERED         by the owner: a store, release
+ *   OFFERED -> IN_USE         by the owner: compare-and-exchange, acquire. All
+ *                             contents are intact
+ *   OFFERED -> DISCARDING     by the kernel: compare-and-exchange
+ *   DISCARDING -> DISCARDED   by the kernel, once the memory is freed
+ *   DISCARDING -> OFFERED     by the kernel, if it has thought better of it
+ *   DISCARDED -> IN_USE       by the owner: acquire. The chunk reads as zero, but
+ *                             for pages that are decommitted
+ *
+ * On DISCARDING the owner takes another chunk, or tries again a little later. The
+ * other bits of a word are the owner's, and survive. By convention it counts there
+ * how often it took the chunk back with its contents intact: CHUNK_IOC_STATS adds
+ * these counts up.
+ *
+ * ALLOC and mmap(2) hand out chunks whose words are 0, and DEALLOC resets them. A
+ * word that has no such state at a moment when the owner may not write it harms
+ * nobody but the owner: the kernel discards nothing but whole chunks of this
+ * address space, in mappings of this context.
+ *
+ * Offered chunks are live, and do not trap. The kernel does not discard what is
+ * mlocked or sealed, chunks that are not wholly mapped, and those of a forked
+ * child. In the child, which has no words, what its parent had offered is as it
+ * was at the fork. On the huge backing the kernel prefers to discard all chunks of
+ * a huge page at once.
+ */
+#define CHUNK_WORDS_PGOFF	(1UL << 20)
+#define CHUNK_WORDS_SPAN(page)	((page) / sizeof(__u32) * CHUNK_SIZE)
+
+#define CHUNK_WORD_STATE	3U
+#define CHUNK_WORD_IN_USE	0U
+#define CHUNK_WORD_OFFERED	1U
+#define CHUNK_WORD_DISCARDING	2U
+#define CHUNK_WORD_DISCARDED	3U
+/* The owner adds this when it takes a chunk back with its contents intact. */
+#define CHUNK_WORD_TAKE		4U
+
 /* Version of this interface as a whole, in struct chunk_ioc_info. */
 #define CHUNK_ABI		1
 
@@ -132,10 +180,15 @@
 #define CHUNK_CAP_HUGE		(1ULL << 1)	/* CHUNK_BACKING_HUGE works */
 /*
  * DECOMMIT and DEALLOC free the memory. If this is not set, the kernel exports
- * no zap: they only make the range trap, and the caller must follow with
- * madvise(MADV_DONTNEED).
+ * no zap: they only make those pages trap that are not present. The caller must
+ * free the others by madvise(MADV_DONTNEED), after DECOMMIT and before DEALLOC.
  */
 #define CHUNK_CAP_ZAP		(1ULL << 2)
+/*
+ * Chunks can be offered. Without CHUNK_CAP_ZAP none is discarded while a forked
+ * child has mappings that it inherited from the context.
+ */
+#define CHUNK_CAP_OFFER		(1ULL << 3)
 
 /**
  * struct chunk_ioc_info - CHUNK_IOC_INFO: what this device can do
@@ -310,6 +363,14 @@ struct chunk_ioc_limit {
  * @commits:           COMMIT calls that succeeded
  * @decommits:         DECOMMIT calls that succeeded
  * @traps:             accesses to decommitted pages
+ * @offered_bytes:     bytes in chunks that are offered
+ * @discarded_bytes:   bytes in chunks that were discarded and not taken back yet
+ * @discards:          chunks discarded since open
+ * @takes:             times since open that a chunk was taken back intact, as the
+ *                     owner counted them in the words
+ *
+ * Without @offered_bytes and what follows, which was added later, the structure has
+ * CHUNK_STATS_SIZE_1 bytes.
  */
 struct chunk_ioc_stats {
 	__u32 size;
@@ -328,7 +389,13 @@ struct chunk_ioc_stats {
 	__u64 commits;
 	__u64 decommits;
 	__u64 traps;
+	__u64 offered_bytes;
+	__u64 discarded_bytes;
+	__u64 discards;
+	__u64 takes;
 };
+
+#define CHUNK_STATS_SIZE_1	120
 
 /* CHUNK_IOC_BATCH: the call to make for each element */
 #define CHUNK_BATCH_ALLOC	0
