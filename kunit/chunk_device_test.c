@@ -31,12 +31,12 @@ static struct mm_struct *borrowed;
 static struct path device_path;
 
 /**
- * struct device - an open device, and user memory for arguments
+ * struct opened - an open device, and user memory for arguments
  * @file: the device
  * @args: a page of user memory, with an inaccessible one behind it
  * @nth:  number of the first allocation of a call that fails, or 0: none does
  */
-struct device {
+struct opened {
 	struct file *file;
 	unsigned long args;
 	unsigned int nth;
@@ -88,7 +88,7 @@ static unsigned long map_memory(unsigned long addr, unsigned long size,
 
 static int device_test_init(struct kunit *test)
 {
-	struct device *d = kunit_kzalloc(test, sizeof(*d), GFP_KERNEL);
+	struct opened *d = kunit_kzalloc(test, sizeof(*d), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, d);
 	KUNIT_ASSERT_NOT_NULL(test, borrowed);
@@ -138,7 +138,7 @@ static void unmap_device(struct file *file)
  */
 static void device_test_exit(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 
 	if (!d)
 		return;
@@ -159,7 +159,7 @@ static void device_test_exit(struct kunit *test)
 }
 
 /* A call as user space makes it; errors such as -EFAULT are the call's own. */
-static long raw_call(struct device *d, unsigned int cmd, unsigned long arg)
+static long raw_call(struct opened *d, unsigned int cmd, unsigned long arg)
 {
 	long err;
 
@@ -172,7 +172,7 @@ static long raw_call(struct device *d, unsigned int cmd, unsigned long arg)
 }
 
 /* Every argument structure begins with its size. */
-static long call(struct device *d, unsigned int cmd, void *args)
+static long call(struct opened *d, unsigned int cmd, void *args)
 {
 	void __user *uargs = (void __user *)d->args;
 	size_t size = *(u32 *)args;
@@ -186,7 +186,7 @@ static long call(struct device *d, unsigned int cmd, void *args)
 	return err;
 }
 
-static long alloc(struct device *d, u64 length, u64 alignment, u64 *addr)
+static long alloc(struct opened *d, u64 length, u64 alignment, u64 *addr)
 {
 	struct chunk_ioc_alloc args = {
 		.size = sizeof(args),
@@ -199,7 +199,7 @@ static long alloc(struct device *d, u64 length, u64 alignment, u64 *addr)
 	return err;
 }
 
-static long dealloc(struct device *d, u64 addr, u64 length)
+static long dealloc(struct opened *d, u64 addr, u64 length)
 {
 	struct chunk_ioc_dealloc args = {
 		.size = sizeof(args),
@@ -210,7 +210,7 @@ static long dealloc(struct device *d, u64 addr, u64 length)
 	return call(d, CHUNK_IOC_DEALLOC, &args);
 }
 
-static long range(struct device *d, unsigned int cmd, u64 addr, u64 length)
+static long range(struct opened *d, unsigned int cmd, u64 addr, u64 length)
 {
 	struct chunk_ioc_range args = {
 		.size = sizeof(args),
@@ -221,17 +221,17 @@ static long range(struct device *d, unsigned int cmd, u64 addr, u64 length)
 	return call(d, cmd, &args);
 }
 
-static long commit(struct device *d, u64 addr, u64 length)
+static long commit(struct opened *d, u64 addr, u64 length)
 {
 	return range(d, CHUNK_IOC_COMMIT, addr, length);
 }
 
-static long decommit(struct device *d, u64 addr, u64 length)
+static long decommit(struct opened *d, u64 addr, u64 length)
 {
 	return range(d, CHUNK_IOC_DECOMMIT, addr, length);
 }
 
-static struct chunk_ioc_lookup lookup_of(struct device *d, u64 addr)
+static struct chunk_ioc_lookup lookup_of(struct opened *d, u64 addr)
 {
 	struct chunk_ioc_lookup args = { .size = sizeof(args), .addr = addr };
 
@@ -240,12 +240,12 @@ static struct chunk_ioc_lookup lookup_of(struct device *d, u64 addr)
 	return args;
 }
 
-static u32 state_of(struct device *d, u64 addr)
+static u32 state_of(struct opened *d, u64 addr)
 {
 	return lookup_of(d, addr).state;
 }
 
-static struct chunk_ioc_stats stats_of(struct device *d)
+static struct chunk_ioc_stats stats_of(struct opened *d)
 {
 	struct chunk_ioc_stats stats = { .size = sizeof(stats) };
 
@@ -271,7 +271,7 @@ static long peek(u64 addr)
 static void info(struct kunit *test)
 {
 	struct chunk_ioc_info args = { .size = sizeof(args) };
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 
 	KUNIT_EXPECT_EQ(test, 0L, call(d, CHUNK_IOC_INFO, &args));
 	KUNIT_EXPECT_EQ(test, args.abi, (u32)CHUNK_ABI);
@@ -282,7 +282,7 @@ static void info(struct kunit *test)
 
 static void alloc_and_dealloc(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr, again;
 
 	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 2 * CHUNK_SIZE, CHUNK_SIZE, &addr));
@@ -305,7 +305,7 @@ static void alloc_and_dealloc(struct kunit *test)
 
 static void alignments(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 alignment, addr;
 
 	for (alignment = CHUNK_SIZE; alignment <= 1ULL << 34; alignment *= 2) {
@@ -318,7 +318,7 @@ static void alignments(struct kunit *test)
 
 static void decommit_and_commit(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr, page;
 
 	KUNIT_ASSERT_EQ(test, 0L, alloc(d, CHUNK_SIZE, CHUNK_SIZE, &addr));
@@ -345,7 +345,7 @@ static void decommit_and_commit(struct kunit *test)
 /* A wholly decommitted chunk, of which some pages are committed */
 static void commit_part_of_chunk(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr, i;
 
 	KUNIT_ASSERT_EQ(test, 0L, alloc(d, CHUNK_SIZE, CHUNK_SIZE, &addr));
@@ -366,7 +366,7 @@ static void commit_part_of_chunk(struct kunit *test)
 
 static void ranges_across_extents(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 low, high;
 
 	KUNIT_ASSERT_EQ(test, 0L, alloc(d, CHUNK_SIZE, CHUNK_SIZE, &low));
@@ -388,7 +388,7 @@ static void limit(struct kunit *test)
 		.size = sizeof(args),
 		.limit = 3 * CHUNK_SIZE,
 	};
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr;
 
 	KUNIT_EXPECT_EQ(test, 0L, call(d, CHUNK_IOC_LIMIT, &args));
@@ -409,7 +409,7 @@ static void configure(struct kunit *test)
 		.size = sizeof(args),
 		.grow = 8 * CHUNK_SIZE,
 	};
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr;
 
 	KUNIT_EXPECT_EQ(test, 0L, call(d, CHUNK_IOC_CONFIGURE, &args));
@@ -421,7 +421,7 @@ static void configure(struct kunit *test)
 
 static void misuse(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	struct chunk_ioc_stats before;
 	u64 addr, other;
 
@@ -469,12 +469,13 @@ static const struct {
 	{ CHUNK_IOC_LOOKUP, sizeof(struct chunk_ioc_lookup),
 	  CHUNK_LOOKUP_SIZE_1 },
 	{ CHUNK_IOC_LIMIT, sizeof(struct chunk_ioc_limit) },
-	{ CHUNK_IOC_STATS, sizeof(struct chunk_ioc_stats) },
+	{ CHUNK_IOC_STATS, sizeof(struct chunk_ioc_stats),
+	  CHUNK_STATS_SIZE_1 },
 	{ CHUNK_IOC_BATCH, sizeof(struct chunk_ioc_batch) },
 };
 
 /* A structure that claims a size, is zero before @end, and not zero at @end */
-static long call_sized(struct device *d, unsigned int cmd, u32 size, u32 end)
+static long call_sized(struct opened *d, unsigned int cmd, u32 size, u32 end)
 {
 	void __user *args = (void __user *)d->args;
 
@@ -487,7 +488,7 @@ static long call_sized(struct device *d, unsigned int cmd, u32 size, u32 end)
 
 static void argument_sizes(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	unsigned long last = d->args + PAGE_SIZE;
 	unsigned int cmd;
 	u32 size, i;
@@ -523,10 +524,10 @@ static void argument_sizes(struct kunit *test)
 }
 
 /* The call checks the word at an offset, which is for flags, pads or a type. */
-static long call_word(struct device *d, unsigned int cmd, u64 addr, u32 length,
+static long call_word(struct opened *d, unsigned int cmd, u64 addr, u32 length,
 		      u32 value, size_t offset)
 {
-	u32 args[32] = { };
+	u32 args[64] = { };
 	u64 *wide = (u64 *)args;
 	u32 i;
 
@@ -541,7 +542,7 @@ static long call_word(struct device *d, unsigned int cmd, u64 addr, u32 length,
 
 static void unknown_flags(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr;
 	u32 bit;
 
@@ -584,7 +585,7 @@ static void configure_misused(struct kunit *test)
 {
 	struct chunk_ioc_configure good = { .size = sizeof(good) };
 	struct chunk_ioc_configure bad;
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 
 	bad = good;
 	bad.flags = 1;
@@ -611,7 +612,7 @@ static void huge_backing(struct kunit *test)
 		.backing = CHUNK_BACKING_HUGE,
 	};
 	struct chunk_ioc_info info = { .size = sizeof(info) };
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 
 	KUNIT_ASSERT_EQ(test, 0, call(d, CHUNK_IOC_INFO, &info));
 	KUNIT_EXPECT_EQ(test, info.caps & CHUNK_CAP_HUGE ? 0 : -EOPNOTSUPP,
@@ -621,7 +622,7 @@ static void huge_backing(struct kunit *test)
 static void lookup(struct kunit *test)
 {
 	struct chunk_ioc_lookup found;
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr;
 
 	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 3 * CHUNK_SIZE, CHUNK_SIZE, &addr));
@@ -653,7 +654,7 @@ static void lookup(struct kunit *test)
 /* A chunk is zero when it is handed out again. */
 static void recycled_is_zero(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr, again, i;
 
 	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 2 * CHUNK_SIZE, CHUNK_SIZE, &addr));
@@ -669,7 +670,7 @@ static void recycled_is_zero(struct kunit *test)
 	KUNIT_EXPECT_GE(test, stats_of(d).traps, 1ULL);
 }
 
-static unsigned long map(struct device *d, unsigned long size,
+static unsigned long map(struct opened *d, unsigned long size,
 			 unsigned int log2, unsigned long flags)
 {
 	return vm_mmap(d->file, 0, size, PROT_READ | PROT_WRITE, flags,
@@ -678,7 +679,7 @@ static unsigned long map(struct device *d, unsigned long size,
 
 static void mapped_directly(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	unsigned long addr = map(d, 3 * CHUNK_SIZE, 24, MAP_PRIVATE);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
@@ -699,7 +700,7 @@ static void mapped_directly(struct kunit *test)
 
 static void unmapped_behind_our_back(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr, other;
 
 	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 2 * CHUNK_SIZE, CHUNK_SIZE, &addr));
@@ -719,7 +720,7 @@ static void unmapped_behind_our_back(struct kunit *test)
 /* Calls leave a foreign mapping in the place of ours alone. */
 static void replaced_behind_our_back(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr;
 
 	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 2 * CHUNK_SIZE, CHUNK_SIZE, &addr));
@@ -739,7 +740,7 @@ static void replaced_behind_our_back(struct kunit *test)
 /* A mapping of ours in the place of another of ours is a new extent. */
 static void mapped_over(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	unsigned long over;
 	u64 addr;
 
@@ -763,7 +764,7 @@ static void mlocked(struct kunit *test)
 		.flags = CHUNK_DECOMMIT_LOCKED,
 		.length = PAGE_SIZE,
 	};
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	unsigned long addr;
 
 	addr = vm_mmap(d->file, 0, CHUNK_SIZE, PROT_READ | PROT_WRITE,
@@ -782,7 +783,7 @@ static void mlocked(struct kunit *test)
 /* Recycled address space that was unmapped is never handed out again. */
 static void recycled_and_unmapped(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr, other;
 	int i;
 
@@ -799,7 +800,7 @@ static void recycled_and_unmapped(struct kunit *test)
 
 static void without_the_address_space(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	struct file *file = d->file;
 	struct file *none;
 	long err;
@@ -831,7 +832,7 @@ static void another_address_space(struct kunit *test)
 {
 	long errors[ARRAY_SIZE(calls)], mapped;
 	struct mm_struct *other = mm_of_init();
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr;
 	int i;
 
@@ -855,8 +856,8 @@ static void another_address_space(struct kunit *test)
 
 static void contexts_are_apart(struct kunit *test)
 {
-	struct device *d = test->priv;
-	struct device other = { .args = d->args };
+	struct opened *d = test->priv;
+	struct opened other = { .args = d->args };
 	u64 addr;
 
 	other.file = open_device();
@@ -872,8 +873,8 @@ static void contexts_are_apart(struct kunit *test)
 
 static void released_while_mapped(struct kunit *test)
 {
-	struct device *d = test->priv;
-	struct device other = { .args = d->args };
+	struct opened *d = test->priv;
+	struct opened other = { .args = d->args };
 	u64 addr;
 
 	other.file = open_device();
@@ -891,32 +892,32 @@ static void released_while_mapped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (long)-EFAULT, peek(addr + PAGE_SIZE));
 }
 
-static long alloc_more(struct device *d, u64 addr)
+static long alloc_more(struct opened *d, u64 addr)
 {
 	return alloc(d, 2 * CHUNK_SIZE, 8 * CHUNK_SIZE, &addr);
 }
 
-static long decommit_page(struct device *d, u64 addr)
+static long decommit_page(struct opened *d, u64 addr)
 {
 	return decommit(d, addr + PAGE_SIZE, PAGE_SIZE);
 }
 
-static long decommit_all(struct device *d, u64 addr)
+static long decommit_all(struct opened *d, u64 addr)
 {
 	return decommit(d, addr, CHUNK_SIZE);
 }
 
-static long commit_page(struct device *d, u64 addr)
+static long commit_page(struct opened *d, u64 addr)
 {
 	return commit(d, addr + PAGE_SIZE, PAGE_SIZE);
 }
 
-static long dealloc_three(struct device *d, u64 addr)
+static long dealloc_three(struct opened *d, u64 addr)
 {
 	return dealloc(d, addr, 3 * CHUNK_SIZE);
 }
 
-static long lower_limit(struct device *d, u64 addr)
+static long lower_limit(struct opened *d, u64 addr)
 {
 	struct chunk_ioc_limit args = {
 		.size = sizeof(args),
@@ -926,7 +927,7 @@ static long lower_limit(struct device *d, u64 addr)
 	return call(d, CHUNK_IOC_LIMIT, &args);
 }
 
-static long map_more(struct device *d, u64 addr)
+static long map_more(struct opened *d, u64 addr)
 {
 	unsigned long mapped;
 
@@ -957,9 +958,9 @@ static void expect_unchanged(struct kunit *test, struct chunk_ioc_stats now,
  * Returns the number of times that it did.
  */
 static unsigned int run_out(struct kunit *test, u64 addr,
-			    long (*operation)(struct device *d, u64 addr))
+			    long (*operation)(struct opened *d, u64 addr))
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	unsigned int failed = 0;
 	long err;
 
@@ -988,7 +989,7 @@ static unsigned int run_out(struct kunit *test, u64 addr,
 
 static void no_memory(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr, kept;
 
 	if (!chunk_fail_ready())
@@ -1014,7 +1015,7 @@ static void no_memory(struct kunit *test)
 /* DEALLOC works without memory: an extent that cannot be cut is retained. */
 static void dealloc_without_memory(struct kunit *test)
 {
-	struct device *d = test->priv;
+	struct opened *d = test->priv;
 	u64 addr;
 
 	if (!chunk_fail_ready())
@@ -1028,6 +1029,151 @@ static void dealloc_without_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (long)-EFAULT, peek(addr));
 	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 3 * CHUNK_SIZE, CHUNK_SIZE, &addr));
 	KUNIT_EXPECT_EQ(test, 0L, peek(addr));
+}
+
+/* Map the page that has the words of the chunks at @addr. */
+static unsigned long map_words(struct opened *d, u64 addr, unsigned long prot,
+			       unsigned long flags)
+{
+	u64 page = CHUNK_WORDS_PGOFF + addr / CHUNK_WORDS_SPAN(PAGE_SIZE);
+
+	return vm_mmap(d->file, 0, PAGE_SIZE, prot, flags, page * PAGE_SIZE);
+}
+
+/* Find the word of a chunk in the mapping of its page. */
+static u32 __user *word_of(unsigned long words, u64 addr)
+{
+	unsigned long at = addr % CHUNK_WORDS_SPAN(PAGE_SIZE) / CHUNK_SIZE;
+
+	return (u32 __user *)words + at;
+}
+
+static u32 read_word(unsigned long words, u64 addr)
+{
+	u32 word;
+
+	return get_user(word, word_of(words, addr)) ? ~0U : word;
+}
+
+static bool can_offer(struct opened *d)
+{
+	struct chunk_ioc_info args = { .size = sizeof(args) };
+
+	return !call(d, CHUNK_IOC_INFO, &args) && args.caps & CHUNK_CAP_OFFER;
+}
+
+static void words_mapped(struct kunit *test)
+{
+	struct opened *d = test->priv;
+	unsigned long rw = PROT_READ | PROT_WRITE, words;
+	u64 addr;
+
+	if (!can_offer(d)) {
+		KUNIT_EXPECT_EQ(test, map_words(d, 0, rw, MAP_SHARED),
+				(unsigned long)-EOPNOTSUPP);
+		return;
+	}
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, CHUNK_SIZE, CHUNK_SIZE, &addr));
+	KUNIT_EXPECT_EQ(test, map_words(d, addr, rw, MAP_PRIVATE),
+			(unsigned long)-EINVAL);
+	KUNIT_EXPECT_EQ(test, map_words(d, addr, rw | PROT_EXEC, MAP_SHARED),
+			(unsigned long)-EINVAL);
+	/* No extent is there, so there are no words. */
+	words = map_words(d, 0, rw, MAP_SHARED);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(words));
+	KUNIT_EXPECT_EQ(test, (long)-EFAULT, (long)put_user(1, word_of(words, 0)));
+	words = map_words(d, addr, rw, MAP_SHARED);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(words));
+	KUNIT_EXPECT_EQ(test, 0, put_user(5, word_of(words, addr)));
+	KUNIT_EXPECT_EQ(test, read_word(words, addr), 5U);
+	/* Another mapping shows the same words. */
+	words = map_words(d, addr, rw, MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, read_word(words, addr), 5U);
+}
+
+/* Words are 0 again once a chunk was given back, and when it is handed out. */
+static void words_reset(struct kunit *test)
+{
+	struct opened *d = test->priv;
+	unsigned long words;
+	u64 addr, again, i;
+
+	if (!can_offer(d))
+		kunit_skip(test, "chunks cannot be offered");
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 4 * CHUNK_SIZE, 4 * CHUNK_SIZE,
+					&addr));
+	words = map_words(d, addr, PROT_READ | PROT_WRITE, MAP_SHARED);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(words));
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, 0, put_user(~3U | i, word_of(words, addr +
+							i * CHUNK_SIZE)));
+	KUNIT_EXPECT_EQ(test, (long)-EINVAL, dealloc(d, addr, CHUNK_SIZE));
+	KUNIT_EXPECT_EQ(test, read_word(words, addr + CHUNK_SIZE), ~3U | 1);
+	KUNIT_EXPECT_EQ(test, 0L, dealloc(d, addr, 4 * CHUNK_SIZE));
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, read_word(words, addr + i * CHUNK_SIZE),
+				0U);
+	KUNIT_EXPECT_EQ(test, 0, put_user(~0U, word_of(words, addr)));
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 4 * CHUNK_SIZE, CHUNK_SIZE, &again));
+	KUNIT_EXPECT_EQ(test, addr, again);
+	KUNIT_EXPECT_EQ(test, read_word(words, addr), 0U);
+}
+
+static void words_counted(struct kunit *test)
+{
+	struct opened *d = test->priv;
+	unsigned long words;
+	u64 addr, i;
+
+	if (!can_offer(d))
+		kunit_skip(test, "chunks cannot be offered");
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 8 * CHUNK_SIZE, 8 * CHUNK_SIZE,
+					&addr));
+	words = map_words(d, addr, PROT_READ | PROT_WRITE, MAP_SHARED);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(words));
+	/* Two chunks in each state, each with a count of its own */
+	for (i = 0; i < 8; i++)
+		put_user(i * CHUNK_WORD_TAKE + i % 4,
+			 word_of(words, addr + i * CHUNK_SIZE));
+	KUNIT_EXPECT_EQ(test, stats_of(d).offered_bytes, (u64)2 * CHUNK_SIZE);
+	KUNIT_EXPECT_EQ(test, stats_of(d).discarded_bytes, (u64)2 * CHUNK_SIZE);
+	KUNIT_EXPECT_EQ(test, stats_of(d).takes, 28ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(d).discards, 0ULL);
+	KUNIT_EXPECT_EQ(test, 0L, dealloc(d, addr, 8 * CHUNK_SIZE));
+	KUNIT_EXPECT_EQ(test, stats_of(d).offered_bytes, 0ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(d).discarded_bytes, 0ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(d).takes, 28ULL);
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, CHUNK_SIZE, CHUNK_SIZE, &addr));
+	KUNIT_EXPECT_EQ(test, 0, put_user(3 * CHUNK_WORD_TAKE,
+					  word_of(words, addr)));
+	KUNIT_EXPECT_EQ(test, stats_of(d).takes, 31ULL);
+}
+
+/* A fault that finds no memory leaves nothing behind, and the next one succeeds. */
+static void words_without_memory(struct kunit *test)
+{
+	struct opened *d = test->priv;
+	unsigned int nth = 0;
+	unsigned long words;
+	u64 addr;
+	int err;
+
+	if (!can_offer(d) || !chunk_fail_ready())
+		kunit_skip(test, "no offered chunks, or failslab is not prepared");
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, CHUNK_SIZE, CHUNK_SIZE, &addr));
+	words = map_words(d, addr, PROT_READ | PROT_WRITE, MAP_SHARED);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(words));
+	do {
+		chunk_fail_from(++nth);
+		err = put_user(1, word_of(words, addr));
+		chunk_fail_end();
+		if (err)
+			KUNIT_EXPECT_EQ(test, err, -EFAULT);
+		KUNIT_EXPECT_EQ(test, stats_of(d).offered_bytes,
+				err ? 0 : (u64)CHUNK_SIZE);
+	} while (err && nth < 100);
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_GT(test, nth, 1U);
 }
 
 static struct kunit_case device_cases[] = {
@@ -1058,6 +1204,10 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(released_while_mapped),
 	KUNIT_CASE(no_memory),
 	KUNIT_CASE(dealloc_without_memory),
+	KUNIT_CASE(words_mapped),
+	KUNIT_CASE(words_reset),
+	KUNIT_CASE(words_counted),
+	KUNIT_CASE(words_without_memory),
 	{}
 };
 
