@@ -7,7 +7,8 @@
  * guarantees are the same:
  *
  * - memory handed out is committed (readable, writable) and reads as zero;
- * - an access to decommitted or deallocated memory traps;
+ * - an access to decommitted or deallocated memory traps, unless the program asks for
+ *   something else (REUSE_OFFERED);
  * - no function here calls malloc; each may be called from many threads, before
  *   main and in a child after fork, and preserves errno on success.
  *
@@ -51,8 +52,27 @@ extern "C" {
  * @untrapped:         times that pages_decommit() or chunk_dealloc() freed memory
  *                     without making it trap, for lack of mappings: an eighth of
  *                     the mappings that a process may have is left to the program
+ * @offered_bytes:     in deallocated extents that are kept as offered memory, see
+ *                     enum chunk_reuse; not part of @recycled_bytes
+ * @offered_taken:     bytes of such extents that were handed out again
+ * @offered_discarded: of these, bytes that the system is known to have discarded
+ * @retained_bytes:    address space taken from the system that is neither live nor
+ *                     kept: it holds no memory
+ * @word_offered_bytes: chunks of the device that are offered by words, in bytes: by
+ *                     chunk_offer(), or as part of @offered_bytes
+ * @word_discards:     chunks that the device has discarded
+ * @traps:             accesses to decommitted pages that the device has seen; 0
+ *                     without it
+ * @mapping_room:      mappings that the process may still have, by
+ *                     vm.max_map_count; UINT64_MAX if that is not known
  *
- * May get more counters at its end in a library of another soname.
+ * The last three of the device begin anew when it is opened again, after a fork or a
+ * close. To count mappings takes time in proportion to them.
+ *
+ * How it grows: later versions have more counters at the end; none is moved, removed
+ * or given another meaning. chunk_get_stats() tells the library how many the program
+ * knows. An older program reads as many as it knows of a newer library; a newer
+ * program reads zeros from an older library where that knows no counter.
  */
 struct chunk_stats {
 	uint64_t live_bytes;
@@ -68,6 +88,14 @@ struct chunk_stats {
 	uint64_t commits;
 	uint64_t decommits;
 	uint64_t untrapped;
+	uint64_t offered_bytes;
+	uint64_t offered_taken;
+	uint64_t offered_discarded;
+	uint64_t retained_bytes;
+	uint64_t word_offered_bytes;
+	uint64_t word_discards;
+	uint64_t traps;
+	uint64_t mapping_room;
 };
 
 /**
@@ -99,6 +127,15 @@ struct chunk_op {
 	enum chunk_type type;
 	int error;
 };
+
+/**
+ * enum chunk_reuse - the memory of deallocated extents
+ * @REUSE_TRAPPED: it is freed, and accesses trap
+ * @REUSE_OFFERED: it is kept as offered memory: the system may discard its contents
+ *                 when memory is short, and allocations take it without a system
+ *                 call. Accesses do not trap
+ */
+enum chunk_reuse { REUSE_TRAPPED, REUSE_OFFERED };
 
 /* Set everything up. Implied by every other call; safe to repeat. */
 void chunks_init(void);
@@ -134,16 +171,100 @@ void *chunk_alloc_populated(size_t size, size_t alignment);
 void *chunk_alloc_decommitted(size_t size, size_t alignment);
 
 /*
+ * As chunk_alloc(), not for bookkeeping, with whatever the memory holds: under
+ * REUSE_OFFERED that may be what some caller in this process left there. Sets *@zero
+ * if it is known to read as zero. For callers that write all of it before they read.
+ */
+void *chunk_alloc_dirty(size_t size, size_t alignment, bool *zero);
+
+/*
+ * Choose what becomes of deallocated extents; CHUNK_OPTIONS="reuse:offered" and
+ * "offer_limit:SIZE" do so, too. At the start it is REUSE_TRAPPED.
+ *
+ * With REUSE_OFFERED, up to @limit bytes are kept as they are. An allocation takes the
+ * best fit of these first, whatever extents they came from, and chunk_alloc() zeroes
+ * what may hold something. That has a price: a stray access to a deallocated chunk does
+ * not trap (CHUNK_OPTIONS="poison:on" finds writes), and the memory counts as the
+ * program's until the system discards it. chunk_is_live() and chunk_lookup() call it
+ * free and not committed, though it could be read; a chunk deallocated twice is
+ * misuse, as ever. ZEROED_CHUNK then saves the zeroing. Beyond the limit, kept extents
+ * go back to the system, in the order of their addresses, to make room; where extents
+ * of the device were handed out in parts, they go when all of their parts are back.
+ * When the system has no memory for a call, all are released before the call fails.
+ * The memory has to be readable and writable when it is deallocated; locked memory is
+ * kept, and stays locked.
+ *
+ * Kept extents of the device are unmapped, at the next allocation, by a process that
+ * forked or closed the device. A child takes kept extents of mmap over.
+ *
+ * REUSE_TRAPPED releases what is kept, and @limit means nothing. Returns false with
+ * errno EOPNOTSUPP, and changes nothing, if no memory can be offered here.
+ */
+bool chunk_set_reuse(enum chunk_reuse reuse, size_t limit);
+
+/*
  * Give back an extent exactly as chunk_alloc() returned it. Never fails: an extent
  * that the system does not take back, for lack of mappings, is kept for reuse.
  *
  * @type says what the extent held, as in mozjemalloc's interface. A value that is
- * no enum chunk_type is misuse. The type has no influence on what becomes of the
- * extent: its memory is freed whatever it held, ZEROED_CHUNK saves no work, and the
- * extent reads as zero when it is handed out again. With CHUNK_OPTIONS="check:on",
+ * no enum chunk_type is misuse. Under REUSE_TRAPPED the type has no influence on what
+ * becomes of the extent: its memory is freed whatever it held, ZEROED_CHUNK saves no
+ * work, and the extent reads as zero when it is handed out again. With CHUNK_OPTIONS="check:on",
  * a ZEROED_CHUNK with a committed byte that is not zero is misuse.
  */
 void chunk_dealloc(void *chunk, size_t size, enum chunk_type type);
+
+/**
+ * enum chunk_offer_way - what chunk_offer() does in this process
+ * @OFFER_NONE:   nothing. Contents stay, and memory is not given back
+ * @OFFER_ADVICE: advice to the system (MADV_FREE), which frees memory when it is
+ *                short, and does not tell whether it did: chunk_reclaim() always
+ *                returns false
+ * @OFFER_CALLS:  calls of the system that tell
+ * @OFFER_WORDS:  a store to a word that the module reads: no call at all
+ */
+enum chunk_offer_way { OFFER_NONE, OFFER_ADVICE, OFFER_CALLS, OFFER_WORDS };
+
+/* Return the way in which chunks that are allocated from now on will be offered. */
+enum chunk_offer_way chunk_offer_way(void);
+
+/*
+ * Discardable memory, for caches: offer chunks whose contents can be lost. When
+ * memory is short, the system frees them; until then they cost nothing to keep. Any
+ * whole chunks of one live extent can be offered. Until chunk_reclaim() their memory
+ * must not be accessed, and no other call may be given it but chunk_dealloc(): an
+ * access may read anything, and what it writes may be lost. It does not trap.
+ *
+ * Never fails. In the following cases contents stay, and chunk_reclaim() returns
+ * true: OFFER_NONE; the process has no address space for words (RLIMIT_AS), or no
+ * memory to note what is offered. Chunks of mmap that are mlocked lose their contents
+ * at once.
+ */
+void chunk_offer(void *chunk, size_t size);
+
+/*
+ * Take chunks back. Returns true if all their contents are intact. Else, because some
+ * are lost or may be lost, all of the range reads as zero; pages that were
+ * decommitted before still trap. The range may differ from that of chunk_offer().
+ *
+ * Offering what is offered, or taking what is not, changes nothing and is misuse; it
+ * is found with CHUNK_OPTIONS="check:on". A range that is not live, not of whole
+ * chunks or leaves its extent always ends the process.
+ *
+ * After fork, the child has its own copy of what is offered, which its parent's
+ * discards do not change. For chunks from the device that are older than the fork
+ * chunk_reclaim() returns false in the child, since it cannot be known whether the
+ * parent had lost their contents; and the child offers them by advice, or frees
+ * their memory at once. Chunks that the child allocates are offered as in the parent.
+ *
+ * If the program closes the descriptor of the device, chunks that are offered by
+ * words stay so, and can be taken back. Other chunks from that descriptor can be
+ * offered as before if a chunk within the same 64 GiB of address space, aligned to
+ * that, was; else their memory is freed at once when they are offered.
+ *
+ * Nothing is left after execve(). dlclose() does not unload libchunk.
+ */
+bool chunk_reclaim(void *chunk, size_t size);
 
 /*
  * Make a new private zero-filled mapping of pages, at @addr exactly, or anywhere
@@ -251,8 +372,42 @@ size_t chunk_set_recycle_limit(size_t bytes);
 /* Return the source of chunks: "device", "mmap" or "windows". */
 const char *chunk_backend(void);
 
-/* Read the counters of this process. */
+/*
+ * Return why chunks come from chunk_backend(). The words never change; there may be
+ * others one day. The device is in use:
+ *
+ *   opened       it could be opened
+ *   forked       this child process has opened it for itself
+ *   closed       the program closed the descriptor, and libchunk opened it again
+ *
+ * It is not:
+ *
+ *   option       CHUNK_OPTIONS says backend:mmap
+ *   overcommit   the system charges for address space (vm.overcommit_memory=2)
+ *   no-module    the module is not loaded
+ *   no-node      the module is loaded, but this process does not see /dev/chunk:
+ *                PrivateDevices= of its systemd unit, a container
+ *   permission   the process may not read and write /dev/chunk
+ *   forbidden    a filter of system calls or a control group's device rules
+ *   files        a limit on open files
+ *   memory       the kernel has no memory for it
+ *   version      the module is not of this library's version
+ *   unsupported  there is no module for this system
+ *   error        anything else
+ *
+ * CHUNK_OPTIONS="verbose:on" prints the same on stderr, with the error and advice.
+ */
+const char *chunk_backend_reason(void);
+
+/*
+ * Read the counters of this process. Of a structure longer than the library knows, the
+ * rest becomes zero. The function chunk_get_stats(), which programs compiled for the
+ * first version call, fills the counters up to @untrapped.
+ */
+void chunk_get_stats_sized(struct chunk_stats *stats, size_t size);
 void chunk_get_stats(struct chunk_stats *stats);
+#define chunk_get_stats(stats)	\
+	chunk_get_stats_sized((stats), sizeof(struct chunk_stats))
 
 /**
  * struct chunk_stall - waiting for memory that the system refuses

@@ -26,6 +26,10 @@
  * when it starts; so it does when it is loaded by dlopen(). It stays loaded until
  * the process ends. Arenas that are made later keep jemalloc's hooks.
  *
+ * With CHUNK_OPTIONS="reuse:offered" libchunk keeps what jemalloc gives back as offered
+ * memory. The hooks then hand it out again as it is, where jemalloc does not ask for
+ * zeroes; mmap() of the preloaded library has to zero it.
+ *
  * thp:always in MALLOC_CONF also turns on libchunk's backing:huge.
  *
  * CHUNK_JEMALLOC_REPORT=1 in the environment prints a line at exit with the

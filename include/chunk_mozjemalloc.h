@@ -6,7 +6,9 @@
  * map() returns committed memory that reads as zero, or NULL when out of memory;
  * sizes and alignments are multiples of 1 MiB. unmap() takes such an extent back as
  * a whole. commit() returns false when out of memory; decommitted pages that it
- * commits read as zero. Decommitted pages trap.
+ * commits read as zero. Decommitted pages trap. With CHUNK_OPTIONS="reuse:offered", or
+ * after chunk_set_reuse(), unmap() keeps an extent as offered memory, and map() takes
+ * one that was kept and zeroes what may hold something.
  */
 #ifndef CHUNK_MOZJEMALLOC_H
 #define CHUNK_MOZJEMALLOC_H

@@ -17,6 +17,7 @@
 #define DEVICE_H
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,12 +35,24 @@
  * @decommitted_bytes: decommitted pages of live extents, in bytes
  * @recycled_bytes:    extents kept for reuse, in bytes
  * @allocs_recycled:   number of extents handed out by reuse
+ * @offered_bytes:     chunks that are offered, in bytes
+ * @discarded_bytes:   chunks that were discarded and not taken back, in bytes
+ * @discards:          number of chunks discarded
+ * @takes:             number of chunks taken back intact
+ * @retained_bytes:    address space that is neither live nor kept for reuse, in bytes
+ * @traps:             accesses to decommitted pages
  */
 struct chunk_device_stats {
 	uint64_t mapped_bytes;
 	uint64_t decommitted_bytes;
 	uint64_t recycled_bytes;
 	uint64_t allocs_recycled;
+	uint64_t offered_bytes;
+	uint64_t discarded_bytes;
+	uint64_t discards;
+	uint64_t takes;
+	uint64_t retained_bytes;
+	uint64_t traps;
 };
 
 /**
@@ -78,6 +91,20 @@ enum chunk_batch { BATCH_ALLOC, BATCH_DEALLOC, BATCH_COMMIT, BATCH_DECOMMIT };
 /* State of a new extent; @BORN_PRESENT: committed, with all its pages */
 enum chunk_birth { BORN_COMMITTED, BORN_PRESENT, BORN_DECOMMITTED };
 
+/* State of a chunk in its word, as in linux/chunk.h; other bits are a count. */
+enum chunk_word {
+	WORD_IN_USE,
+	WORD_OFFERED,
+	WORD_DISCARDING,
+	WORD_DISCARDED,
+	WORD_STATE = 3,
+	WORD_TAKE = 4,
+};
+
+/* Words of a window, for 64 GiB of address space, or all of it where that is less */
+#define CHUNK_WINDOW_SHIFT	(sizeof(uintptr_t) > 4 ? 16 : 12)
+#define CHUNK_WINDOW_WORDS	((size_t)1 << CHUNK_WINDOW_SHIFT)
+
 /* The most elements at a time */
 #define CHUNK_BATCH_GROUP	64
 
@@ -88,8 +115,8 @@ enum chunk_birth { BORN_COMMITTED, BORN_PRESENT, BORN_DECOMMITTED };
  * chunk_device_open() - open the device
  *
  * Context: it is closed; no other function of the device runs.
- * Return: 0, an error of open(2), -ENOENT among them, or -EPROTO if it is a device
- * that this library does not know.
+ * Return: 0, an error of open(2), -ENOENT among them, -EPROTO if it is a device that this
+ * library does not know, or -EOPNOTSUPP on a system for which there is no module.
  */
 int chunk_device_open(void);
 
@@ -99,6 +126,14 @@ int chunk_device_open(void);
  * Context: any; it need not be open.
  */
 void chunk_device_close(void);
+
+/**
+ * chunk_device_is_loaded() - test if the system has the device
+ *
+ * Context: it need not be open.
+ * Return: true if the device surely exists, though this process may not see its node.
+ */
+bool chunk_device_is_loaded(void);
 
 /**
  * chunk_device_access() - find out who may open the device
@@ -216,6 +251,53 @@ int chunk_device_lookup(void *addr, struct chunk_device_run *run);
  * Return: whether some byte belongs to the open device and is free.
  */
 bool chunk_device_keeps(void *addr, size_t size);
+
+/**
+ * chunk_device_has_words() - test if chunks can be offered
+ *
+ * Return: whether chunk_device_map_words() may succeed.
+ */
+bool chunk_device_has_words(void);
+
+/**
+ * chunk_device_takes_advice() - test if chunk_os_offer() works, as configured
+ *
+ * Return: whether memory of the device is anonymous memory.
+ */
+bool chunk_device_takes_advice(void);
+
+/**
+ * chunk_device_map_words() - map the words of a window, for good
+ * @window: number of the window
+ * @words:  set to the first word
+ *
+ * The words are valid until the process forks or ends, also if the device is closed
+ * in the meantime. A forked child does not have them.
+ *
+ * Return: 0, -ENODEV, or another negative error number if the device or the
+ * process has no room.
+ */
+int chunk_device_map_words(size_t window, atomic_uint **words);
+
+/**
+ * chunk_device_touch_word() - see to it that a word can be accessed
+ * @word: the word of a live chunk
+ *
+ * The first access to a page of words fails where no extent is live, or when memory
+ * is short.
+ *
+ * Return: 0, or a negative error number if an access would trap.
+ */
+int chunk_device_touch_word(atomic_uint *word);
+
+/**
+ * chunk_device_purge() - free memory of extents; decommitted pages stay so
+ * @addr: first byte, of whatever generation
+ * @size: bytes
+ *
+ * Return: 0 if committed pages read as zero, or a negative error number.
+ */
+int chunk_device_purge(void *addr, size_t size);
 
 /**
  * chunk_device_traps_at() - test if a page traps, wherever it comes from

@@ -48,6 +48,8 @@
  *                       or chunk_os_unmap() frees it
  * @waits_for_memory:    the system may grant a little later what it refuses now;
  *                       chunk_os_map() and chunk_os_commit() wait for it
+ * @offer_way:           what chunk_os_offer() does: OFFER_NONE, OFFER_ADVICE or
+ *                       OFFER_CALLS
  *
  * They are constant after chunk_os_init().
  */
@@ -64,6 +66,7 @@ struct chunk_os_caps {
 	bool zero_on_commit;
 	bool charges_on_map;
 	bool waits_for_memory;
+	enum chunk_offer_way offer_way;
 };
 
 extern struct chunk_os_caps chunk_os_caps;
@@ -122,6 +125,16 @@ int chunk_os_map_base(size_t size, void **out);
  * Return: 0, -ENOMEM, or -EOPNOTSUPP if only chunk_os_map() can do it.
  */
 int chunk_os_reserve(size_t size, size_t alignment, void **out);
+
+/**
+ * chunk_os_mapping_room() - count the mappings that the process may still have
+ *
+ * Takes time in proportion to the mappings that it has.
+ *
+ * Context: signal handlers, too.
+ * Return: their number; SIZE_MAX if it is not known.
+ */
+size_t chunk_os_mapping_room(void);
 
 /**
  * chunk_os_is_mapped() - test if all pages of a range are mapped
@@ -224,6 +237,45 @@ void chunk_os_want_huge(void *addr, size_t size);
 int chunk_os_purge(void *addr, size_t size);
 
 /**
+ * chunk_os_offer() - let the system drop the contents of memory when it is short
+ * @addr: first byte of committed memory, not offered; not to be accessed until
+ *        chunk_os_take()
+ * @size: bytes
+ *
+ * Return: 0; or -EOPNOTSUPP if the system cannot do it, with nothing changed.
+ */
+int chunk_os_offer(void *addr, size_t size);
+
+/**
+ * chunk_os_take() - undo chunk_os_offer()
+ * @addr: first byte of offered memory; some of it may have been decommitted and
+ *        committed again since
+ * @size: bytes
+ *
+ * Return: 0 if all contents are surely intact; -EAGAIN if they are not known; or
+ * -ENOMEM if some of the memory cannot be accessed. The call may be repeated then.
+ */
+int chunk_os_take(void *addr, size_t size);
+
+/**
+ * typedef chunk_os_cleared - function to be told what memory held
+ * @chunk: first byte of a chunk
+ * @full:  every page of it holds something
+ */
+typedef void chunk_os_cleared(uintptr_t chunk, bool full);
+
+/**
+ * chunk_os_clear() - make memory read as zero by writing to pages that hold something
+ * @addr:    first byte of committed memory, chunk-aligned
+ * @size:    bytes, chunk-aligned
+ * @cleared: called for each chunk
+ *
+ * Return: 0; or -EOPNOTSUPP if it is not known which pages do; then some may be
+ * zeroed.
+ */
+int chunk_os_clear(void *addr, size_t size, chunk_os_cleared *cleared);
+
+/**
  * chunk_os_map_wiped() - map memory that reads as zero in a child after fork
  * @size: set to its bytes
  *
@@ -260,6 +312,13 @@ void chunk_os_wait(atomic_uint *word, unsigned int value);
 void chunk_os_wake(atomic_uint *word);
 
 /**
+ * chunk_os_nap() - sleep for a moment, of some 50 us
+ *
+ * Context: lock not held.
+ */
+void chunk_os_nap(void);
+
+/**
  * chunk_os_getenv() - get a variable of the environment
  * @name: its name
  *
@@ -267,6 +326,72 @@ void chunk_os_wake(atomic_uint *word);
  * Return: its value, or NULL. It is constant.
  */
 const char *chunk_os_getenv(const char *name);
+
+/**
+ * chunk_os_on_signal() - have a function called when a user asks for statistics
+ * @handler: the function; SIGUSR2 calls it, in any thread, at any point
+ *
+ * Context: during chunk_start().
+ * Return: 0; -EBUSY if the program handles that signal; -EOPNOTSUPP if there are no
+ * signals.
+ */
+int chunk_os_on_signal(void (*handler)(void));
+
+/**
+ * chunk_os_on_trap() - have a function called for accesses that trap
+ * @handler: the function, called with the address, before the program's own handler
+ *           and whatever the system does
+ *
+ * Puts itself in front of the program's handler; to be repeated, in case the program
+ * has installed one since.
+ *
+ * Return: 0 or a negative error number.
+ */
+int chunk_os_on_trap(void (*handler)(uintptr_t addr));
+
+/**
+ * struct chunk_os_place - a place in a file of code
+ * @file:   its name without folders, cut short if it is long
+ * @offset: bytes from the beginning of the file
+ */
+struct chunk_os_place {
+	char file[64];
+	uintptr_t offset;
+};
+
+/**
+ * chunk_os_locate() - find the file that an address is mapped from
+ * @addr:  any address
+ * @place: filled
+ *
+ * Context: signal handlers, too.
+ * Return: false if it is not known.
+ */
+bool chunk_os_locate(uintptr_t addr, struct chunk_os_place *place);
+
+/**
+ * chunk_os_stack_prepare() - get ready for chunk_os_stack()
+ *
+ * Context: no lock held, neither libchunk's nor that of an allocator: it may allocate.
+ */
+void chunk_os_stack_prepare(void);
+
+/**
+ * chunk_os_stack() - find the functions that are active in this thread
+ * @frames: filled with an address of code in each, the innermost first
+ * @most:   most of them
+ *
+ * Context: after chunk_os_stack_prepare(). Takes no lock and does not allocate.
+ * Return: how many; 0 if they are not known.
+ */
+unsigned int chunk_os_stack(void **frames, unsigned int most);
+
+/**
+ * chunk_os_thread() - identify this thread
+ *
+ * Return: its number, as other programs show it, or 0 if it has none.
+ */
+unsigned long chunk_os_thread(void);
 
 /**
  * chunk_os_print() - write to standard error, if there is any

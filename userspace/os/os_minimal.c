@@ -45,3 +45,28 @@ void *chunk_os_map_wiped(size_t *size)
 	*size = 0;
 	return NULL;
 }
+
+int chunk_os_clear(void *addr, size_t size, chunk_os_cleared *cleared)
+{
+	(void)addr;
+	(void)size;
+	(void)cleared;
+	return -EOPNOTSUPP;
+}
+
+size_t chunk_os_mapping_room(void)
+{
+	return SIZE_MAX;
+}
+
+bool chunk_os_locate(uintptr_t addr, struct chunk_os_place *place)
+{
+	(void)addr;
+	(void)place;
+	return false;
+}
+
+unsigned long chunk_os_thread(void)
+{
+	return 0;
+}

@@ -7,7 +7,12 @@
 
 int chunk_device_open(void)
 {
-	return -ENOENT;
+	return -EOPNOTSUPP;
+}
+
+bool chunk_device_is_loaded(void)
+{
+	return false;
 }
 
 void chunk_device_close(void)
@@ -98,6 +103,36 @@ bool chunk_device_keeps(void *addr, size_t size)
 	(void)addr;
 	(void)size;
 	return false;
+}
+
+bool chunk_device_has_words(void)
+{
+	return false;
+}
+
+bool chunk_device_takes_advice(void)
+{
+	return false;
+}
+
+int chunk_device_map_words(size_t window, atomic_uint **words)
+{
+	(void)window;
+	(void)words;
+	return -ENODEV;
+}
+
+int chunk_device_touch_word(atomic_uint *word)
+{
+	(void)word;
+	return -ENODEV;
+}
+
+int chunk_device_purge(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+	return -ENODEV;
 }
 
 bool chunk_device_traps_at(void *page)

@@ -3,6 +3,7 @@
  * Functions of the system layer that all systems with mmap(2) share. The folder of
  * each has its unix_calls.h.
  */
+#include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -65,8 +66,18 @@ unsigned int chunk_os_pid(void)
 	return getpid();
 }
 
+/* A write to a pipe that nobody reads from would raise SIGPIPE. */
+static bool is_broken(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd };
+
+	return poll(&poll_fd, 1, 0) > 0;
+}
+
 void chunk_os_print(const char *text, size_t length)
 {
+	if (is_broken(STDERR_FILENO))
+		return;
 	while (length) {
 		long written = unix_write(STDERR_FILENO, text, length);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "chunk.h"
+#include "chunk_annotate.h"
 #include "chunk_base.h"
 #include "chunk_check.h"
 #include "chunk_internal.h"
@@ -27,9 +28,12 @@ static void *obtain_base(size_t size, size_t alignment)
 	return addr;
 }
 
-/* An allocation of the API: checks, and errno */
-static void *alloc(const char *name, size_t size, size_t alignment,
-		   enum chunk_birth birth, bool base)
+/*
+ * An allocation of the API: checks, and errno. Its first arguments are the callers',
+ * which costs nothing.
+ */
+static void *alloc(size_t size, size_t alignment, bool base,
+		   enum chunk_birth birth, const char *name)
 {
 	int saved = errno;
 	void *addr;
@@ -42,6 +46,33 @@ static void *alloc(const char *name, size_t size, size_t alignment,
 	return addr;
 }
 
+/* The same while some extents are kept. @zero: as of chunk_obtain_any() */
+static void *alloc_any(size_t size, size_t alignment, bool *zero,
+		       enum chunk_birth birth, const char *name)
+{
+	int saved = errno;
+	void *addr;
+
+	chunk_check_alloc(CHUNK_CALL(name), size, alignment);
+	chunk_enter();
+	addr = chunk_obtain_any(size, alignment, birth, zero);
+	errno = addr ? saved : ENOMEM;
+	return addr;
+}
+
+/*
+ * The same for memory that has to be zero. Inlined, it would burden callers for whom
+ * nothing is kept.
+ */
+static __attribute__((noinline)) void *
+alloc_zero(size_t size, size_t alignment, enum chunk_birth birth,
+	   const char *name)
+{
+	bool zero = true;
+
+	return alloc_any(size, alignment, &zero, birth, name);
+}
+
 /**
  * chunk_alloc() - get an extent
  * @size:      bytes, a non-zero multiple of the chunk size
@@ -52,7 +83,32 @@ static void *alloc(const char *name, size_t size, size_t alignment,
  */
 void *chunk_alloc(size_t size, size_t alignment, bool base)
 {
-	return alloc("chunk_alloc", size, alignment, BORN_COMMITTED, base);
+	if (chunk_has_kept() && !base)
+		return alloc_zero(size, alignment, BORN_COMMITTED, "chunk_alloc");
+	return alloc(size, alignment, base, BORN_COMMITTED, "chunk_alloc");
+}
+
+/**
+ * chunk_alloc_dirty() - get an extent with whatever it holds
+ * @size:      bytes, a non-zero multiple of the chunk size
+ * @alignment: bytes, a power of two, at least the chunk size
+ * @zero:      set on success: it is known to read as zero
+ *
+ * For callers that write to all of it before they read, or keep track themselves of
+ * what has to be zero. It holds what some caller in this process left there.
+ *
+ * Return: committed memory, or NULL with errno ENOMEM.
+ */
+void *chunk_alloc_dirty(size_t size, size_t alignment, bool *zero)
+{
+	bool is = false;
+	void *addr;
+
+	addr = alloc_any(size, alignment, &is, BORN_COMMITTED,
+			 "chunk_alloc_dirty");
+	if (addr)
+		*zero = is;
+	return addr;
 }
 
 /**
@@ -67,8 +123,11 @@ void *chunk_alloc(size_t size, size_t alignment, bool base)
  */
 void *chunk_alloc_populated(size_t size, size_t alignment)
 {
-	return alloc("chunk_alloc_populated", size, alignment, BORN_PRESENT,
-		     false);
+	if (chunk_has_kept())
+		return alloc_zero(size, alignment, BORN_PRESENT,
+				  "chunk_alloc_populated");
+	return alloc(size, alignment, false, BORN_PRESENT,
+		     "chunk_alloc_populated");
 }
 
 /**
@@ -82,6 +141,19 @@ void *chunk_alloc_populated(size_t size, size_t alignment)
  */
 void *chunk_alloc_decommitted(size_t size, size_t alignment)
 {
-	return alloc("chunk_alloc_decommitted", size, alignment,
-		     BORN_DECOMMITTED, false);
+	void *addr;
+
+	if (chunk_has_kept())
+		addr = alloc_zero(size, alignment, BORN_DECOMMITTED,
+				  "chunk_alloc_decommitted");
+	else
+		addr = alloc(size, alignment, false, BORN_DECOMMITTED,
+			     "chunk_alloc_decommitted");
+	if (!addr)
+		return NULL;
+	chunk_annotate_unusable(addr, size);
+	if (READ_ONCE(chunk_state.note_decommits))
+		chunk_note_decommit("chunk_alloc_decommitted", addr, size,
+				    __builtin_return_address(0));
+	return addr;
 }

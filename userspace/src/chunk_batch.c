@@ -7,7 +7,9 @@
 #include <errno.h>
 
 #include "chunk.h"
+#include "chunk_annotate.h"
 #include "chunk_check.h"
+#include "chunk_explain.h"
 #include "chunk_internal.h"
 #include "chunk_state.h"
 
@@ -32,13 +34,22 @@ static size_t count_good(const struct chunk_op *ops, size_t count)
 	return good;
 }
 
+/* Get an extent; not by chunk_obtain_any() where nothing is kept, which takes longer. */
+static void *obtain(size_t size, size_t alignment)
+{
+	bool zero = true;
+
+	if (chunk_has_kept())
+		return chunk_obtain_any(size, alignment, BORN_COMMITTED, &zero);
+	return chunk_obtain(size, alignment, BORN_COMMITTED);
+}
+
 static void alloc_each(struct chunk_op *ops, size_t count)
 {
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		ops[i].addr = chunk_obtain(ops[i].size, ops[i].alignment,
-					   BORN_COMMITTED);
+		ops[i].addr = obtain(ops[i].size, ops[i].alignment);
 		ops[i].error = ops[i].addr ? 0 : ENOMEM;
 	}
 }
@@ -115,7 +126,9 @@ size_t chunk_alloc_batch(struct chunk_op *ops, size_t count)
 	chunk_enter();
 	for (done = 0; done < count; done += group) {
 		group = group_of(count - done);
-		if (!alloc_by_device(ops + done, group))
+		/* Kept extents go first, one by one. */
+		if (chunk_has_kept() ||
+		    !alloc_by_device(ops + done, group))
 			alloc_each(ops + done, group);
 		good += count_good(ops + done, group);
 	}
@@ -149,6 +162,8 @@ static size_t dealloc_run(struct chunk_op *ops, struct chunk_leaving *leaving,
 	size_t run = run_leaving(leaving, count), i;
 	int err = -EOPNOTSUPP;
 
+	for (i = 0; i < run; i++)
+		chunk_annotate_usable(ops[i].addr, ops[i].size);
 	if (run)
 		err = chunk_device_batch(BATCH_DEALLOC, ops, run);
 	else
@@ -173,7 +188,7 @@ static void dealloc_group(struct chunk_op *ops, size_t count, size_t first)
 	for (i = 0; i < count; i++) {
 		const struct chunk_call call = { DEALLOC_BATCH, first + i };
 
-		chunk_return_begin(&call, ops[i].addr, ops[i].size,
+		chunk_return_begin(&call, ops[i].addr, ops[i].size, ops[i].type,
 				   &leaving[i]);
 	}
 	chunk_unlock();
@@ -197,6 +212,7 @@ void chunk_dealloc_batch(struct chunk_op *ops, size_t count)
 
 		chunk_check_dealloc(&call, ops[i].addr, ops[i].size,
 				    ops[i].type);
+		chunk_explain_note(DEALLOC_BATCH, ops[i].addr, ops[i].size);
 	}
 	chunk_enter();
 	for (done = 0; done < count; done += group) {
@@ -252,6 +268,8 @@ static size_t range_run(enum chunk_batch what, struct chunk_op *ops,
 
 	while (generation && run < count && is_of_device(&ops[run]))
 		run++;
+	for (i = 0; i < run && what == BATCH_COMMIT; i++)
+		chunk_annotate_usable(ops[i].addr, ops[i].size);
 	if (run)
 		err = chunk_device_batch(what, ops, run);
 	else
@@ -263,6 +281,8 @@ static size_t range_run(enum chunk_batch what, struct chunk_op *ops,
 	for (i = 0; i < run; i++) {
 		if (err || ops[i].error)
 			range_one(what, &ops[i], first + i);
+		else if (what == BATCH_DECOMMIT)
+			chunk_annotate_unusable(ops[i].addr, ops[i].size);
 	}
 	return run;
 }
@@ -323,8 +343,12 @@ size_t pages_commit_batch(struct chunk_op *ops, size_t count)
 void pages_decommit_batch(struct chunk_op *ops, size_t count)
 {
 	int saved = errno;
+	size_t i;
 
 	check_ranges(BATCH_DECOMMIT, ops, count);
+	for (i = 0; READ_ONCE(chunk_state.note_decommits) && i < count; i++)
+		chunk_note_decommit(DECOMMIT_BATCH, ops[i].addr, ops[i].size,
+				    __builtin_return_address(0));
 	range_batch(BATCH_DECOMMIT, ops, count);
 	errno = saved;
 }

@@ -56,15 +56,22 @@ static bool is_live(const struct chunk_call *call, void *addr, size_t size)
 	return extent;
 }
 
+static bool is_in_tree(const struct chunk_tree *tree, uintptr_t start,
+		       uintptr_t last)
+{
+	struct chunk_extent *extent = chunk_tree_seek(tree, start);
+
+	return extent && extent->addr <= last;
+}
+
 /* Does libchunk keep any of a range for later? Context: chunk_lock() held. */
 static bool is_kept(uintptr_t start, uintptr_t last)
 {
 	const struct chunk_premap *premap = &chunk_state.premap;
 	uintptr_t from = (uintptr_t)premap->addr;
-	struct chunk_extent *extent;
 
-	extent = chunk_tree_seek(&chunk_state.recycled, start);
-	if (extent && extent->addr <= last)
+	if (is_in_tree(&chunk_state.recycled, start, last) ||
+	    is_in_tree(&chunk_state.kept.tree, start, last))
 		return true;
 	return premap->size && from <= last && start - from < premap->size;
 }

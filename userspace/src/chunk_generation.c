@@ -9,7 +9,9 @@
  */
 #include "chunk_backing.h"
 #include "chunk_generation.h"
+#include "chunk_reason.h"
 #include "chunk_registry.h"
+#include "chunk_reuse.h"
 #include "chunk_state.h"
 
 /**
@@ -22,8 +24,11 @@ int chunk_generation_begin(void)
 {
 	int err = chunk_device_open();
 
-	if (err)
+	if (err) {
+		chunk_reason_set_error(-err);
 		return err;
+	}
+	chunk_reason_set(chunk_state.opening);
 	if (chunk_state.limit != CHUNK_RECYCLE_LIMIT)
 		chunk_device_limit(chunk_state.limit);
 	chunk_backing_tell_device();
@@ -33,12 +38,13 @@ int chunk_generation_begin(void)
 
 /**
  * chunk_generation_end() - give up the generation in use
+ * @why: REASON_FORKED or REASON_CLOSED: the reason for the next one
  *
  * Its live extents stay mapped, and libchunk counts them as its own from now on.
  *
  * Context: chunk_lock() held.
  */
-void chunk_generation_end(void)
+void chunk_generation_end(enum chunk_reason why)
 {
 	struct chunk_extent *extent = NULL;
 
@@ -46,7 +52,9 @@ void chunk_generation_end(void)
 		if (extent->owner == (void *)chunk_state.generation)
 			chunk_state.counts.mapped_bytes += extent->size;
 	}
+	chunk_reuse_lose();
 	chunk_device_close();
 	chunk_state.generation = 0;
+	chunk_state.opening = why;
 	chunk_state.reopen = true;
 }

@@ -5,9 +5,11 @@
 
 #include <stdint.h>
 
+#include "chunk_reason.h"
+
 /* chunk_generation.c: begin and end, under the lock */
 int chunk_generation_begin(void);
-void chunk_generation_end(void);
+void chunk_generation_end(enum chunk_reason why);
 
 /* chunk_reopen.c: use and loss, without it */
 uintptr_t chunk_device_generation(void);

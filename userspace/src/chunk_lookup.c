@@ -94,20 +94,30 @@ static void set_free(struct chunk_info *info, uintptr_t end)
 	info->end = (void *)end;
 }
 
+/* Look at free extents; false if none is there. Context: chunk_lock() held. */
+static bool look_in_tree(struct chunk_info *info, const struct chunk_tree *tree,
+			 uintptr_t addr)
+{
+	struct chunk_extent *extent = chunk_tree_seek(tree, addr);
+
+	if (extent && extent->addr <= addr) {
+		set_free(info, extent->addr + extent->size);
+		return true;
+	}
+	if (extent && extent->addr < (uintptr_t)info->end)
+		info->end = (void *)extent->addr;
+	return false;
+}
+
 /* Look at extents kept without the device. Context: chunk_lock() held. */
 static void look_kept(struct chunk_info *info, uintptr_t addr)
 {
 	const struct chunk_premap *premap = &chunk_state.premap;
 	uintptr_t from = (uintptr_t)premap->addr;
-	struct chunk_extent *extent;
 
-	extent = chunk_tree_seek(&chunk_state.recycled, addr);
-	if (extent && extent->addr <= addr) {
-		set_free(info, extent->addr + extent->size);
+	if (look_in_tree(info, &chunk_state.recycled, addr) ||
+	    look_in_tree(info, &chunk_state.kept.tree, addr))
 		return;
-	}
-	if (extent && extent->addr < (uintptr_t)info->end)
-		info->end = (void *)extent->addr;
 	if (premap->size && addr - from < premap->size)
 		set_free(info, from + premap->size);
 	else if (premap->size && from > addr && from < (uintptr_t)info->end)

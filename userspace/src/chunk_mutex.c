@@ -9,8 +9,11 @@
 #include "chunk_mutex.h"
 #include "os.h"
 
-/* Looks at the lock before waiting: most holders release it soon. */
-#define SPINS	64
+/*
+ * Looks at the lock before waiting, some 3 instructions each: as many as the longest
+ * holders take that make no system call. Waiting and waking costs several times that.
+ */
+#define SPINS	512
 
 /**
  * chunk_mutex_try() - take a lock if it is free

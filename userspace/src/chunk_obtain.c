@@ -6,6 +6,7 @@
 #include "chunk.h"
 #include "chunk_guard.h"
 #include "chunk_internal.h"
+#include "chunk_probe.h"
 #include "chunk_state.h"
 
 /* Too large for the address space, whatever is given back before? */
@@ -73,7 +74,7 @@ static int alloc_device(size_t size, size_t alignment, enum chunk_birth birth,
 }
 
 /**
- * chunk_make_room() - release recycled extents that may be in the way
+ * chunk_make_room() - release kept extents that may be in the way
  * @size:      bytes that the system refused
  * @alignment: bytes
  *
@@ -82,7 +83,14 @@ static int alloc_device(size_t size, size_t alignment, enum chunk_birth birth,
  */
 bool chunk_make_room(size_t size, size_t alignment)
 {
-	return !is_hopeless(size, alignment) && chunk_recycle_release();
+	bool any = false;
+
+	if (is_hopeless(size, alignment))
+		return false;
+	/* The device may recycle these. */
+	if (chunk_has_kept())
+		any = chunk_reuse_release("chunk_alloc");
+	return chunk_recycle_release() || any;
 }
 
 /* Register a fresh extent; without memory for that it is unmapped. */
@@ -129,25 +137,46 @@ static void *alloc_decommitted(size_t size, size_t alignment)
 		err = chunk_os_reserve(size, alignment, &addr);
 	if (err == -EOPNOTSUPP)
 		return alloc_and_decommit(size, alignment);
+	chunk_probe_grow(err ? NULL : addr, size, err);
 	if (err)
 		return NULL;
 	chunk_guard_split();
 	return enlist("chunk_alloc_decommitted", addr, size, true);
 }
 
-static void *alloc_mapped(size_t size, size_t alignment, enum chunk_birth birth)
+/* Get an extent as it comes, recycled if possible. */
+static void *alloc_committed(size_t size, size_t alignment)
 {
-	void *addr;
 	bool none;
+	void *addr = chunk_recycle_alloc(size, alignment, &none);
 
-	if (birth == BORN_DECOMMITTED)
-		return alloc_decommitted(size, alignment);
-	addr = chunk_recycle_alloc(size, alignment, &none);
-	if (!addr)
-		addr = alloc_fresh(size, alignment);
+	/* As likely as not; the way without a system call is to have no jump. */
+	if (unlikely(addr)) {
+		chunk_probe_alloc(addr, size, alignment, false, true, 0);
+		return addr;
+	}
+	addr = alloc_fresh(size, alignment);
 	/* If a recycled extent fits, address space is not what is short. */
 	if (!addr && none && chunk_make_room(size, alignment))
 		addr = alloc_fresh(size, alignment);
+	if (addr)
+		chunk_probe_alloc(addr, size, alignment, false, false, 0);
+	else
+		chunk_probe_alloc(NULL, size, alignment, false, false, -ENOMEM);
+	return addr;
+}
+
+static void *alloc_mapped(size_t size, size_t alignment, enum chunk_birth birth)
+{
+	void *addr;
+
+	if (birth == BORN_DECOMMITTED) {
+		addr = alloc_decommitted(size, alignment);
+		chunk_probe_alloc(addr, size, alignment, true, false,
+				  addr ? 0 : -ENOMEM);
+		return addr;
+	}
+	addr = alloc_committed(size, alignment);
 	if (!addr || birth != BORN_PRESENT || chunk_populate_range(addr, size))
 		return addr;
 	chunk_dealloc(addr, size, UNKNOWN_CHUNK);
@@ -166,8 +195,28 @@ bool chunk_is_possible(size_t size, size_t alignment)
 	return size <= PTRDIFF_MAX && alignment <= PTRDIFF_MAX;
 }
 
+/* Get an extent that is kept with its contents; NULL if none fits. */
+static void *obtain_kept(size_t size, size_t alignment, enum chunk_birth birth,
+			 bool *zero)
+{
+	const struct chunk_call *call = CHUNK_CALL("chunk_alloc_populated");
+	void *addr;
+
+	/* There is no use in memory that is decommitted first. */
+	if (birth == BORN_DECOMMITTED)
+		return NULL;
+	addr = chunk_reuse_alloc(size, alignment, zero);
+	if (addr)
+		chunk_probe_alloc(addr, size, alignment, false, true, 0);
+	if (!addr || birth != BORN_PRESENT ||
+	    !chunk_commit_checked(call, addr, size, true))
+		return addr;
+	chunk_dealloc(addr, size, UNKNOWN_CHUNK);
+	return NULL;
+}
+
 /**
- * chunk_obtain() - get an extent, not for bookkeeping
+ * chunk_obtain() - get an extent, not for bookkeeping, that is not kept yet
  * @size:      bytes, checked
  * @alignment: bytes, checked
  * @birth:     the state to hand it out in
@@ -188,6 +237,34 @@ void *chunk_obtain(size_t size, size_t alignment, enum chunk_birth birth)
 	if (err != -ENODEV || chunk_state.options.backend == BACKEND_DEVICE)
 		return NULL;
 	return alloc_mapped(size, alignment, birth);
+}
+
+/**
+ * chunk_obtain_any() - get an extent, not for bookkeeping, while some are kept
+ * @size:      bytes, checked
+ * @alignment: bytes, checked
+ * @birth:     the state to hand it out in
+ * @zero:      it must read as zero once it is committed; set: whether it does
+ *
+ * Context: chunk_enter() done, lock not held.
+ * Return: the extent, or NULL.
+ */
+void *chunk_obtain_any(size_t size, size_t alignment, enum chunk_birth birth,
+		       bool *zero)
+{
+	void *addr;
+
+	if (!chunk_is_possible(size, alignment))
+		return NULL;
+	addr = obtain_kept(size, alignment, birth, zero);
+	if (addr)
+		return addr;
+	*zero = true;
+	/* Memory that is merely kept must not make it fail. */
+	while (!(addr = chunk_obtain(size, alignment, birth)) &&
+	       chunk_has_kept() && chunk_make_room(size, alignment))
+		;
+	return addr;
 }
 
 static bool is_power_of_2(size_t n)

@@ -125,10 +125,40 @@ static bool parse_backing(struct slice value, enum chunk_backing *backing)
 	return *backing == HUGE_BACKING || is(value, "guarded");
 }
 
+static bool parse_reuse(struct slice value, enum chunk_reuse *reuse)
+{
+	*reuse = is(value, "offered") ? REUSE_OFFERED : REUSE_TRAPPED;
+	return *reuse == REUSE_OFFERED || is(value, "trapped");
+}
+
 static bool parse_switch(struct slice value, bool *on)
 {
 	*on = is(value, "on");
 	return *on || is(value, "off");
+}
+
+static bool parse_explain(struct slice value, struct chunk_options *options)
+{
+	options->explain_stack = is(value, "stack");
+	options->explain = options->explain_stack || is(value, "on");
+	return options->explain || is(value, "off");
+}
+
+/* Several values add up. */
+static bool parse_stats(struct slice value, struct chunk_options *options)
+{
+	bool off = is(value, "off"), on_exit = is(value, "exit");
+	bool on_signal = is(value, "signal");
+
+	options->stats_exit = on_exit || (options->stats_exit && !off);
+	options->stats_signal = on_signal || (options->stats_signal && !off);
+	return off || on_exit || on_signal;
+}
+
+static bool parse_format(struct slice value, bool *json)
+{
+	*json = is(value, "json");
+	return *json || is(value, "text");
 }
 
 static void report(const char *what, struct slice option)
@@ -156,12 +186,26 @@ static void parse_option(struct slice option, struct chunk_options *options)
 		good = parse_backing(value, &options->backing);
 	} else if (is(key, "recycle_limit")) {
 		good = parse_size(value, &options->recycle_limit);
+	} else if (is(key, "offer_limit")) {
+		good = parse_size(value, &options->offer_limit);
+	} else if (is(key, "reuse")) {
+		good = parse_reuse(value, &options->reuse);
+	} else if (is(key, "poison")) {
+		good = parse_switch(value, &options->poison);
 	} else if (is(key, "guard")) {
 		good = parse_switch(value, &options->guards);
 	} else if (is(key, "child")) {
 		good = parse_switch(value, &options->child);
 	} else if (is(key, "check")) {
 		good = parse_switch(value, &options->check);
+	} else if (is(key, "verbose")) {
+		good = parse_switch(value, &options->verbose);
+	} else if (is(key, "explain")) {
+		good = parse_explain(value, options);
+	} else if (is(key, "stats")) {
+		good = parse_stats(value, options);
+	} else if (is(key, "stats_format")) {
+		good = parse_format(value, &options->stats_json);
 	} else if (is(key, "stall_attempts")) {
 		good = parse_stall(value, &options->stall.attempts);
 	} else if (is(key, "stall_delay")) {
@@ -180,6 +224,8 @@ static const struct chunk_options defaults = {
 	.backend = BACKEND_AUTO,
 	.backing = GUARDED_BACKING,
 	.recycle_limit = CHUNK_RECYCLE_LIMIT,
+	.offer_limit = CHUNK_OFFER_LIMIT,
+	.reuse = REUSE_TRAPPED,
 	.guards = true,
 	.stall = { CHUNK_STALL_ATTEMPTS, CHUNK_STALL_DELAY_MS },
 };

@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "chunk.h"
+#include "chunk_annotate.h"
 #include "chunk_check.h"
+#include "chunk_explain.h"
 #include "chunk_guard.h"
 #include "chunk_internal.h"
+#include "chunk_probe.h"
 #include "chunk_state.h"
 
 /* Get the memory that noting the commit may take, before the commit. */
@@ -131,6 +134,7 @@ static bool commit_part(struct chunk_part *part, bool populate)
 {
 	int err;
 
+	chunk_annotate_usable(part->at, part->size);
 	if (part->generation) {
 		err = commit_generation(part, populate);
 		if (err != -ENODEV)
@@ -147,6 +151,7 @@ static bool commit_part(struct chunk_part *part, bool populate)
 		if (!err && READ_ONCE(untrapped))
 			purge_untrapped(part);
 	}
+	chunk_probe_commit(part->at, part->size, err);
 	if (err)
 		return false;
 	note(part, false);
@@ -169,6 +174,44 @@ static bool commit_range(void *addr, size_t size, bool populate)
 	return good;
 }
 
+/* Release extents that are kept; false if there are none that can be. */
+static bool release_kept(const char *call)
+{
+	if (!chunk_has_kept() || !chunk_reuse_release(call))
+		return false;
+	/* The device may recycle them. */
+	chunk_recycle_release();
+	return true;
+}
+
+/*
+ * commit_range() once it has failed: kept memory must not make it fail. Not inline:
+ * commits that succeed would save registers for it.
+ */
+static __attribute__((noinline)) bool
+commit_after_release(const char *call, void *addr, size_t size, bool populate)
+{
+	bool good = false;
+
+	while (!good && release_kept(call))
+		good = commit_range(addr, size, populate);
+	return good;
+}
+
+/* chunk_commit_checked(). Inline, as commit() is: most callers commit a page. */
+static inline __attribute__((always_inline)) int
+commit_checked(const struct chunk_call *call, void *addr, size_t size,
+	       bool populate)
+{
+	chunk_check_range(call, addr, size, false);
+	if (!chunk_may_commit(call, addr, size))
+		return -EINVAL;
+	if (commit_range(addr, size, populate) ||
+	    commit_after_release(call->name, addr, size, populate))
+		return 0;
+	return -ENOMEM;
+}
+
 /**
  * chunk_commit_checked() - check a range and make its pages readable and writable
  * @call:     the function of the API that is asked
@@ -182,19 +225,17 @@ static bool commit_range(void *addr, size_t size, bool populate)
 int chunk_commit_checked(const struct chunk_call *call, void *addr, size_t size,
 			 bool populate)
 {
-	chunk_check_range(call, addr, size, false);
-	if (!chunk_may_commit(call, addr, size))
-		return -EINVAL;
-	return commit_range(addr, size, populate) ? 0 : -ENOMEM;
+	return commit_checked(call, addr, size, populate);
 }
 
 /* A commit of the API: errno */
-static bool commit(const char *name, void *addr, size_t size, bool populate)
+static inline __attribute__((always_inline)) bool
+commit(const char *name, void *addr, size_t size, bool populate)
 {
 	int saved = errno;
 	int err;
 
-	err = chunk_commit_checked(CHUNK_CALL(name), addr, size, populate);
+	err = commit_checked(CHUNK_CALL(name), addr, size, populate);
 	errno = err ? -err : saved;
 	return !err;
 }
@@ -244,9 +285,31 @@ static void decommit_part(struct chunk_part *part)
 		err = chunk_device_decommit_lost(part->at, part->size);
 	else
 		err = chunk_guard_pages(part->at, part->size);
+	chunk_probe_decommit(part->at, part->size, err);
 	if (err)
 		WRITE_ONCE(untrapped, true);
 	note(part, true);
+}
+
+/**
+ * chunk_note_decommit() - tell all who want to know of decommitted memory
+ * @call:   the function of the API
+ * @addr:   first byte
+ * @size:   bytes
+ * @caller: who has called it
+ *
+ * To be called if chunk_state.note_decommits says so: one look at it is all that a
+ * decommit costs otherwise.
+ *
+ * Context: chunk_enter() done, lock not held.
+ */
+void chunk_note_decommit(const char *call, const void *addr, size_t size,
+			 const void *caller)
+{
+	if (READ_ONCE(chunk_state.kept.active))
+		chunk_reuse_note(addr, size, true);
+	if (chunk_state.options.explain)
+		chunk_explain_slowly(call, addr, size, caller);
 }
 
 /**
@@ -254,7 +317,7 @@ static void decommit_part(struct chunk_part *part)
  * @addr: first byte, checked
  * @size: bytes, checked
  *
- * Context: lock not held.
+ * Context: lock not held; whoever wants to know of it knows.
  */
 void chunk_decommit_range(void *addr, size_t size)
 {
@@ -262,6 +325,7 @@ void chunk_decommit_range(void *addr, size_t size)
 
 	while (chunk_part_next(&part, (uintptr_t)addr + size))
 		decommit_part(&part);
+	chunk_annotate_unusable(addr, size);
 	chunk_lock();
 	chunk_state.counts.decommits++;
 	chunk_unlock();
@@ -281,6 +345,9 @@ void pages_decommit(void *addr, size_t size)
 
 	chunk_check_range(call, addr, size, false);
 	chunk_check_pages(call, addr, size);
+	if (unlikely(READ_ONCE(chunk_state.note_decommits)))
+		chunk_note_decommit(call->name, addr, size,
+				    __builtin_return_address(0));
 	chunk_decommit_range(addr, size);
 	errno = saved;
 }
@@ -302,6 +369,8 @@ bool pages_purge(void *addr, size_t length, bool force_zero)
 	chunk_check_range(call, addr, length, false);
 	chunk_check_pages(call, addr, length);
 	chunk_check_committed(call, addr, length);
+	if (READ_ONCE(chunk_state.kept.active))
+		chunk_reuse_note(addr, length, false);
 	zero = !chunk_os_purge(addr, length);
 	if (!zero && force_zero) {
 		memset(addr, 0, length);

@@ -4,6 +4,9 @@
 
 #include "chunk.h"
 #include "chunk_check.h"
+#include "chunk_recycle.h"
+#include "chunk_reuse.h"
+#include "chunk_state.h"
 #include "chunk_unmap.h"
 #include "os.h"
 
@@ -25,6 +28,13 @@ void *pages_map(void *addr, size_t size)
 
 	chunk_check_range(CHUNK_CALL("pages_map"), addr, size, true);
 	err = chunk_os_map(addr, size, &out);
+	/* Kept memory must not make it fail. */
+	if (err == -ENOMEM && chunk_has_kept() &&
+	    chunk_reuse_release("pages_map")) {
+		/* The device may recycle it. */
+		chunk_recycle_release();
+		err = chunk_os_map(addr, size, &out);
+	}
 	if (!err)
 		chunk_check_note_mapped(out, size);
 	errno = err ? -err : saved;

@@ -9,6 +9,7 @@
  */
 #include "chunk.h"
 #include "chunk_internal.h"
+#include "chunk_probe.h"
 #include "chunk_state.h"
 
 /* Most bytes to premap: the system call hardly counts any more. */
@@ -106,12 +107,17 @@ static void *keep_premap(char *addr, size_t mapped, size_t size,
 }
 
 /* Map an extent by itself, with the backing that is wanted. */
-static void *map_aligned(size_t size, size_t alignment)
+static inline __attribute__((always_inline)) void *
+map_aligned(size_t size, size_t alignment)
 {
 	void *addr = chunk_map_aligned(size, alignment);
 
-	if (addr)
-		chunk_backing_apply(addr, size);
+	if (!addr) {
+		chunk_probe_grow(NULL, size, -ENOMEM);
+		return NULL;
+	}
+	chunk_probe_grow(addr, size, 0);
+	chunk_backing_apply(addr, size);
 	return addr;
 }
 

@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "chunk_annotate.h"
 #include "chunk_backing.h"
 #include "chunk_free_nodes.h"
 #include "chunk_guard.h"
+#include "chunk_probe.h"
 #include "chunk_recycle.h"
 #include "chunk_registry.h"
 #include "chunk_state.h"
@@ -62,9 +64,12 @@ static struct chunk_extent *take(size_t size, size_t alignment, bool *none)
 				      &chunk_state.free_nodes, &extent);
 	chunk_unlock();
 	*none = err == -ENOENT;
-	if (err)
+	if (err) {
+		chunk_probe_recycle_miss(size, alignment);
 		return NULL;
+	}
 	extent->owner = NULL;
+	chunk_annotate_usable((void *)extent->addr, extent->size);
 	return extent;
 }
 
@@ -96,10 +101,13 @@ void *chunk_recycle_alloc(size_t size, size_t alignment, bool *none)
 	if (!extent)
 		return NULL;
 	addr = (void *)extent->addr;
-	if (refresh(extent) && enlist(extent))
+	if (refresh(extent) && enlist(extent)) {
+		chunk_probe_recycle_hit(addr, size);
 		return addr;
+	}
 	/* Part of it may have been committed. */
 	extent->type = chunk_recycle_decommit(addr, size);
+	chunk_annotate_unusable(addr, size);
 	put_back(extent);
 	return NULL;
 }
@@ -149,11 +157,14 @@ void chunk_recycle_dealloc(struct chunk_extent *extent, size_t room)
 	char *addr = (char *)extent->addr;
 	size_t size = extent->size;
 
-	if (room)
+	if (room) {
 		extent->type = chunk_recycle_decommit(addr, room);
+		chunk_annotate_unusable(addr, room);
+	}
 	chunk_lock();
 	room = keep(extent, room);
 	chunk_unlock();
+	chunk_probe_dealloc(addr, size, room, 0);
 	if (room < size)
 		chunk_recycle_unmap("chunk_dealloc", addr + room, size - room);
 	/* The system may take now what it refused before. */

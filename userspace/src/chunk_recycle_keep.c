@@ -5,6 +5,7 @@
  */
 #include "chunk_free_nodes.h"
 #include "chunk_guard.h"
+#include "chunk_probe.h"
 #include "chunk_recycle.h"
 #include "chunk_state.h"
 #include "chunk_unmap.h"
@@ -29,6 +30,15 @@ static void *owner_in_tree(const struct chunk_extent *extent)
 	return chunk_os_caps.can_unmap_partially ? NULL : (void *)extent->addr;
 }
 
+/* Tell which extent of the tree an extent became part of. */
+static __attribute__((noinline)) void trace_coalesce(uintptr_t addr, size_t size)
+{
+	const struct chunk_extent *into = chunk_tree_find(&chunk_state.recycled, addr);
+
+	if (into)
+		chunk_probe_coalesce(addr, size, into->addr, into->size);
+}
+
 /**
  * chunk_recycle_insert() - put an extent into the tree
  * @extent: the extent, decommitted, in no tree; its size is claimed
@@ -37,9 +47,16 @@ static void *owner_in_tree(const struct chunk_extent *extent)
  */
 void chunk_recycle_insert(struct chunk_extent *extent)
 {
+	const struct chunk_extent *last = chunk_state.free_nodes;
+	uintptr_t addr = extent->addr;
+	size_t size = extent->size;
+
 	extent->owner = owner_in_tree(extent);
 	chunk_tree_insert(&chunk_state.recycled, extent,
 			  &chunk_state.free_nodes);
+	/* Two extents that become one leave a node. */
+	if (HAS_PROBES && chunk_state.free_nodes != last)
+		trace_coalesce(addr, size);
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 #include "chunk.h"
 #include "chunk_free_nodes.h"
+#include "chunk_offered.h"
 #include "chunk_registry.h"
 #include "chunk_state.h"
 
@@ -42,13 +43,14 @@ bool chunk_registry_add(void *addr, size_t size, uintptr_t owner)
 	node->owner = (void *)owner;
 	node->type = ZEROED_CHUNK;
 	node->sparse = false;
+	node->live = false;
 	if (chunk_radix_store(&chunk_state.registry, node, 0)) {
 		chunk_free_node_push(&chunk_state.free_nodes, node);
 		return false;
 	}
 	count(node);
 	/* The generation in use counts its mappings itself. */
-	if (!owner || is_lost(node))
+	if (!owner || owner != chunk_state.generation)
 		chunk_state.counts.mapped_bytes += size;
 	return true;
 }
@@ -118,6 +120,7 @@ struct chunk_extent *chunk_registry_remove(void *chunk, size_t size,
 		return NULL;
 	chunk_radix_erase(&chunk_state.registry, addr, size);
 	chunk_decommit_map_drop_extent(&chunk_state.decommit_map, extent);
+	chunk_offered_drop(addr, size);
 	chunk_state.counts.live_bytes -= size;
 	chunk_state.counts.live_chunks--;
 	chunk_state.counts.deallocs++;

@@ -34,6 +34,6 @@ void chunk_device_lost(uintptr_t generation)
 {
 	chunk_lock();
 	if (chunk_state.generation == generation)
-		chunk_generation_end();
+		chunk_generation_end(REASON_CLOSED);
 	chunk_unlock();
 }

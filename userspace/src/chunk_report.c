@@ -38,7 +38,7 @@ void chunk_line_text(struct chunk_line *line, const char *text)
  * @number: the number
  * @base:   8, 10, or 16, which puts 0x in front
  */
-void chunk_line_number(struct chunk_line *line, uintptr_t number,
+void chunk_line_number(struct chunk_line *line, uint64_t number,
 		       unsigned int base)
 {
 	char digits[24];

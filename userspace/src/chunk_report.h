@@ -13,12 +13,12 @@
  */
 struct chunk_line {
 	size_t length;
-	char text[320];
+	char text[1024];
 };
 
 void chunk_line_add(struct chunk_line *line, const char *text, size_t length);
 void chunk_line_text(struct chunk_line *line, const char *text);
-void chunk_line_number(struct chunk_line *line, uintptr_t number,
+void chunk_line_number(struct chunk_line *line, uint64_t number,
 		       unsigned int base);
 void chunk_line_error(struct chunk_line *line, int err);
 void chunk_line_write(struct chunk_line *line);

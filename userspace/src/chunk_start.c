@@ -11,11 +11,15 @@
 #include "chunk_base.h"
 #include "chunk_generation.h"
 #include "chunk_known.h"
-#include "chunk_missing.h"
+#include "chunk_offered.h"
+#include "chunk_print.h"
+#include "chunk_reason.h"
 #include "chunk_registry.h"
+#include "chunk_reuse.h"
 #include "chunk_stall.h"
 #include "chunk_start.h"
 #include "chunk_state.h"
+#include "chunk_words.h"
 
 static void options_start(struct chunk_options *options)
 {
@@ -36,6 +40,21 @@ static bool wants_device(const struct chunk_options *options)
 	return options->backend == BACKEND_DEVICE;
 }
 
+/* Open the device, or note why it is not even tried. */
+static void device_start(const struct chunk_options *options)
+{
+	int err;
+
+	if (!wants_device(options)) {
+		chunk_reason_set(options->backend == BACKEND_MMAP ?
+				 REASON_OPTION : REASON_OVERCOMMIT);
+		return;
+	}
+	err = chunk_generation_begin();
+	if (err && options->backend == BACKEND_DEVICE)
+		chunk_die_without_device(-err);
+}
+
 /**
  * chunk_start() - set chunk_state up
  *
@@ -45,7 +64,6 @@ static bool wants_device(const struct chunk_options *options)
 void chunk_start(void)
 {
 	struct chunk_options *options = &chunk_state.options;
-	int err;
 
 	options_start(options);
 	chunk_os_init(options->guards);
@@ -55,13 +73,11 @@ void chunk_start(void)
 	chunk_state.limit = options->recycle_limit;
 	chunk_state.backing = options->backing;
 	chunk_tree_init(&chunk_state.recycled, chunk_state.limit);
+	chunk_reuse_start();
 	chunk_radix_init(&chunk_state.registry);
 	chunk_decommit_map_init(&chunk_state.decommit_map);
-	if (wants_device(options)) {
-		err = chunk_generation_begin();
-		if (err && options->backend == BACKEND_DEVICE)
-			chunk_die_without_device(-err);
-	}
+	device_start(options);
+	chunk_print_start();
 	chunk_backing_start();
 }
 
@@ -81,6 +97,7 @@ static void recount(void)
 		counts->live_chunks++;
 	}
 	counts->mapped_bytes = counts->live_bytes + chunk_state.recycled.bytes +
+			       chunk_state.kept.tree.bytes +
 			       chunk_state.premap.size;
 }
 
@@ -92,6 +109,7 @@ static void reset(void)
 	chunk_state.free_nodes = NULL;
 	xa_recover(&chunk_state.registry.chunks);
 	chunk_decommit_map_reset(&chunk_state.decommit_map);
+	chunk_offered_recover();
 	chunk_known_reset();
 	chunk_base_reset();
 }
@@ -106,7 +124,9 @@ void chunk_start_child(bool cut_short)
 {
 	if (cut_short)
 		reset();
+	chunk_words_reset();
+	chunk_reuse_start_child(cut_short);
 	if (chunk_state.generation)
-		chunk_generation_end();
+		chunk_generation_end(REASON_FORKED);
 	recount();
 }

@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "chunk.h"
-#include "chunk_base.h"
+#include "chunk_counters.h"
 #include "chunk_generation.h"
+#include "chunk_reason.h"
 #include "chunk_state.h"
 
 /**
@@ -24,16 +25,19 @@ const char *chunk_backend(void)
 	return device ? "device" : chunk_os_name;
 }
 
-/* The device's counters; zeros if there is none */
-static struct chunk_device_stats device_stats(void)
+/**
+ * chunk_backend_reason() - say why chunks come from chunk_backend()
+ *
+ * Return: a constant string, one of those in chunk.h.
+ */
+const char *chunk_backend_reason(void)
 {
-	struct chunk_device_stats stats = { 0 };
+	int saved = errno;
 
-	if (!atomic_load_explicit(&chunk_state.generation,
-				  memory_order_relaxed) ||
-	    chunk_device_stats(&stats))
-		memset(&stats, 0, sizeof(stats));
-	return stats;
+	chunk_enter();
+	chunk_device_generation();
+	errno = saved;
+	return chunk_reason_word();
 }
 
 /**
@@ -48,45 +52,60 @@ size_t chunk_recycled_bytes(void)
 	int saved = errno;
 
 	chunk_enter();
-	device = device_stats();
+	device = chunk_counters_device();
 	errno = saved;
 	return device.recycled_bytes + READ_ONCE(chunk_state.recycled.bytes);
 }
 
-/**
- * chunk_get_stats() - read the counters of this process
- * @stats: filled
+/*
+ * The device's counters end with its descriptor. Chunks that libchunk keeps are
+ * handed out without a call to the device, so nobody may have noticed yet.
  */
-void chunk_get_stats(struct chunk_stats *stats)
+static void notice_lost_device(void)
 {
-	struct chunk_counts *counts = &chunk_state.counts;
-	struct chunk_device_stats device;
-	struct chunk_base_counts base;
+	uintptr_t generation = atomic_load_explicit(&chunk_state.generation,
+						    memory_order_relaxed);
+	struct chunk_device_stats stats;
+
+	if (generation && chunk_device_stats(&stats) == -ENODEV)
+		chunk_device_lost(generation);
+}
+
+/**
+ * chunk_get_stats_sized() - read the counters of this process
+ * @stats: the first @size bytes are filled
+ * @size:  size of the structure as the caller knows it, in bytes
+ */
+void chunk_get_stats_sized(struct chunk_stats *stats, size_t size)
+{
+	struct chunk_stats now;
+	size_t known = sizeof(now);
 	int saved = errno;
 
 	chunk_enter();
+	notice_lost_device();
 	chunk_lock();
-	device = device_stats();
-	base = chunk_base_get_counts();
-	*stats = (struct chunk_stats){
-		.live_bytes = counts->live_bytes + base.bytes,
-		.live_chunks = counts->live_chunks + base.chunks,
-		.decommitted_bytes = chunk_state.decommit_map.bytes +
-				     device.decommitted_bytes,
-		.recycled_bytes =
-			chunk_state.recycled.bytes + device.recycled_bytes,
-		.recycle_limit = chunk_state.limit,
-		.mapped_bytes =
-			counts->mapped_bytes + base.bytes + device.mapped_bytes,
-		.base_bytes = base.bytes,
-		.allocs = counts->allocs,
-		.allocs_recycled =
-			counts->allocs_recycled + device.allocs_recycled,
-		.deallocs = counts->deallocs,
-		.commits = counts->commits,
-		.decommits = counts->decommits,
-		.untrapped = counts->untrapped,
-	};
+	now = chunk_counters_read();
 	chunk_unlock();
+	/* It takes a while, so callers who do not know it do not wait for it. */
+	if (size > offsetof(struct chunk_stats, mapping_room))
+		now.mapping_room = chunk_counters_mapping_room();
+	memcpy(stats, &now, size < known ? size : known);
+	if (size > known)
+		memset((char *)stats + known, 0, size - known);
 	errno = saved;
+}
+
+/* The macro of chunk.h is for callers. */
+#undef chunk_get_stats
+
+/**
+ * chunk_get_stats() - read the counters of the first version of the structure
+ * @stats: filled up to @untrapped
+ *
+ * For programs that were compiled when there were no others.
+ */
+void chunk_get_stats(struct chunk_stats *stats)
+{
+	chunk_get_stats_sized(stats, offsetof(struct chunk_stats, offered_bytes));
 }

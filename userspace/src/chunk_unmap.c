@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "chunk_annotate.h"
 #include "chunk_place.h"
+#include "chunk_probe.h"
 #include "chunk_report.h"
 #include "chunk_unmap.h"
 #include "os.h"
@@ -17,8 +19,11 @@
  */
 int chunk_unmap_used(void *addr, size_t size)
 {
-	int err = chunk_os_unmap(addr, size);
+	int err;
 
+	chunk_annotate_usable(addr, size);
+	err = chunk_os_unmap(addr, size);
+	chunk_probe_trim(addr, size, err);
 	if (err)
 		return err;
 	chunk_place_freed((uintptr_t)addr, size);
@@ -69,8 +74,10 @@ void chunk_report_unmap(const char *call, const void *addr, size_t size,
  */
 bool chunk_unmap_or_report(const char *call, void *addr, size_t size)
 {
-	int err = chunk_os_unmap(addr, size);
+	int err;
 
+	chunk_annotate_usable(addr, size);
+	err = chunk_os_unmap(addr, size);
 	if (!err)
 		return true;
 	chunk_os_decommit(addr, size);

@@ -29,6 +29,7 @@ static atomic_int device_fd = -1;
 /* Number of the device: two open files of one device cannot be told apart. */
 static atomic_uint device_number;
 static atomic_bool device_zaps;
+static atomic_bool device_offers;
 
 /* With huge backing the device does not guard pages; chunk_os_guard() does. */
 static atomic_bool device_huge;
@@ -49,6 +50,18 @@ static bool is_ours(int fd)
 {
 	return number_of(fd) == atomic_load_explicit(&device_number,
 						     memory_order_relaxed);
+}
+
+/**
+ * chunk_linux_device() - find the descriptor of the open device
+ *
+ * Return: the descriptor; -ENODEV if there is none, or another file is behind it.
+ */
+int chunk_linux_device(void)
+{
+	int fd = atomic_load_explicit(&device_fd, memory_order_relaxed);
+
+	return fd >= 0 && is_ours(fd) ? fd : -ENODEV;
 }
 
 static int device_call(unsigned int command, void *args)
@@ -104,9 +117,18 @@ int chunk_device_open(void)
 	}
 	atomic_store(&device_number, number_of(fd));
 	atomic_store(&device_zaps, info.caps & CHUNK_CAP_ZAP);
+	atomic_store(&device_offers, info.caps & CHUNK_CAP_OFFER);
 	atomic_store(&device_huge, false);
 	atomic_store(&device_fd, fd);
 	return 0;
+}
+
+bool chunk_device_is_loaded(void)
+{
+	struct statx stat;
+
+	return !sys(SYS_statx, AT_FDCWD, "/sys/class/chunk", 0, STATX_TYPE,
+		    &stat);
 }
 
 bool chunk_device_access(struct chunk_device_access *access)
@@ -153,6 +175,16 @@ int chunk_device_configure(enum chunk_backing backing, size_t grow)
 static bool is_huge(void)
 {
 	return atomic_load_explicit(&device_huge, memory_order_relaxed);
+}
+
+bool chunk_device_has_words(void)
+{
+	return atomic_load_explicit(&device_offers, memory_order_relaxed);
+}
+
+bool chunk_device_takes_advice(void)
+{
+	return is_huge();
 }
 
 bool chunk_device_traps(void)
@@ -327,6 +359,12 @@ int chunk_device_stats(struct chunk_device_stats *stats)
 		.decommitted_bytes = args.decommitted_bytes,
 		.recycled_bytes = args.recycled_bytes,
 		.allocs_recycled = args.allocs_recycled,
+		.offered_bytes = args.offered_bytes,
+		.discarded_bytes = args.discarded_bytes,
+		.discards = args.discards,
+		.takes = args.takes,
+		.retained_bytes = args.reserved_bytes,
+		.traps = args.traps,
 	};
 	return 0;
 }
@@ -368,13 +406,23 @@ bool chunk_device_keeps(void *addr, size_t size)
 }
 
 /*
- * A populating read that fails changes nothing. If the kernel does not know it, or
- * memory is short, the page counts as accessible.
+ * Of a populating read: -EFAULT where the module made the page trap, -EINVAL where the
+ * mapping may not be read: it has replaced one of the module's. Kernels that the module
+ * is for know the call.
+ */
+static bool means_trap(int err)
+{
+	return err == -EFAULT || err == -EINVAL;
+}
+
+/*
+ * A populating read that fails changes nothing. If memory is short, the page counts as
+ * accessible.
  */
 bool chunk_device_traps_at(void *page)
 {
-	return chunk_sys_madvise(page, chunk_os_caps.page_size,
-				 MADV_POPULATE_READ) == -EFAULT;
+	return means_trap(chunk_sys_madvise(page, chunk_os_caps.page_size,
+					    MADV_POPULATE_READ));
 }
 
 /* Return how many bytes from @at on trap, or a negative error number. */
@@ -389,7 +437,7 @@ static ssize_t trapping(char *at, char *end)
 		if (!err)
 			break;
 		/* A page that only lacks memory must not be replaced. */
-		if (err != -EFAULT && err != -EINVAL)
+		if (!means_trap(err))
 			return -ENOMEM;
 		to += page;
 	}
@@ -423,6 +471,11 @@ int chunk_device_commit_lost(void *addr, size_t size)
 		at += length;
 	}
 	return 0;
+}
+
+int chunk_device_purge(void *addr, size_t size)
+{
+	return chunk_linux_purge(addr, size);
 }
 
 int chunk_device_decommit_lost(void *addr, size_t size)

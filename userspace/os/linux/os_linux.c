@@ -29,6 +29,9 @@
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED	24
 #endif
+#ifndef MADV_FREE
+#define MADV_FREE		8
+#endif
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE	0x100000
 #endif
@@ -42,6 +45,8 @@
  * allocates: for large ranges PROT_NONE is cheaper, and takes up less memory.
  */
 #define MAX_GUARD_BYTES	((size_t)1 << 20)
+
+#define MAX_MAP_COUNT	"/proc/sys/vm/max_map_count"
 
 #define PRIVATE	(MAP_PRIVATE | MAP_ANONYMOUS)
 #define RW	(PROT_READ | PROT_WRITE)
@@ -75,7 +80,7 @@ static atomic_bool used_none;
  */
 long chunk_sys_mmap(void *addr, size_t size, int prot, int flags)
 {
-	return chunk_abi_mmap(addr, size, prot, flags);
+	return chunk_abi_mmap(addr, size, prot, flags, -1, 0);
 }
 
 /**
@@ -327,6 +332,27 @@ int chunk_os_recommit_extent(void *addr, size_t size)
 }
 
 /*
+ * MADV_FREE leaves it open whether a page has kept its contents. It takes anonymous
+ * memory that is not locked. Memory that it refuses is freed at once: some may be
+ * marked already.
+ */
+int chunk_os_offer(void *addr, size_t size)
+{
+	if (chunk_os_caps.offer_way == OFFER_NONE)
+		return -EOPNOTSUPP;
+	if (chunk_sys_madvise(addr, size, MADV_FREE))
+		chunk_os_purge(addr, size);
+	return 0;
+}
+
+int chunk_os_take(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+	return -EAGAIN;
+}
+
+/*
  * Locked memory is present from the start, and MS_INVALIDATE fails for it and for
  * nothing else. It looks at the mapping alone; mincore(2) would answer as well, but
  * allocates a page.
@@ -385,6 +411,8 @@ static void probe(bool guards)
 			      memory_order_relaxed);
 	purge_ignored = pretends(page, size, MADV_DONTNEED) ||
 			pretends(page, size, MADV_DONTNEED_LOCKED);
+	if (!chunk_sys_madvise(page, size, MADV_FREE))
+		chunk_os_caps.offer_way = OFFER_ADVICE;
 	chunk_os_caps.can_guard =
 		guards && !chunk_sys_madvise(page, size, MADV_GUARD_INSTALL) &&
 		traps(page);
@@ -408,6 +436,33 @@ static size_t setting(const char *path, size_t by_default)
 	return i > 0 ? value : by_default;
 }
 
+/* Count the mappings of this process, one a line; 0: that cannot be known. */
+static size_t count_mappings(void)
+{
+	char text[1024];
+	size_t count = 0;
+	long fd, length, i;
+
+	fd = sys(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	while ((length = sys(SYS_read, fd, text, sizeof(text))) > 0) {
+		for (i = 0; i < length; i++)
+			count += text[i] == '\n';
+	}
+	sys(SYS_close, fd);
+	return count;
+}
+
+size_t chunk_os_mapping_room(void)
+{
+	size_t most = setting(MAX_MAP_COUNT, 0), count = count_mappings();
+
+	if (!most || !count)
+		return SIZE_MAX;
+	return most > count ? most - count : 0;
+}
+
 /* In overcommit mode 2 the kernel charges all mappings against one limit. */
 static bool overcommit_is_strict(void)
 {
@@ -417,7 +472,7 @@ static bool overcommit_is_strict(void)
 /* An eighth is left to the program, for threads, files and libraries. */
 static size_t max_mappings(void)
 {
-	size_t all = setting("/proc/sys/vm/max_map_count", 65530);
+	size_t all = setting(MAX_MAP_COUNT, 65530);
 
 	return all - all / 8;
 }

@@ -12,6 +12,7 @@ long chunk_sys_mmap(void *addr, size_t size, int prot, int flags);
 int chunk_sys_madvise(void *addr, size_t size, int advice);
 int chunk_linux_unguard(void *addr, size_t size);
 int chunk_linux_purge(void *addr, size_t size);
+int chunk_linux_device(void);
 void chunk_linux_name(void *addr, size_t size, const char *name);
 
 #endif /* OS_LINUX_H */

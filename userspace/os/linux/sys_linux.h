@@ -21,8 +21,8 @@
 	})
 
 /*
- * chunk_abi_mmap() maps anonymous memory. It returns the address, or a negative
- * error number. Android's headers for 64-bit Arm define a SYS_mmap2 that no 64-bit
+ * chunk_abi_mmap() is mmap(2), with the offset in bytes. It returns the address, or a
+ * negative error number. Android's headers for 64-bit Arm define a SYS_mmap2 that no 64-bit
  * kernel has, so the width decides, too.
  */
 #if defined(__s390__)

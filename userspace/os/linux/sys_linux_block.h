@@ -11,10 +11,11 @@
 #ifndef SYS_LINUX_ABI_H
 #define SYS_LINUX_ABI_H
 
-static inline long chunk_abi_mmap(void *addr, size_t size, int prot, int flags)
+static inline long chunk_abi_mmap(void *addr, size_t size, int prot, int flags,
+				  int fd, unsigned long long offset)
 {
 	unsigned long block[6] = {
-		(unsigned long)addr, size, prot, flags, -1UL, 0,
+		(unsigned long)addr, size, prot, flags, fd, offset,
 	};
 
 	return sys(SYS_mmap, block);

@@ -8,9 +8,10 @@
 
 #include <sys/mman.h>
 
-static inline long chunk_abi_mmap(void *addr, size_t size, int prot, int flags)
+static inline long chunk_abi_mmap(void *addr, size_t size, int prot, int flags,
+				  int fd, unsigned long long offset)
 {
-	void *got = mmap(addr, size, prot, flags, -1, 0);
+	void *got = mmap(addr, size, prot, flags, fd, offset);
 
 	return got == MAP_FAILED ? -(long)errno : (long)got;
 }

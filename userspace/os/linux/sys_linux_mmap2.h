@@ -6,9 +6,11 @@
 #ifndef SYS_LINUX_ABI_H
 #define SYS_LINUX_ABI_H
 
-static inline long chunk_abi_mmap(void *addr, size_t size, int prot, int flags)
+static inline long chunk_abi_mmap(void *addr, size_t size, int prot, int flags,
+				  int fd, unsigned long long offset)
 {
-	return sys(SYS_mmap2, addr, size, prot, flags, -1, 0L);
+	return sys(SYS_mmap2, addr, size, prot, flags, fd,
+		   (unsigned long)(offset / 4096));
 }
 
 #endif /* SYS_LINUX_ABI_H */

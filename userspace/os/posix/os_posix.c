@@ -72,6 +72,48 @@ int chunk_os_decommit(void *addr, size_t size)
 	return -ENOMEM;
 }
 
+/*
+ * Neither advice says later whether a page has kept its contents. macOS's own keeps
+ * the memory from counting as the program's meanwhile.
+ */
+#if defined(MADV_FREE_REUSABLE)
+#define ADVICE_OFFER	MADV_FREE_REUSABLE
+#define ADVICE_TAKE	MADV_FREE_REUSE
+#elif defined(MADV_FREE)
+#define ADVICE_OFFER	MADV_FREE
+#endif
+
+#ifdef ADVICE_OFFER
+#define OFFER_WAY	OFFER_ADVICE
+
+int chunk_os_offer(void *addr, size_t size)
+{
+	/* Some of what is refused may be marked already: free it at once. */
+	if (madvise(addr, size, ADVICE_OFFER))
+		chunk_os_purge(addr, size);
+	return 0;
+}
+#else
+#define OFFER_WAY	OFFER_NONE
+
+int chunk_os_offer(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+	return -EOPNOTSUPP;
+}
+#endif
+
+int chunk_os_take(void *addr, size_t size)
+{
+#ifdef ADVICE_TAKE
+	madvise(addr, size, ADVICE_TAKE);
+#endif
+	(void)addr;
+	(void)size;
+	return -EAGAIN;
+}
+
 int chunk_os_populate(void *addr, size_t size)
 {
 	(void)addr;
@@ -79,12 +121,17 @@ int chunk_os_populate(void *addr, size_t size)
 	return -EOPNOTSUPP;
 }
 
-void chunk_os_wait(atomic_uint *word, unsigned int value)
+void chunk_os_nap(void)
 {
 	struct timespec nap = { .tv_nsec = NAP_NANOSECONDS };
 
+	nanosleep(&nap, NULL);
+}
+
+void chunk_os_wait(atomic_uint *word, unsigned int value)
+{
 	if (atomic_load_explicit(word, memory_order_relaxed) == value)
-		nanosleep(&nap, NULL);
+		chunk_os_nap();
 }
 
 void chunk_os_wake(atomic_uint *word)
@@ -106,5 +153,6 @@ void chunk_os_init(bool guards)
 		.can_reserve = true,
 		.has_huge_pages = true,
 		.zero_on_commit = true,
+		.offer_way = OFFER_WAY,
 	};
 }

@@ -19,6 +19,9 @@
 
 #define UNIT	CHUNK_TREE_UNIT
 
+/* VmOfferPriorityNormal: memory that is offered by others goes first. */
+#define OFFER_PRIORITY_NORMAL	4
+
 struct chunk_os_caps chunk_os_caps;
 const char *const chunk_os_name = "windows";
 const char *const chunk_os_mappings_advice = "";
@@ -34,16 +37,23 @@ static size_t granularity;
 
 /*
  * GetProcAddress() takes the loader's lock, which must not be taken with libchunk's
- * held. A constructor holds only the loader's. Calls before it do without
- * VirtualAlloc2.
+ * held. A constructor holds only the loader's. Calls before it do without the
+ * functions that are looked up.
  */
 static void __attribute__((constructor)) look_up(void)
 {
 	HMODULE module = GetModuleHandleW(L"kernelbase.dll");
+	void *offer, *reclaim;
 
-	if (module)
-		chunk_windows.alloc2 = (void *)GetProcAddress(module,
-							      "VirtualAlloc2");
+	if (!module)
+		return;
+	chunk_windows.alloc2 = (void *)GetProcAddress(module, "VirtualAlloc2");
+	offer = (void *)GetProcAddress(module, "OfferVirtualMemory");
+	reclaim = (void *)GetProcAddress(module, "ReclaimVirtualMemory");
+	if (!offer || !reclaim)
+		return;
+	chunk_windows.offer = offer;
+	chunk_windows.reclaim = reclaim;
 }
 
 /**
@@ -321,9 +331,90 @@ int chunk_os_populate(void *addr, size_t size)
 	return -EOPNOTSUPP;
 }
 
+/* Call OfferVirtualMemory. Return true if all of the range is offered. */
+static bool offer(void *addr, size_t size)
+{
+	DWORD before = GetLastError();
+	DWORD error = chunk_windows.offer(addr, size, OFFER_PRIORITY_NORMAL);
+
+	SetLastError(before);
+	return error == ERROR_SUCCESS;
+}
+
+/*
+ * If the system refuses the first chunk, it offers no memory of this kind. One that
+ * it refuses after that is merely not offered, which reclaim() finds out.
+ */
+int chunk_os_offer(void *addr, size_t size)
+{
+	char *at = addr, *end = at + size;
+
+	if (!chunk_windows.offer)
+		return -EOPNOTSUPP;
+	for (; at != end; at += first_chunk(at, end - at)) {
+		if (!offer(at, first_chunk(at, end - at)) && at == addr)
+			return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+/* ERROR_BUSY: the contents are not defined any more. */
+static DWORD reclaim(void *addr, size_t size)
+{
+	DWORD before = GetLastError();
+	DWORD error = chunk_windows.reclaim(addr, size);
+
+	SetLastError(before);
+	return error;
+}
+
+/* Memory that the system does not let go has to be replaced. */
+static int take(void *addr, size_t size)
+{
+	DWORD error = reclaim(addr, size);
+
+	if (error == ERROR_SUCCESS)
+		return 0;
+	if (error == ERROR_BUSY)
+		return -EAGAIN;
+	give_back(addr, size, MEM_DECOMMIT);
+	return commit_stalling(addr, size) ? -ENOMEM : -EAGAIN;
+}
+
+int chunk_os_take(void *addr, size_t size)
+{
+	char *at = addr, *end = at + size;
+	int err = 0, one;
+
+	if (!chunk_windows.offer)
+		return -EAGAIN;
+	for (; at != end && err != -ENOMEM; at += first_chunk(at, end - at)) {
+		one = take(at, first_chunk(at, end - at));
+		if (one)
+			err = one;
+	}
+	return err;
+}
+
 unsigned int chunk_os_pid(void)
 {
 	return 0;
+}
+
+/* Emulators have the calls, which fail: only trying tells. */
+static bool can_offer(size_t page)
+{
+	struct request request = {
+		.size = page, .type = MEM_RESERVE | MEM_COMMIT,
+	};
+	bool can;
+
+	if (!chunk_windows.offer || allocate(&request))
+		return false;
+	can = offer(request.addr, page) &&
+	      reclaim(request.addr, page) == ERROR_SUCCESS;
+	give_back(request.addr, 0, MEM_RELEASE);
+	return can;
 }
 
 void chunk_os_init(bool guards)
@@ -340,5 +431,7 @@ void chunk_os_init(bool guards)
 		.can_reserve = true,
 		.zero_on_commit = true,
 		.waits_for_memory = true,
+		.offer_way = can_offer(info.dwPageSize) ? OFFER_CALLS :
+							  OFFER_NONE,
 	};
 }

@@ -39,6 +39,15 @@ void chunk_os_wake(atomic_uint *word)
 	SetLastError(before);
 }
 
+/* The shortest time that Sleep() knows is a millisecond, or longer. */
+void chunk_os_nap(void)
+{
+	DWORD before = GetLastError();
+
+	Sleep(1);
+	SetLastError(before);
+}
+
 const char *chunk_os_getenv(const char *name)
 {
 	static char value[OPTION_LENGTH + 1];
