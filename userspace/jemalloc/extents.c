@@ -115,17 +115,32 @@ bool extents_purge(void *addr, size_t size)
 	return zero;
 }
 
+/* With CHUNK_OPTIONS="reuse:offered" they may hold something. */
+static char *alloc_chunks(size_t size, size_t alignment, bool *zero)
+{
+	bool is = false;
+	char *addr;
+
+	if (*zero)
+		return chunk_alloc(size, alignment, false);
+	addr = chunk_alloc_dirty(size, alignment, &is);
+	if (addr)
+		*zero = is;
+	return addr;
+}
+
 /**
  * extents_alloc() - allocate whole chunks and return the beginning of them
  * @size:       bytes, a non-zero multiple of the page size
  * @alignment:  bytes, a power of two
  * @guard_rest: whether the rest of the last chunk traps, at one system call
+ * @zero:       it must read as zero; set on success: whether it does
  *
- * The rest is kept as a partial chunk. It takes up no memory either way.
+ * The rest is kept as a partial chunk, which reads as zero.
  *
- * Return: committed memory that reads as zero, or NULL.
+ * Return: committed memory, or NULL.
  */
-void *extents_alloc(size_t size, size_t alignment, bool guard_rest)
+void *extents_alloc(size_t size, size_t alignment, bool guard_rest, bool *zero)
 {
 	size_t whole = (size + UNIT - 1) & ~(UNIT - 1);
 	char *addr;
@@ -134,13 +149,15 @@ void *extents_alloc(size_t size, size_t alignment, bool guard_rest)
 		return NULL;
 	if (alignment < UNIT)
 		alignment = UNIT;
-	addr = chunk_alloc(whole, alignment, false);
+	addr = alloc_chunks(whole, alignment, zero);
 	if (addr)
 		bounds_note(addr, whole);
 	if (!addr || whole == size)
 		return addr;
 	if (guard_rest)
 		pages_decommit(addr + size, whole - size);
+	else if (!*zero)
+		pages_purge(addr + size, whole - size, true);
 	if (partial_chunks_put(addr + size, whole - size))
 		return addr;
 	/* Rather fail than lose a part of an extent. */

@@ -48,7 +48,8 @@ bool extents_next(struct part *part, const char *end);
 bool extents_commit(void *addr, size_t size);
 void extents_decommit(void *addr, size_t size);
 bool extents_purge(void *addr, size_t size);
-void *extents_alloc(size_t size, size_t alignment, bool guard_rest);
+void *extents_alloc(size_t size, size_t alignment, bool guard_rest,
+		    bool *zero);
 void extents_release(struct part *part);
 
 #endif /* EXTENTS_H */

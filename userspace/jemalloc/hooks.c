@@ -35,6 +35,7 @@ static void *hook_alloc(extent_hooks_t *hooks, void *new_addr, size_t size,
 {
 	int saved = errno;
 	void *addr = NULL;
+	bool is_zero = true;
 
 	(void)hooks;
 	(void)arena;
@@ -43,14 +44,16 @@ static void *hook_alloc(extent_hooks_t *hooks, void *new_addr, size_t size,
 	if (size % UNIT || new_addr)
 		addr = partial_chunks_take(new_addr, size, alignment);
 	/* At a given address only a partial chunk can be. */
-	if (!addr && !new_addr)
-		addr = extents_alloc(size, alignment, true);
+	if (!addr && !new_addr) {
+		is_zero = *zero;
+		addr = extents_alloc(size, alignment, true, &is_zero);
+	}
 	if (!addr)
 		return NULL;
 	errno = saved;
 	extents_counts.allocs++;
 	extents_counts.extent_bytes += size;
-	*zero = true;
+	*zero = is_zero;
 	*commit = true;
 	return addr;
 }

@@ -102,13 +102,14 @@ static size_t alignment_for(size_t size)
 
 static void *get_new(void *addr, size_t size)
 {
+	bool zero = true;
 	void *got = NULL;
 
 	/* Only without retain:true does jemalloc ask for less than chunks. */
 	if (size < UNIT || addr)
 		got = partial_chunks_take(addr, size, 1);
 	if (!got && !addr)
-		got = extents_alloc(size, alignment_for(size), false);
+		got = extents_alloc(size, alignment_for(size), false, &zero);
 	return got;
 }
 
