@@ -101,6 +101,42 @@ static void whole_chunks(void)
 	expect_nothing_left();
 }
 
+/* With reuse:offered, an extent comes back as it was, if zeroes are not asked for. */
+static void handed_out_as_it_was(void)
+{
+	bool zero = false, is_committed = false;
+	char *p, *q;
+
+	if (!chunk_set_reuse(REUSE_OFFERED, 64 * MIB))
+		tap_skip("no memory can be offered here");
+	p = alloc(3 * MIB);
+	fill(p, 3 * MIB, 1);
+	expect(dalloc(p, 3 * MIB));
+	expect_equal(stats_now().offered_bytes, 3 * MIB);
+	q = HOOKS->alloc(HOOKS, NULL, 3 * MIB, PAGE, &zero, &is_committed, 0);
+	expect(q == p && is_committed);
+	expect(zero ? is_zero(q, 3 * MIB) :
+		      is_filled(q, PAGE, 1) || is_zero(q, PAGE));
+	fill(q, 3 * MIB, 2);
+	expect(dalloc(q, 3 * MIB));
+	zero = true;
+	q = HOOKS->alloc(HOOKS, NULL, 3 * MIB, PAGE, &zero, &is_committed, 0);
+	expect(q == p && zero);
+	expect(is_zero(q, 3 * MIB));
+	fill(q, 3 * MIB, 3);
+	expect(dalloc(q, 3 * MIB));
+	/* The rest of a chunk reads as zero when it is used. */
+	zero = false;
+	q = HOOKS->alloc(HOOKS, NULL, 2 * MIB + PAGE, PAGE, &zero,
+			 &is_committed, 0);
+	expect(q == p);
+	expect_trap(p + 2 * MIB + PAGE);
+	p = alloc(PAGE);
+	expect(p == q + 2 * MIB + PAGE);
+	expect(is_zero(p, PAGE));
+	expect(dalloc(p, PAGE) || hook_stats().refused);
+}
+
 static void alignments(void)
 {
 	for (size_t alignment = PAGE; alignment <= 64 * MIB; alignment *= 4) {
@@ -568,6 +604,8 @@ static void arena_of_a_program(void)
 
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
+	{ "with reuse:offered an extent comes back as it was",
+	  handed_out_as_it_was },
 	{ "whole chunks: zero, committed, given back", whole_chunks },
 	{ "alignments from a page to 64 MiB", alignments },
 	{ "the rest of a chunk traps, and is used next", rest_of_a_chunk },

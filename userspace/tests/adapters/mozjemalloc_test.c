@@ -35,6 +35,24 @@ static void maps(void)
 	}
 }
 
+/* By option, what is unmapped is mapped again without a call, and zero. */
+static void kept(void)
+{
+	char *p;
+
+	if (!chunk_set_reuse(REUSE_OFFERED, 64 * MIB))
+		tap_skip("no memory can be offered here");
+	p = map(MIB, MIB);
+	for (int i = 0; i < 3; i++) {
+		fill(p, MIB, i);
+		table->decommit(p + MIB / 2, MIB / 4);
+		table->unmap(p, MIB);
+		expect_equal(stats_now().offered_bytes, MIB);
+		expect(map(MIB, MIB) == p);
+	}
+	expect_equal(stats_now().offered_taken, 3 * MIB);
+}
+
 /* A chunk of an arena has guards, and runs that are committed as needed. */
 static void arena_chunk(void)
 {
@@ -182,6 +200,7 @@ static void out_of_memory(void)
 
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
+	{ "unmapped chunks are kept by option", kept },
 	{ "map: aligned and zero; unmap: traps", maps },
 	{ "a chunk of an arena: guards, commit, decommit", arena_chunk },
 	{ "a run of pages is one commit", commits_in_runs },

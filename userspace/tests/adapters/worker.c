@@ -16,34 +16,15 @@
 
 #include <chunk_jemalloc.h>
 
-#define MIB	((size_t)1 << 20)
+#include "ordinary.h"
 
 /* The symbol is there only if the library was preloaded. */
 #pragma weak chunk_jemalloc_owns
 #pragma weak chunk_jemalloc_get_stats
 #pragma weak chunk_jemalloc_hooks
 
-#define check(condition)						\
-do {									\
-	if (!(condition))						\
-		fail(__LINE__, #condition);				\
-} while (0)
-
-static void fail(int line, const char *what)
-{
-	fprintf(stderr, "line %d: expected %s\n", line, what);
-	/* Exit without handlers: other threads are at work. */
-	_exit(1);
-}
-
 static size_t threads_wanted = 4;
 static size_t rounds_wanted = 300;
-
-static uint64_t next_random(uint64_t *state)
-{
-	*state = *state * 6364136223846793005u + 1442695040888963407u;
-	return *state >> 33;
-}
 
 static uint64_t tag_of(const unsigned char *p, size_t size)
 {

@@ -10,8 +10,6 @@
 #include "common.h"
 #include "smaps.h"
 
-#define HUGE_PAGE	(2 * MIB)
-
 /* Status of a child without the huge backing */
 #define NO_BACKING	77
 #define TRAPPED		78
@@ -24,37 +22,38 @@ static void configure_huge(void)
 	tap_skip("the device has no huge backing on this kernel");
 }
 
+/* A chunk of some_huge_pages(), or skips the case. */
 static char *written_huge_pages(void)
 {
+	size_t size = some_huge_pages();
 	char *chunk;
 
-	if (!huge_pages_always())
-		tap_skip("transparent huge pages are not set to always");
 	configure_huge();
-	chunk = chunk_alloc(8 * HUGE_PAGE, HUGE_PAGE, false);
-	fill(chunk, 8 * HUGE_PAGE, 1);
+	chunk = chunk_alloc(size, huge_page_size(), false);
+	fill(chunk, size, 1);
 	return chunk;
 }
 
 static void huge_pages(void)
 {
 	char *chunk = written_huge_pages();
+	size_t size = some_huge_pages();
 
-	expect(mapping_figure(chunk, "AnonHugePages") >= 8 * HUGE_PAGE);
-	expect(is_filled(chunk, 8 * HUGE_PAGE, 1));
+	expect(mapping_figure(chunk, "AnonHugePages") >= size);
+	expect(is_filled(chunk, size, 1));
 }
 
 /* Emulators of programs keep advice to themselves. */
 static bool advice_is_passed_on(void)
 {
-	char *memory = mmap(NULL, HUGE_PAGE, PROT_READ | PROT_WRITE,
+	char *memory = mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	bool passed;
 
 	expect(memory != MAP_FAILED);
-	expect(madvise(memory, HUGE_PAGE, MADV_HUGEPAGE) == 0);
+	expect(madvise(memory, 2 * MIB, MADV_HUGEPAGE) == 0);
 	passed = mapping_wants_huge(memory);
-	expect(munmap(memory, HUGE_PAGE) == 0);
+	expect(munmap(memory, 2 * MIB) == 0);
 	return passed;
 }
 
@@ -87,14 +86,15 @@ static void not_asked_for(void)
 static void huge_after_reuse(void)
 {
 	char *chunk = written_huge_pages();
+	size_t size = some_huge_pages();
 
-	dealloc_mib(chunk, 16);
-	expect_equal(resident_bytes(chunk, 8 * HUGE_PAGE), 0);
-	expect_equal((uintptr_t)chunk_alloc(8 * HUGE_PAGE, HUGE_PAGE, false),
+	dealloc_mib(chunk, size / MIB);
+	expect_equal(resident_bytes(chunk, size), 0);
+	expect_equal((uintptr_t)chunk_alloc(size, huge_page_size(), false),
 		     (uintptr_t)chunk);
-	expect(is_zero(chunk, 8 * HUGE_PAGE));
-	fill(chunk, 8 * HUGE_PAGE, 2);
-	expect(is_filled(chunk, 8 * HUGE_PAGE, 2));
+	expect(is_zero(chunk, size));
+	fill(chunk, size, 2);
+	expect(is_filled(chunk, size, 2));
 }
 
 static void zero_when_recycled(void)
@@ -136,11 +136,11 @@ static void memory_is_freed(void)
 	char *chunk;
 
 	configure_huge();
-	chunk = chunk_alloc(HUGE_PAGE, HUGE_PAGE, false);
-	fill(chunk, HUGE_PAGE, 1);
-	expect_resident(chunk, HUGE_PAGE, HUGE_PAGE);
-	pages_decommit(chunk, HUGE_PAGE);
-	expect_equal(resident_bytes(chunk, HUGE_PAGE), 0);
+	chunk = chunk_alloc(2 * MIB, 2 * MIB, false);
+	fill(chunk, 2 * MIB, 1);
+	expect_resident(chunk, 2 * MIB, 2 * MIB);
+	pages_decommit(chunk, 2 * MIB);
+	expect_equal(resident_bytes(chunk, 2 * MIB), 0);
 }
 
 static void configure_and_touch(void *arg)

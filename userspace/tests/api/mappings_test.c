@@ -67,6 +67,7 @@ static void alternating_holes(void)
 	char *chunk = chunk_for_holes(&size);
 	bool cost;
 
+	forbid_huge_pages();
 	for (size_t i = 0; i < HOLES; i++)
 		chunk[2 * i * page] = 1;
 	chunk[page] = 7;
@@ -272,6 +273,25 @@ static void scanned(void)
 	tap_note("%zu pages read", scan_readable());
 }
 
+/* Mappings that the program makes take room, and give it back. */
+static void room(void)
+{
+	uint64_t before = stats_now().mapping_room, after;
+	char *pages = pages_map(NULL, 64 * page_size());
+
+	if (before == UINT64_MAX)
+		tap_skip("this system does not tell");
+	expect(pages);
+	for (size_t i = 1; i < 64; i += 2)
+		expect(!mprotect(pages + i * page_size(), page_size(), PROT_READ));
+	after = stats_now().mapping_room;
+	tap_note("%llu before, %llu after", (unsigned long long)before,
+		 (unsigned long long)after);
+	expect(before - after >= 63 && before - after <= 70);
+	pages_unmap(pages, 64 * page_size());
+	expect(stats_now().mapping_room - after >= 63);
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "a large range comes back page by page", page_by_page },
@@ -281,6 +301,7 @@ static const struct tap_case cases[] = {
 	{ "chunks with guard pages", guarded_chunks },
 	{ "what /proc/self/maps calls readable, scanned without a trap",
 	  scanned },
+	{ "room for mappings", room },
 };
 
 const struct tap_suite tap_suite = {

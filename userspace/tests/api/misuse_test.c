@@ -347,6 +347,36 @@ CHECKED(dealloc_not_zero, "chunk_dealloc",
 	 pages_decommit(chunk + MIB, MIB),
 	 chunk_dealloc(chunk, 4 * MIB, ZEROED_CHUNK)))
 
+/* Ranges that are not whole chunks of one live extent */
+static char *not_registered(void)
+{
+	return chunk_alloc(MIB, MIB, true);
+}
+
+MISUSED(offer_nothing, "chunk_offer", chunk_offer(chunk, 0))
+MISUSED(offer_odd_size, "chunk_offer", chunk_offer(chunk, page_size()))
+MISUSED(offer_odd_addr, "chunk_offer", chunk_offer(chunk + page_size(), MIB))
+MISUSED(offer_null, "chunk_offer", chunk_offer(NULL, MIB))
+MISUSED(offer_wraps, "chunk_offer", chunk_offer(chunk, -MIB))
+MISUSED(offer_dead, "chunk_offer", chunk_offer(dead(128 * MIB), MIB))
+MISUSED(offer_base, "chunk_offer", chunk_offer(not_registered(), MIB))
+MISUSED(offer_beyond_end, "chunk_offer", chunk_offer(chunk + 3 * MIB, 2 * MIB))
+MISUSED(offer_neighbour, "chunk_offer",
+	chunk_offer(adjoining_chunks(2), 2 * MIB))
+MISUSED(reclaim_nothing, "chunk_reclaim", chunk_reclaim(chunk, 0))
+MISUSED(reclaim_dead, "chunk_reclaim",
+	(chunk_offer(chunk, MIB), dealloc_mib(chunk, 4),
+	 chunk_reclaim(chunk, MIB)))
+MISUSED(reclaim_beyond_end, "chunk_reclaim",
+	(chunk_offer(chunk, 4 * MIB), chunk_reclaim(chunk, 5 * MIB)))
+CHECKED(offer_twice, "chunk_offer",
+	(chunk_offer(chunk + MIB, MIB), chunk_offer(chunk, 4 * MIB)))
+CHECKED(reclaim_not_offered, "chunk_reclaim",
+	(chunk_offer(chunk, 3 * MIB), chunk_reclaim(chunk, 4 * MIB)))
+CHECKED(reclaim_twice, "chunk_reclaim",
+	(chunk_offer(chunk, MIB), chunk_reclaim(chunk, MIB),
+	 chunk_reclaim(chunk, MIB)))
+
 static void use_everything(void *arg)
 {
 	size_t page = page_size();
@@ -368,6 +398,9 @@ static void use_everything(void *arg)
 		expect(pages_commit(chunk, 3 * MIB));
 		pages_purge(chunk, 4 * MIB, true);
 		pages_decommit(chunk + 2 * MIB, MIB);
+		chunk_offer(chunk, 4 * MIB);
+		chunk_reclaim(chunk + MIB, 3 * MIB);
+		chunk_offer(chunk + 3 * MIB, MIB);
 		chunk_dealloc(chunk, 4 * MIB, ZEROED_CHUNK);
 		chunk = alloc_mib(4);
 	}
@@ -382,8 +415,8 @@ static void checks_accept_correct_use(void)
 	expect_peace(use_foreign);
 }
 
-/* Half of the address space, or all of it */
-#define NOWHERE	((size_t)1 << (sizeof(size_t) > 4 ? 47 : 31))
+/* More than any processor has room for, or half of it */
+#define NOWHERE	((size_t)1 << (sizeof(size_t) > 4 ? 57 : 31))
 
 /* A request that cannot be met is no misuse, and no message is printed. */
 static void impossible(void *arg)
@@ -560,6 +593,11 @@ static const struct tap_case cases[] = {
 	CASE(purge_dead_to_live), CASE(unmap_dead_to_live),
 	CASE(commit_foreign), CASE(decommit_foreign), CASE(purge_foreign),
 	CASE(unmap_foreign), CASE(purge_decommitted), CASE(dealloc_not_zero),
+	CASE(offer_nothing), CASE(offer_odd_size), CASE(offer_odd_addr),
+	CASE(offer_null), CASE(offer_wraps), CASE(offer_dead),
+	CASE(offer_base), CASE(offer_beyond_end), CASE(offer_neighbour),
+	CASE(reclaim_nothing), CASE(reclaim_dead), CASE(reclaim_beyond_end),
+	CASE(offer_twice), CASE(reclaim_not_offered), CASE(reclaim_twice),
 	CASE(checks_accept_correct_use),
 	CASE(fatal_without_stderr),
 	CASE(message_shows_values), CASE(message_names_the_element),

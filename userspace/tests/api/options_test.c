@@ -116,6 +116,13 @@ static void bad_backing(void)
 	accepted("backing:guarded,recycle_limit:16M", 16 * MIB);
 }
 
+static void explaining(void)
+{
+	accepted("explain:stack", 128 * MIB);
+	accepted("explain:on,explain:off", 128 * MIB);
+	reported("explain:heap", "heap");
+}
+
 /* Windows allows variables of twice that length at most. */
 #define LONG	16000
 
@@ -185,6 +192,7 @@ static const struct tap_case cases[] = {
 	{ "bad values are reported once and ignored", bad_values },
 	{ "a bad backend is reported", bad_backend },
 	{ "a bad backing is reported", bad_backing },
+	{ "whether traps are explained", explaining },
 	{ "very long options", long_is_survived },
 	{ "backend:device without the device is fatal", missing_device },
 	{ "backend:auto", automatic },

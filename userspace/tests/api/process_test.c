@@ -157,6 +157,32 @@ static void after_exec(void)
 	expect(is_filled(chunk, 2 * MIB, 1));
 }
 
+/* Keep extents, or skip the case where none can be. */
+static void reuse(void)
+{
+	if (!chunk_set_reuse(REUSE_OFFERED, 64 * MIB))
+		tap_skip("no memory can be offered here");
+}
+
+/* Kept extents are neither passed on nor lost when a child executes a program. */
+static void exec_with_kept_extents(void)
+{
+	char *chunk = alloc_mib(2);
+	bool zero;
+
+	reuse();
+	fill(chunk, 2 * MIB, 1);
+	dealloc_mib(chunk, 2);
+	run_helper("exec", "A=");
+	expect_equal(stats_now().offered_bytes, 2 * MIB);
+	expect(chunk_alloc_dirty(2 * MIB, MIB, &zero) == chunk);
+	expect(is_filled(chunk, 2 * MIB, 1) || is_zero(chunk, 2 * MIB));
+	dealloc_mib(chunk, 2);
+	expect(alloc_mib(2) == chunk);
+	expect(is_zero(chunk, 2 * MIB));
+	expect_stats_consistent();
+}
+
 static void without_files(void)
 {
 	run_helper("without-files", "A=");
@@ -367,10 +393,14 @@ static void named_mapping(void)
 	expect(strstr(name, "chunk"));
 }
 
-/* A plug-in is loaded and unloaded, and libchunk with it. */
-static void load_and_unload(const char *path)
+/*
+ * A plug-in is loaded and unloaded, and libchunk with it. Return the chunk that it
+ * had and gave back; with @keep its memory is kept, if that can be.
+ */
+static char *load_and_unload(const char *path, bool keep)
 {
 	void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	bool (*set_reuse)(enum chunk_reuse reuse, size_t limit);
 	void *(*alloc)(size_t size, size_t alignment, bool base);
 	void (*dealloc)(void *chunk, size_t size, enum chunk_type type);
 	char *chunk;
@@ -379,14 +409,18 @@ static void load_and_unload(const char *path)
 		tap_note("%s", dlerror());
 	expect(library);
 	/* ISO C has no conversion of a data pointer into a function pointer. */
+	*(void **)&set_reuse = dlsym(library, "chunk_set_reuse");
 	*(void **)&alloc = dlsym(library, "chunk_alloc");
 	*(void **)&dealloc = dlsym(library, "chunk_dealloc");
-	expect(alloc && dealloc);
+	expect(set_reuse && alloc && dealloc);
+	if (keep && !set_reuse(REUSE_OFFERED, 64 * MIB))
+		tap_skip("no memory can be offered here");
 	chunk = alloc(4 * MIB, MIB, false);
-	expect(chunk);
+	expect(chunk && is_zero(chunk, 4 * MIB));
 	fill(chunk, 4 * MIB, 1);
 	dealloc(chunk, 4 * MIB, UNKNOWN_CHUNK);
 	expect(!dlclose(library));
+	return chunk;
 }
 
 static size_t count_descriptors(void)
@@ -401,20 +435,31 @@ static size_t count_descriptors(void)
 	return count;
 }
 
-static void loaded_again(void)
+static void load_often(bool keep)
 {
-	char *path = beside("../../libchunk.so");
+	char *path = beside("../../libchunk.so"), *chunk;
 	size_t descriptors, mappings;
 
 	if (access(path, R_OK))
 		tap_skip("there is no %s", path);
-	load_and_unload(path);
+	chunk = load_and_unload(path, keep);
 	descriptors = count_descriptors();
 	mappings = count_mappings();
 	for (size_t i = 0; i < 8; i++)
-		load_and_unload(path);
+		expect(load_and_unload(path, keep) == chunk || !keep);
 	expect_equal(count_descriptors(), descriptors);
 	expect_equal(count_mappings(), mappings);
+}
+
+static void loaded_again(void)
+{
+	load_often(false);
+}
+
+/* The library stays, so what it keeps is still known to it. */
+static void loaded_with_kept_extents(void)
+{
+	load_often(true);
 }
 
 static const struct tap_case cases[] = {
@@ -425,6 +470,8 @@ static const struct tap_case cases[] = {
 	{ "no options from the user of a program with more rights",
 	  with_rights },
 	{ "nothing of the device is open after exec", after_exec },
+	{ "extents that are kept for reuse while a child executes a program",
+	  exec_with_kept_extents },
 	{ "descriptors of the device are closed on exec", close_on_exec },
 	{ "stdin, stdout and stderr closed", without_files },
 	{ "every descriptor closed behind the library's back",
@@ -442,6 +489,8 @@ static const struct tap_case cases[] = {
 	{ "the first thread to use libchunk has ended", first_user_is_gone },
 	{ "mappings are named", named_mapping },
 	{ "loaded and unloaded again and again", loaded_again },
+	{ "unloaded with extents that are kept for reuse",
+	  loaded_with_kept_extents },
 };
 
 const struct tap_suite tap_suite = {

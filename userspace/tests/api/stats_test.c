@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* chunk_get_stats(): each counter counts its calls and bytes. */
+#include <stddef.h>
+#include <string.h>
+
 #include "common.h"
 
 static void counters_follow(void)
@@ -138,12 +141,57 @@ static void random_operations(void)
 	}
 }
 
+/* Members that the caller does not know are left alone; others unknown are zero. */
+static void of_any_size(void)
+{
+	static const size_t sizes[] = {
+		0, 8, offsetof(struct chunk_stats, offered_bytes),
+		offsetof(struct chunk_stats, retained_bytes),
+		offsetof(struct chunk_stats, mapping_room),
+		sizeof(struct chunk_stats), sizeof(struct chunk_stats) + 64,
+	};
+	struct chunk_stats whole;
+
+	alloc_mib(3);
+	whole = stats_now();
+	for (size_t i = 0; i < TAP_COUNT(sizes); i++) {
+		unsigned char bytes[sizeof(whole) + 128];
+		size_t known = sizes[i] < sizeof(whole) ? sizes[i] : sizeof(whole);
+
+		memset(bytes, 0xee, sizeof(bytes));
+		chunk_get_stats_sized((void *)bytes, sizes[i]);
+		expect(!memcmp(bytes, &whole, known));
+		expect(is_zero(bytes + known, sizes[i] - known));
+		expect_equal(bytes[sizes[i]], 0xee);
+	}
+}
+
+static void retained_and_traps(void)
+{
+	struct chunk_stats before, after;
+	char *chunk = alloc_mib(2);
+
+	dealloc_mib(alloc_mib(1), 1);
+	before = stats_now();
+	expect_equal(before.retained_bytes + before.recycled_bytes +
+		     before.live_bytes, before.mapped_bytes);
+	pages_decommit(chunk, MIB);
+	expect_trap(chunk);
+	after = stats_now();
+	expect_equal(after.traps > before.traps, on_device());
+	expect_equal(after.retained_bytes, before.retained_bytes);
+	expect_equal(after.word_offered_bytes, 0);
+	expect_equal(after.word_discards, 0);
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "each counter follows its calls", counters_follow },
 	{ "decommitted bytes are exact", decommitted_is_exact },
 	{ "base chunks are counted", base_is_counted },
 	{ "releasing shrinks what is mapped", release_shrinks_mapped },
+	{ "a structure of any size", of_any_size },
+	{ "retained address space, and traps", retained_and_traps },
 	{ "random operations keep the counters consistent",
 	  random_operations },
 };

@@ -22,7 +22,7 @@
 #define FUZZ_ARGS	8	/* the most arguments of a call */
 #define FUZZ_EXTENTS	8	/* the most extents that a program remembers */
 #define FUZZ_ERRORS	134	/* the error numbers of Linux, and 0 */
-#define FUZZ_PAGE	4096
+#define FUZZ_PAGE	page_size()
 
 /**
  * enum fuzz_base - base of a value
@@ -74,12 +74,13 @@ struct fuzz_value {
  * @FUZZ_ADVICE:        MADV_*
  * @FUZZ_MAP_FLAGS:     MAP_*
  * @FUZZ_OFFSET:        offset of mmap
+ * @FUZZ_WORD:          word of a chunk
  */
 enum fuzz_type {
 	FUZZ_STRUCT, FUZZ_SIZE, FUZZ_FLAGS, FUZZ_PAD, FUZZ_EXTENT_LENGTH,
 	FUZZ_WHOLE, FUZZ_ALIGNMENT, FUZZ_ADDRESS, FUZZ_BEGIN, FUZZ_PAGES,
 	FUZZ_TYPE, FUZZ_COUNT, FUZZ_LIMIT, FUZZ_COMMAND, FUZZ_PROTECTION,
-	FUZZ_ADVICE, FUZZ_MAP_FLAGS, FUZZ_OFFSET,
+	FUZZ_ADVICE, FUZZ_MAP_FLAGS, FUZZ_OFFSET, FUZZ_WORD,
 };
 
 /**
@@ -140,6 +141,7 @@ struct fuzz_extent {
  * @user:     two pages, with a hole behind them
  * @constant: a page that cannot be written
  * @alias:    the same page, where it can be
+ * @word:     a file with one word, to be read to where an access may trap
  * @roomy:    see struct fuzz_program
  * @racing:   likewise
  * @tampered: memory was changed behind the device's back
@@ -152,6 +154,7 @@ struct fuzz_run {
 	char *user;
 	char *constant;
 	char *alias;
+	int word;
 	bool roomy;
 	bool racing;
 	bool tampered;

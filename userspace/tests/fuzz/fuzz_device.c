@@ -182,8 +182,10 @@ static int run_dealloc(struct fuzz_run *run, const struct fuzz_call *call,
 		.addr = args[3],
 		.length = args[4],
 	};
-	int err = do_ioctl(run, call, CHUNK_IOC_DEALLOC, args, &dealloc);
+	int err;
 
+	free_before(run->fds[call->fd], CHUNK_IOC_DEALLOC, &dealloc);
+	err = do_ioctl(run, call, CHUNK_IOC_DEALLOC, args, &dealloc);
 	if (err && err != -ESTALE)
 		return err;
 	fuzz_drop_extent(run, call->fd, args[3]);
@@ -222,8 +224,10 @@ static int run_decommit(struct fuzz_run *run, const struct fuzz_call *call,
 	};
 	int err = do_ioctl(run, call, CHUNK_IOC_DECOMMIT, args, &range);
 
-	if (!err && args[0] == 0)
+	if (!err && args[0] == 0) {
+		free_after(run->fds[call->fd], CHUNK_IOC_DECOMMIT, &range);
 		must_trap(run, call, args[3], args[4]);
+	}
 	return err;
 }
 
@@ -326,6 +330,19 @@ static void batch_done(struct fuzz_run *run, const struct fuzz_call *call,
 			  succeeded, batch->done);
 }
 
+/* Free what the elements are about to give back, whose place may not be readable. */
+static void free_filled(struct fuzz_run *run, const struct fuzz_call *call,
+			const struct chunk_ioc_op *ops, unsigned int nr)
+{
+	struct chunk_ioc_batch batch = {
+		.what = CHUNK_BATCH_DEALLOC,
+		.count = nr,
+		.ops = (uintptr_t)ops,
+	};
+
+	free_before(run->fds[call->fd], CHUNK_IOC_BATCH, &batch);
+}
+
 /* STRUCT, SIZE, what, FLAGS, COUNT, PAD, where the elements are, which extents */
 static int run_batch(struct fuzz_run *run, const struct fuzz_call *call,
 		     const uint64_t *args)
@@ -351,6 +368,8 @@ static int run_batch(struct fuzz_run *run, const struct fuzz_call *call,
 	if (args[0])
 		put(run, place_of(run, args[0]), &batch, sizeof(batch));
 	put(run, batch.ops, filled, nr * sizeof(*ops));
+	if (batch.what == CHUNK_BATCH_DEALLOC)
+		free_filled(run, call, filled, nr);
 	err = ioctl(run->fds[call->fd], CHUNK_IOC_BATCH,
 		    place_of(run, args[0])) ? -errno : 0;
 	if (run->racing)
@@ -361,6 +380,7 @@ static int run_batch(struct fuzz_run *run, const struct fuzz_call *call,
 		return err;
 	}
 	memcpy(&batch, run->user, sizeof(batch));
+	free_after(run->fds[call->fd], CHUNK_IOC_BATCH, &batch);
 	batch_done(run, call, &batch, ops, nr);
 	return 0;
 }

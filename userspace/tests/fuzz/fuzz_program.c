@@ -71,11 +71,11 @@ static struct fuzz_value number(int64_t value)
 /* Numbers at which something changes */
 static int64_t edge(uint64_t *random)
 {
-	static const int64_t edges[] = {
+	const int64_t edges[] = {
 		0, 1, 8, FUZZ_PAGE - 1, FUZZ_PAGE, MIB - 1, MIB, MIB + 1,
 		2 * MIB, 64 * MIB, GIB, INT32_MAX, UINT32_MAX, 1LL << 32,
 		(1LL << 47) - FUZZ_PAGE, 1LL << 47, 1LL << 56, INT64_MAX,
-		INT64_MIN, -1, -FUZZ_PAGE, -(int64_t)MIB,
+		INT64_MIN, -1, -(int64_t)FUZZ_PAGE, -(int64_t)MIB,
 	};
 
 	if (one_in(random, 4))
@@ -119,8 +119,8 @@ static struct fuzz_value address(uint64_t *random)
 		return relative(random, FUZZ_START,
 				MIB * random_below(random, 8));
 	case 4 ... 8:
-		return relative(random, FUZZ_START,
-				FUZZ_PAGE * random_below(random, 520));
+		return relative(random, FUZZ_START, FUZZ_PAGE *
+				random_below(random, 2 * MIB / FUZZ_PAGE + 8));
 	default:
 		return relative(random, FUZZ_START, 0);
 	}
@@ -173,8 +173,8 @@ static struct fuzz_value structure(uint64_t *random)
 	if (!one_in(random, 10))
 		return number(0);
 	if (one_in(random, 3))
-		return relative(random, FUZZ_START,
-				FUZZ_PAGE * random_below(random, 255) +
+		return relative(random, FUZZ_START, FUZZ_PAGE *
+				random_below(random, MIB / FUZZ_PAGE - 1) +
 				8 * random_below(random, 512));
 	if (one_in(random, 2))
 		return relative(random, FUZZ_HOLE,
@@ -235,6 +235,9 @@ static struct fuzz_value offset(uint64_t *random)
 {
 	if (one_in(random, 8))
 		return number(edge(random));
+	if (one_in(random, 16))
+		return number((CHUNK_WORDS_PGOFF + edge(random) % (1 << 18)) *
+			      FUZZ_PAGE);
 	return number((20 + random_below(random, 6)) * FUZZ_PAGE);
 }
 
@@ -282,6 +285,11 @@ static struct fuzz_value choose(enum fuzz_type type, uint64_t *random)
 		return map_flags(random);
 	case FUZZ_OFFSET:
 		return offset(random);
+	case FUZZ_WORD:
+		/* Mostly nothing but a state, mostly OFFERED */
+		return one_in(random, 4) ? number(edge(random)) :
+		       number(one_in(random, 2) ? CHUNK_WORD_OFFERED :
+			      random_below(random, 4));
 	}
 	return number(0);
 }

@@ -21,10 +21,12 @@
 #include <sys/uio.h>
 
 #include "fuzz.h"
+#include "kernel_file.h"
 #include "uapi.h"
 
 #define CANARY_HOLE	(5 * FUZZ_PAGE)
-#define ROOM		((rlim_t)512 << 20)
+/* More address space than the process has, to which the canary brought a part */
+#define ROOM		(448 * MIB)
 #define PATIENCE	120	/* seconds after which a program hangs */
 
 static struct fuzz_shared *shared;
@@ -158,6 +160,8 @@ void fuzz_set_up(struct fuzz_run *run)
 	expect(run->user != MAP_FAILED);
 	expect(mprotect(run->user + 2 * FUZZ_PAGE, FUZZ_PAGE, PROT_NONE) == 0);
 	close(file);
+	run->word = memfd_create("fuzz-word", MFD_CLOEXEC);
+	expect(run->word >= 0 && ftruncate(run->word, FUZZ_PAGE) == 0);
 }
 
 static uint64_t evaluate(const struct fuzz_run *run, struct fuzz_value value)
@@ -358,8 +362,11 @@ void fuzz_run(struct fuzz_run *run, const struct fuzz_program *program,
 	run->fds[FUZZ_FD_2] = device_open();
 	run->racing = program->racing;
 	run->roomy = program->roomy;
-	if (!run->roomy)
-		setrlimit(RLIMIT_AS, &(struct rlimit) { ROOM, ROOM });
+	if (!run->roomy) {
+		rlim_t most = status_bytes("VmSize") + ROOM;
+
+		setrlimit(RLIMIT_AS, &(struct rlimit) { most, most });
+	}
 	do_it(&job);
 	canary_check(canary);
 	check_counts(run);

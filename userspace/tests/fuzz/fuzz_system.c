@@ -14,6 +14,7 @@
 
 #include "fuzz.h"
 #include "uapi.h"
+#include "words.h"
 
 #define PRESENT	(64 * FUZZ_PAGE)	/* the most bytes to be made present */
 
@@ -53,6 +54,40 @@ static int result(int status)
 	return status ? -errno : 0;
 }
 
+/* ADDRESS, WORD: the kernel writes the word, since an access might trap. */
+static int run_word(struct fuzz_run *run, const struct fuzz_call *call,
+		    const uint64_t *args)
+{
+	uint64_t span = CHUNK_WORDS_SPAN(FUZZ_PAGE);
+	uint64_t page = CHUNK_WORDS_PGOFF + args[0] / span;
+	uint32_t word = args[1];
+	char *words;
+	int err;
+
+	words = mmap(NULL, FUZZ_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		     run->fds[call->fd], page * FUZZ_PAGE);
+	if (words == MAP_FAILED)
+		return -errno;
+	if (call->fd == FUZZ_FD_FOREIGN)
+		fuzz_fail("words through another process' descriptor");
+	err = result(pwrite(run->word, &word, sizeof(word), 0) < 0);
+	if (!err)
+		err = result(pread(run->word, words + args[0] % span / MIB *
+				   sizeof(word), sizeof(word), 0) < 0);
+	munmap(words, FUZZ_PAGE);
+	return err;
+}
+
+/* The kernel discards what is offered. */
+static int run_drop(struct fuzz_run *run, const struct fuzz_call *call,
+		    const uint64_t *args)
+{
+	(void)run;
+	(void)call;
+	(void)args;
+	return result(!drop_slab());
+}
+
 /* EXTENT_LENGTH, PROTECTION, MAP_FLAGS, OFFSET, ADDRESS */
 static int run_mmap(struct fuzz_run *run, const struct fuzz_call *call,
 		    const uint64_t *args)
@@ -69,6 +104,9 @@ static int run_mmap(struct fuzz_run *run, const struct fuzz_call *call,
 		return -errno;
 	if (call->fd == FUZZ_FD_FOREIGN)
 		fuzz_fail("mmap through another process' descriptor");
+	/* Words are no extent. They stay mapped, for whoever maps memory over them. */
+	if ((uint64_t)args[3] / FUZZ_PAGE >= CHUNK_WORDS_PGOFF)
+		return 0;
 	/* Memory with other protections can be neither written nor checked to be zero. */
 	if (args[1] != (PROT_READ | PROT_WRITE))
 		run->tampered = true;
@@ -256,6 +294,9 @@ const struct fuzz_kind fuzz_system_kinds[] = {
 	{ "munlock", 1, 0, 2, { FUZZ_ADDRESS, FUZZ_PAGES }, run_munlock,
 	  { 0 } },
 	{ "write", 8, 0, 2, { FUZZ_ADDRESS, FUZZ_LIMIT }, run_write, { 0 } },
+	{ "word", 16, 0, 2, { FUZZ_ADDRESS, FUZZ_WORD }, run_word,
+	  { EINVAL, ENOMEM, EPERM, EFAULT, EOVERFLOW, EOPNOTSUPP, EAGAIN } },
+	{ "drop", 1, 0, 0, { 0 }, run_drop, { 0 } },
 	{ "reopen", 1, 0, 0, { 0 }, run_reopen, { 0 } },
 	{ "fork", 1, 0, 1, { FUZZ_ADDRESS }, run_fork, { 0 } },
 	{ 0 }

@@ -9,7 +9,7 @@
 #   COMMON_OBJECTS    calls of libchunk, for suites that also have HARNESS_OBJECTS
 #   COUNTED           the part of TAP_OBJECTS that a build needs to count lines
 
-FOLDERS := harness api os uapi stress fuzz windows adapters
+FOLDERS := harness api os uapi stress fuzz windows adapters chunkctl tracing
 vpath %.c $(FOLDERS:%=$(TESTS)/%)
 
 # The system, as for libchunk: windows, or one where processes fork.
@@ -23,8 +23,9 @@ endif
 
 CC ?= gcc
 CFLAGS ?= -O2 -g
-# Tests may rely on extensions of the C library; libchunk must not.
-override CFLAGS += -std=c11 -D_GNU_SOURCE $(THREADS) -MMD -MP \
+# Tests may rely on extensions of the C library; libchunk must not. Offsets of words
+# need more than 32 bits.
+override CFLAGS += -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(THREADS) -MMD -MP \
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-I$(TESTS)/harness -I$(TESTS)/uapi -I$(TESTS)/../../include \
 	-I$(TESTS)/../../include/uapi
@@ -43,7 +44,7 @@ COUNTED := $(OUT)/tap_counted.o
 endif
 HARNESS_OBJECTS := $(TAP_OBJECTS) memory memory_$(SYSTEM) $(MEMORY_$(SYSTEM)) \
 		   kernel_file random
-UAPI_OBJECTS := $(HARNESS_OBJECTS) uapi loop_device core_file pass_fd \
+UAPI_OBJECTS := $(HARNESS_OBJECTS) uapi layout words loop_device core_file pass_fd \
 		pagemap_scan
 COMMON_OBJECTS := common $(COMMON_$(SYSTEM))
 

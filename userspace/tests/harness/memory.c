@@ -19,7 +19,7 @@ static __thread const char *announced;
  * ThreadSanitizer would do atomic accesses itself, and a trap would leave it in
  * the middle of one.
  */
-NOT_BY_TSAN void access_byte(char *addr, char *value, bool write)
+NOT_BY_TSAN NOT_BY_ASAN void access_byte(char *addr, char *value, bool write)
 {
 	announced = addr;
 	atomic_signal_fence(memory_order_seq_cst);

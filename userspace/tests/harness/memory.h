@@ -15,6 +15,10 @@
 #define MIB	((size_t)1 << 20)
 #define GIB	((size_t)1 << 30)
 
+/* The smallest page of any processor, and room for the largest */
+#define PAGE_LEAST	((size_t)4 << 10)
+#define PAGE_ROOM	((size_t)64 << 10)
+
 size_t page_size(void);
 
 bool access_traps(char *addr, char *value, bool write);
@@ -32,6 +36,7 @@ void *foreign_mapping(size_t size);
 
 bool residency_known(void);
 size_t resident_bytes(const void *addr, size_t size);
+void forbid_huge_pages(void);
 unsigned long page_faults(void);
 
 /* Check how much memory is behind a range, where that can be known. */

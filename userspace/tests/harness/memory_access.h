@@ -8,6 +8,9 @@
 
 #define NOT_BY_TSAN	__attribute__((no_sanitize("thread")))
 
+/* An access that is meant to trap; its memory is poisoned. */
+#define NOT_BY_ASAN	__attribute__((no_sanitize("address")))
+
 void access_byte(char *addr, char *value, bool write);
 bool access_trapped(uintptr_t addr);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "memory.h"
@@ -143,6 +144,16 @@ size_t resident_bytes(const void *addr, size_t size)
 	found = count_pages(fd, addr, size / page);
 	close(fd);
 	return found * page;
+}
+
+/**
+ * forbid_huge_pages() - keep the kernel from making huge pages in this process
+ *
+ * For tests of what is resident: khugepaged fills the holes of what it collapses.
+ */
+void forbid_huge_pages(void)
+{
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 }
 
 /**

@@ -128,6 +128,13 @@ size_t resident_bytes(const void *addr, size_t size)
 }
 
 /**
+ * forbid_huge_pages() - keep the system from making huge pages: Windows makes none
+ */
+void forbid_huge_pages(void)
+{
+}
+
+/**
  * page_faults() - count the page faults of this process
  *
  * Return: their number; 0 on Wine, which counts none.

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "memory.h"
 #include "smaps.h"
 #include "tap.h"
 
@@ -82,4 +83,38 @@ bool huge_pages_always(void)
 	expect(fgets(line, sizeof(line), file));
 	fclose(file);
 	return strstr(line, "[always]");
+}
+
+/**
+ * huge_page_size() - get the size of a transparent huge page
+ *
+ * Return: bytes; 2 MiB where the kernel has none.
+ */
+size_t huge_page_size(void)
+{
+	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "r");
+	size_t size = 2 * MIB;
+
+	if (!file)
+		return size;
+	expect(fscanf(file, "%zu", &size) == 1);
+	fclose(file);
+	return size;
+}
+
+/**
+ * some_huge_pages() - choose a number of huge pages to fill, or skip the case where
+ *                     the kernel makes none by itself or they are too large
+ *
+ * Return: bytes; 16 MiB, or two huge pages if that is more.
+ */
+size_t some_huge_pages(void)
+{
+	size_t size = huge_page_size();
+
+	if (!huge_pages_always())
+		tap_skip("transparent huge pages are not set to always");
+	if (size > 64 * MIB)
+		tap_skip("huge pages of %zu MiB take too much memory", size / MIB);
+	return size > 8 * MIB ? 2 * size : 16 * MIB;
 }

@@ -22,8 +22,9 @@ static void say(const char *prefix, const char *format, va_list args)
 	length = vsnprintf(line + used, sizeof(line) - used - 1, format, args);
 	if (length > 0)
 		used += length;
-	if (used > sizeof(line) - 1)
-		used = sizeof(line) - 1;
+	/* The last byte but one ends a text that was cut short. */
+	if (used > sizeof(line) - 2)
+		used = sizeof(line) - 2;
 	for (size_t i = 0; i < used; i++)
 		if (line[i] == '\n')
 			line[i] = ' ';

@@ -19,6 +19,7 @@
 
 #include "chunk_base.h"
 #include "common.h"
+#include "steps.h"
 
 #define ITEMS	300
 
@@ -455,7 +456,7 @@ static void places_change(void)
 	expect_equal(stats_now().base_bytes, before);
 }
 
-#ifdef __x86_64__
+#ifdef HAS_STEPS
 /* Indices for single steps: the lowest node of one can serve the other. */
 #define HERE	((uintptr_t)5 << 18 | 7)
 #define THERE	((uintptr_t)9 << 18 | 7)
@@ -471,17 +472,6 @@ static void change_places(int number)
 		return;
 	expect(!xa_err(xa_store(&stepped, HERE, NULL, 0)));
 	expect(!xa_err(xa_store(&stepped, THERE, &entries[1], 0)));
-}
-
-/* Between steps_begin() and steps_end() the processor traps at each instruction. */
-static inline void steps_begin(void)
-{
-	__asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq" : : : "memory", "cc");
-}
-
-static inline void steps_end(void)
-{
-	__asm__ volatile("pushfq; andl $~0x100, (%%rsp); popfq" : : : "memory", "cc");
 }
 
 /* An interrupted reader never takes another index's entry for its own. */
@@ -612,7 +602,7 @@ static const struct tap_case cases[] = {
 	  nothing_grows },
 	{ "xarray: readers while it is written and grows", readers },
 	{ "xarray: places change for ever", places_change },
-#ifdef __x86_64__
+#ifdef HAS_STEPS
 	{ "xarray: a reader interrupted at each instruction",
 	  interrupted_reader },
 	{ "xarray: a writer cut short at each instruction",

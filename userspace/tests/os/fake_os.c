@@ -227,6 +227,28 @@ int chunk_os_purge(void *addr, size_t size)
 	return 0;
 }
 
+int chunk_os_offer(void *addr, size_t size)
+{
+	expect(is_mapped(addr, size));
+	expect(is_all(page_of(addr), pages(size), COMMITTED));
+	if (fake.offer_way == OFFER_NONE)
+		return -EOPNOTSUPP;
+	fake.offers++;
+	return 0;
+}
+
+int chunk_os_take(void *addr, size_t size)
+{
+	expect(is_mapped(addr, size));
+	fake.takes++;
+	return fake.takes == fake.take_fails_at ? -ENOMEM : fake.take_error;
+}
+
+void chunk_os_nap(void)
+{
+	fake.naps++;
+}
+
 unsigned int chunk_os_pid(void)
 {
 	return fake.no_forks ? 0 : getpid();
@@ -303,6 +325,7 @@ void chunk_os_init(bool guards)
 		.has_huge_pages = !fake.no_huge,
 		.zero_on_commit = true,
 		.waits_for_memory = fake.stalls,
+		.offer_way = fake.offer_way,
 	};
 }
 

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <chunk.h>
+
 /* Functions that can fail */
 enum fake_call { FAKE_MAP, FAKE_UNMAP, FAKE_COMMIT, FAKE_DECOMMIT, FAKE_PURGE };
 
@@ -31,6 +33,12 @@ enum fake_call { FAKE_MAP, FAKE_UNMAP, FAKE_COMMIT, FAKE_DECOMMIT, FAKE_PURGE };
  * @unmap_error: error of a failing FAKE_UNMAP
  * @populate_error: error of populating; 0: it succeeds
  * @populates: number of calls to populate
+ * @offer_way: what offering does; set before the first call
+ * @offers:    number of ranges offered
+ * @take_error: error of taking offered memory back; 0: it is intact
+ * @take_fails_at: number of the call, from 1, that takes nothing back; 0: none
+ * @takes:     number of calls to take memory back
+ * @naps:      number of naps
  * @fail_at:   for each function, the number of the call that fails, from 1; 0: none
  * @fail_from: for each function, the first of the calls that fail; 0: none
  * @odds:      one in so many calls fails, at random; 0: none
@@ -54,6 +62,12 @@ struct fake_os {
 	int unmap_error;
 	int populate_error;
 	unsigned int populates;
+	enum chunk_offer_way offer_way;
+	unsigned int offers;
+	int take_error;
+	unsigned int take_fails_at;
+	unsigned int takes;
+	unsigned int naps;
 	unsigned long fail_at[FAKE_CALLS];
 	unsigned long fail_from[FAKE_CALLS];
 	unsigned int odds;

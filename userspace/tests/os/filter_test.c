@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 
 #include "common.h"
+#include "kernel_file.h"
 
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED	24
@@ -177,21 +178,32 @@ static void no_files(void)
 	use();
 }
 
-/* Errors of open(2), and the words that libchunk's message must have */
+/* Errors of open(2), the word of each, and what libchunk's message must have */
 static const struct refusal {
 	int error;
+	const char *word;
 	const char *advice;
 } refusals[] = {
-	{ ENOENT, "load the module" },
-	{ ENXIO, "load the module" },
-	{ ENODEV, "load the module" },
-	{ EACCES, "permission to read and write" },
-	{ EPERM, "control group" },
-	{ EMFILE, "RLIMIT_NOFILE" },
-	{ ENFILE, "fs.file-max" },
-	{ ENOMEM, "memory" },
-	{ ELOOP, "cannot be opened" },
+	{ ENOENT, "no-module", "load the module" },
+	{ ENXIO, "no-module", "load the module" },
+	{ ENODEV, "no-module", "load the module" },
+	{ EACCES, "permission", "permission to read and write" },
+	{ EPERM, "forbidden", "control group" },
+	{ EMFILE, "files", "RLIMIT_NOFILE" },
+	{ ENFILE, "files", "fs.file-max" },
+	{ ENOMEM, "memory", "memory" },
+	{ ELOOP, "error", "cannot be opened" },
 };
+
+/* The same where the module is loaded */
+static const struct refusal hidden = { ENOENT, "no-node", "the module is loaded" };
+
+static const struct refusal *refusal_at(size_t i)
+{
+	if (refusals[i].error == ENOENT && !access("/sys/class/chunk", F_OK))
+		return &hidden;
+	return &refusals[i];
+}
 
 static void demand_device(void *arg)
 {
@@ -202,15 +214,31 @@ static void demand_device(void *arg)
 	chunks_init();
 }
 
-static void refused_device(void)
+static void do_without_device(void *arg)
+{
+	const struct refusal *refusal = arg;
+
+	answer(SYS_openat, refusal->error);
+	tap_setenv("CHUNK_OPTIONS", "verbose:on");
+	use();
+	expect(!strcmp(chunk_backend_reason(), refusal->word));
+	expect(!on_device());
+}
+
+static void need_filters(void)
 {
 	if (plain_posix())
 		tap_skip("without the device there is none to be refused");
 	/* Only probe: the children install the filters. */
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) && errno != EFAULT)
 		tap_skip("system calls cannot be filtered here");
+}
+
+static void refused_device(void)
+{
+	need_filters();
 	for (size_t i = 0; i < TAP_COUNT(refusals); i++) {
-		const struct refusal *refusal = &refusals[i];
+		const struct refusal *refusal = refusal_at(i);
 		struct tap_outcome outcome;
 
 		tap_child(&outcome, demand_device, (void *)refusal);
@@ -221,6 +249,24 @@ static void refused_device(void)
 		/* Only a missing module is a reason to load it. */
 		expect(!strstr(outcome.text, "load the module") ==
 		       !!strcmp(refusal->advice, "load the module"));
+	}
+}
+
+static void reasons(void)
+{
+	need_filters();
+	if (overcommit_mode() == 2)
+		tap_skip("the device is not even tried");
+	for (size_t i = 0; i < TAP_COUNT(refusals); i++) {
+		const struct refusal *refusal = refusal_at(i);
+		struct tap_outcome outcome;
+
+		tap_child(&outcome, do_without_device, (void *)refusal);
+		tap_note("%.*s", (int)strcspn(outcome.text, "\n"), outcome.text);
+		expect_equal(outcome.status, 0);
+		expect_equal(outcome.lines, 1);
+		expect(strstr(outcome.text, refusal->word));
+		expect(strstr(outcome.text, refusal->advice));
 	}
 }
 
@@ -254,6 +300,8 @@ static const struct tap_case cases[] = {
 	{ "no file can be opened", no_files },
 	{ "each refusal of the device is told in its own words",
 	  refused_device },
+	{ "a program that goes on without the device can learn the reason",
+	  reasons },
 	{ "locked memory cannot be purged, and nothing replaced",
 	  locked_and_no_mapping_left },
 };

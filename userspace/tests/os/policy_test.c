@@ -24,8 +24,12 @@ static void nothing_fails(void)
 	static const size_t pages[] = { 4096, 8192, 16384, 65536 };
 
 	for (unsigned int i = 0; i < 4 * TAP_COUNT(pages); i++) {
-		pid_t child = tap_fork();
+		pid_t child;
 
+		/* Below the fake system is this one, which has larger pages. */
+		if (pages[i / 4] < page_size())
+			continue;
+		child = tap_fork();
 		if (child) {
 			tap_join(child);
 			continue;

@@ -5,7 +5,7 @@
 #ifndef FAIL_H
 #define FAIL_H
 
-#include "uapi.h"
+#include "words.h"
 
 #define FAIL_BATCH	6
 
@@ -16,6 +16,7 @@
  * @b:       2 MiB by mmap, with no page bitmap yet
  * @c:       1 MiB, adjoining @a where the device so chooses
  * @fresh:   a context that was never used, or -1
+ * @words:   a page of words, those of @a among them, or NULL
  * @ops:     elements for a batch
  * @made:    the extent that the call has made, to be checked
  * @length:  bytes of @made
@@ -26,6 +27,7 @@ struct world {
 	char *b;
 	char *c;
 	int fresh;
+	atomic_uint *words;
 	struct chunk_ioc_op ops[FAIL_BATCH];
 	char *made;
 	size_t length;

@@ -385,6 +385,83 @@ static int run_read(struct world *world)
 	return 0;
 }
 
+static void map_words(struct world *world)
+{
+	if (has_words(world->fd))
+		world->words = words_page(world->fd, world->a);
+}
+
+static int run_map_words(struct world *world)
+{
+	atomic_uint *words = words_page(world->fd, world->a);
+
+	if (!words)
+		return errno;
+	expect_equal(atomic_load(words), 0);
+	return 0;
+}
+
+/* The first touch makes the page. The kernel tries again until it succeeds. */
+static int run_touch_words(struct world *world)
+{
+	if (world->words)
+		expect_equal(atomic_exchange(world->words, CHUNK_WORD_OFFERED), 0);
+	return 0;
+}
+
+/* Chunks of @a are offered, but for those whose contents are checked. */
+static void offer_two(struct world *world)
+{
+	map_words(world);
+	for (size_t i = 0; world->words && i < 2; i++)
+		word_offer(world->words + i);
+}
+
+static int run_dealloc_offered(struct world *world)
+{
+	int error = run_dealloc(world);
+
+	for (size_t i = 0; world->words && i < 2; i++)
+		expect_equal(atomic_load(world->words + i),
+			     error ? CHUNK_WORD_OFFERED : 0);
+	return error;
+}
+
+/* The words are set while the chunks are free. */
+static void free_and_offer(struct world *world)
+{
+	map_words(world);
+	run_touch_words(world);
+	expect_equal(run_dealloc(world), 0);
+	for (size_t i = 0; world->words && i < 4; i++)
+		word_offer(world->words + i);
+}
+
+static int run_alloc_offered(struct world *world)
+{
+	size_t words = CHUNK_WORDS_SPAN(page_size()) / MIB, at;
+	int error = alloc(world, world->fd, 4 * MIB, MIB, 0);
+	atomic_uint *first;
+
+	if (error || !world->words)
+		return error;
+	first = (atomic_uint *)((uintptr_t)world->words & -page_size());
+	at = (uintptr_t)world->made / MIB % words;
+	for (size_t i = at; i < at + 4 && i < words; i++)
+		expect_equal(atomic_load(first + i), 0);
+	return 0;
+}
+
+/* Neither chunk has contents to lose, since check() looks at both. */
+static int run_discard(struct world *world)
+{
+	int error = drop_slab() ? 0 : errno;
+
+	for (size_t i = 0; world->words && i < 2; i++)
+		expect(word_take(world->words + i) != TAKEN_BUSY);
+	return error;
+}
+
 #define HUGE(title, before, function) \
 	{ "huge backing: " title, FAIL_HUGE, before, function }
 
@@ -428,6 +505,13 @@ const struct fail_call fail_calls[] = {
 	{ "fork", FAIL_CORE, NULL, run_fork },
 	{ "write faults", 0, NULL, run_write },
 	{ "read faults", 0, NULL, run_read },
+	{ "mmap of words", 0, NULL, run_map_words },
+	{ "first touch of words", 0, map_words, run_touch_words },
+	{ "DEALLOC of offered chunks", 0, offer_two, run_dealloc_offered },
+	{ "ALLOC of chunks offered while they were free", 0, free_and_offer,
+	  run_alloc_offered },
+	{ "drop_caches with offered chunks", FAIL_CORE | FAIL_PARTS, offer_two,
+	  run_discard },
 	HUGE("ALLOC", NULL, run_alloc_cut),
 	HUGE("ALLOC of more than there is", NULL, run_alloc_large),
 	HUGE("ALLOC, populated", NULL, run_alloc_populate),
@@ -435,6 +519,9 @@ const struct fail_call fail_calls[] = {
 	HUGE("COMMIT", NULL, run_commit),
 	HUGE("DECOMMIT of part of a chunk", NULL, run_decommit_part),
 	HUGE("mmap", NULL, run_mmap),
+	HUGE("DEALLOC of offered chunks", offer_two, run_dealloc_offered),
+	{ "huge backing: drop_caches with offered chunks",
+	  FAIL_HUGE | FAIL_CORE | FAIL_PARTS, offer_two, run_discard },
 };
 
 const size_t fail_calls_count = TAP_COUNT(fail_calls);

@@ -71,8 +71,7 @@ static void out_and_in(void)
 	expect_equal(device_decommit(fd, extent, SIZE / 2), 0);
 	expect(read_traps(extent + page_size()));
 	expect_equal(device_commit(fd, extent, SIZE / 2), 0);
-	if (has_zap(fd))
-		expect(is_zero(extent, SIZE / 2));
+	expect(is_zero(extent, SIZE / 2));
 	expect(is_filled(extent + SIZE - page_size(), page_size(),
 			 1 + SIZE - page_size()));
 	expect_equal(device_dealloc(fd, extent, SIZE), 0);
@@ -127,12 +126,9 @@ static void in_smaps(void)
 	/* Up to 64 pages of a task are not counted there yet. */
 	expect(status_bytes("RssAnon") - rss >= SIZE / 4);
 	expect_equal(device_decommit(fd, extent, SIZE / 4), 0);
-	if (!has_zap(fd))
-		madvise(extent, SIZE / 4, MADV_DONTNEED);
 	expect_equal(mapping_figure(extent, "Rss"), SIZE / 4);
 	expect_equal(device_dealloc(fd, extent, SIZE), 0);
-	if (has_zap(fd))
-		expect_equal(mapping_figure(extent, "Rss"), 0);
+	expect_equal(mapping_figure(extent, "Rss"), 0);
 }
 
 /*
@@ -153,8 +149,6 @@ static void in_group(void)
 	touch(extent, 4 * SIZE);
 	with = group_number("memory.current", "");
 	expect_equal(device_decommit(fd, extent, 4 * SIZE), 0);
-	if (!has_zap(fd))
-		madvise(extent, 4 * SIZE, MADV_DONTNEED);
 	without = group_number("memory.current", "");
 	group_remove();
 	tap_note("KiB: %llu, %llu, %llu", (unsigned long long)before >> 10,

@@ -60,6 +60,8 @@ static const char *const seen_names[SEEN_COUNT] = {
 	[SEEN_MOVED] = "pages moved to another node",
 	[SEEN_DUMPED] = "pages found in core dumps",
 	[SEEN_PEEKED] = "pages looked at by a debugger",
+	[SEEN_TAKEN] = "offered chunks taken back intact",
+	[SEEN_DISCARDED] = "offered chunks that were discarded",
 };
 
 struct model model;
@@ -84,6 +86,7 @@ static void collect(const struct operation *from, size_t count)
 static void collect_all(void)
 {
 	collect(device_operations, device_operations_count);
+	collect(offer_operations, offer_operations_count);
 	collect(system_operations, system_operations_count);
 	collect(kernel_operations, kernel_operations_count);
 	collect(process_operations, process_operations_count);
@@ -128,7 +131,7 @@ static noreturn void *fault_elsewhere(void *arg)
 			usleep(100);
 			continue;
 		}
-		addr += random_below(&state, 256) * PAGE;
+		addr += random_below(&state, MIB / PAGE) * PAGE;
 		remote = (struct iovec) { (void *)addr, sizeof(word) };
 		if (random_below(&state, 2))
 			process_vm_readv(getpid(), &local, 1, &remote, 1, 0);

@@ -11,11 +11,13 @@
 #include "random.h"
 #include "uapi.h"
 
-#define PAGE		((size_t)4096)
+#define PAGE		page_size()
+#define WORD_ROOM	(PAGE_ROOM / sizeof(uint64_t))	/* words of a page */
 #define CONTEXTS	3		/* the last has the huge backing */
 #define HUGE_CONTEXT	(CONTEXTS - 1)
 #define EXTENTS		32
-#define MOST_PAGES	(4 * MIB / PAGE)
+#define MOST_CHUNKS	4
+#define MOST_PAGES	(MOST_CHUNKS * MIB / PAGE_LEAST)
 #define SQUATTERS	6
 
 /**
@@ -41,6 +43,8 @@ struct page {
  * @owner:  index of its context
  * @mapped: made by mmap, so that its region is its own
  * @nofork: children do not inherit the extent
+ * @offered: chunks that are offered
+ * @used_word: chunks whose words were set since the extent was handed out
  * @page:   state of each page
  */
 struct extent {
@@ -49,6 +53,8 @@ struct extent {
 	unsigned int owner;
 	bool mapped;
 	bool nofork;
+	bool offered[MOST_CHUNKS];
+	bool used_word[MOST_CHUNKS];
 	struct page page[MOST_PAGES];
 };
 
@@ -59,6 +65,10 @@ struct extent {
  * @deallocs:  extents given back
  * @commits:   successful commits
  * @decommits: successful decommits
+ * @takes:     chunks taken back intact
+ * @discards:  chunks discarded when the counters were last looked at
+ * @strays:    words without an extent may say OFFERED
+ * @words:     all words, or NULL: the kernel has none
  */
 struct context {
 	int fd;
@@ -66,6 +76,10 @@ struct context {
 	uint64_t deallocs;
 	uint64_t commits;
 	uint64_t decommits;
+	uint64_t takes;
+	uint64_t discards;
+	bool strays;
+	atomic_uint *words;
 };
 
 /**
@@ -90,11 +104,14 @@ struct squatter {
  * @SEEN_MOVED:     pages that came from one node to another
  * @SEEN_DUMPED:    pages found in core dumps
  * @SEEN_PEEKED:    pages looked at by a debugger
+ * @SEEN_TAKEN:     offered chunks taken back intact
+ * @SEEN_DISCARDED: offered chunks that were discarded
  * @SEEN_COUNT:     number of kinds
  */
 enum seen {
 	SEEN_SWAPPED, SEEN_RECLAIMED, SEEN_MERGED, SEEN_DIRECT, SEEN_RING,
 	SEEN_PINNED, SEEN_UNPINNED, SEEN_MOVED, SEEN_DUMPED, SEEN_PEEKED,
+	SEEN_TAKEN, SEEN_DISCARDED,
 	SEEN_COUNT,
 };
 
@@ -163,7 +180,7 @@ bool run_has_locked(const struct run *run);
 void run_clear(const struct run *run);
 struct extent *add_extent(struct model *m, char *addr, size_t pages,
 			  unsigned int owner, bool mapped);
-void drop_extent(struct model *m, struct extent *extent);
+void drop_extent(struct model *m, struct extent *extent, bool reset);
 void open_context(struct model *m, unsigned int index);
 size_t extents_of(const struct model *m, unsigned int owner);
 
@@ -180,6 +197,16 @@ void check_stats(struct model *m, unsigned int owner);
 void check_not_resident(struct model *m, const struct run *run);
 void check_squatters(struct model *m);
 
+/* model_offer.c */
+void take_back_run(struct model *m, struct extent *extent, size_t first,
+		   size_t count);
+void take_back_all(struct model *m);
+void take_back_hidden(struct model *m);
+void inherit_offered(struct model *m);
+void forget_offered(struct model *m, struct extent *extent, bool reset);
+void check_offered(struct model *m, unsigned int owner,
+		   const struct chunk_ioc_stats *s);
+
 /* model_calls.c */
 int call_range(const struct run *run, unsigned long command,
 	       unsigned int flags);
@@ -195,6 +222,8 @@ int inherited_main(int argc, char **argv);
 
 extern const struct operation device_operations[];
 extern const size_t device_operations_count;
+extern const struct operation offer_operations[];
+extern const size_t offer_operations_count;
 extern const struct operation system_operations[];
 extern const size_t system_operations_count;
 extern const struct operation kernel_operations[];

@@ -95,9 +95,10 @@ static void given_back(struct model *m, struct extent *extent, int error)
 
 	expect_equal(error, replaced ? ESTALE : 0);
 	m->context[extent->owner].deallocs++;
+	forget_offered(m, extent, !error);
 	if (replaced)
 		expect_others_safe(m, extent);
-	drop_extent(m, extent);
+	drop_extent(m, extent, !error);
 }
 
 static void op_dealloc(struct model *m)
@@ -257,7 +258,7 @@ static int batch(unsigned int owner, unsigned int what, unsigned int flags,
 		.ops = (uintptr_t)ops,
 	};
 	unsigned int good = 0;
-	int error = call(model.context[owner].fd, CHUNK_IOC_BATCH, &args);
+	int error = device_call(model.context[owner].fd, CHUNK_IOC_BATCH, &args);
 
 	for (size_t i = 0; !error && i < count; i++)
 		good += !ops[i].error;

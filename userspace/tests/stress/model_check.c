@@ -102,9 +102,10 @@ static void expect_no_read(struct model *m, char *addr)
 void check_page(struct model *m, const struct extent *extent, size_t i)
 {
 	char *addr = extent->addr + i * PAGE;
-	uint64_t copy[WORDS];
+	uint64_t copy[WORD_ROOM];
 	struct iovec local = { copy, PAGE }, remote = { addr, PAGE };
 
+	take_back_run(m, &m->extent[extent - m->extent], i, 1);
 	if (page_traps(extent, i)) {
 		expect_no_read(m, addr);
 		return;
@@ -174,6 +175,7 @@ void check_stats(struct model *m, unsigned int owner)
 	expect_equal(s.deallocs, context->deallocs);
 	expect_equal(s.commits, context->commits);
 	expect_equal(s.decommits, context->decommits);
+	check_offered(m, owner, &s);
 }
 
 /**

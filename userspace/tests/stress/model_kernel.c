@@ -87,7 +87,7 @@ static int by_ring(struct model *m, bool write, int file, void *addr)
 		       PAGE, below(m, 2) ? IOSQE_ASYNC : 0);
 }
 
-static alignas(4096) uint64_t buffer[PAGE / 8];
+static alignas(PAGE_ROOM) uint64_t buffer[WORD_ROOM];
 
 static void put_in_file(int file, uint32_t value)
 {

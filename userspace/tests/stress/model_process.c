@@ -197,29 +197,32 @@ static noreturn void be_debugged(void)
 	_exit(0);
 }
 
-/* Offsets of the words that put_value() writes */
-static const size_t word_offsets[] = { 0, PAGE / 2, PAGE - WORD };
+/* Offset of each of the words that put_value() writes */
+static size_t word_offset(unsigned int i)
+{
+	return i == 2 ? PAGE - WORD : i * PAGE / 2;
+}
 
 static void poke(pid_t pid, char *addr, uint32_t value)
 {
-	static uint64_t copy[PAGE / 8];
+	static uint64_t copy[WORD_ROOM];
 
 	memset(copy, 0, sizeof(copy));
 	if (value)
 		put_value((char *)copy, value);
-	for (size_t i = 0; i < TAP_COUNT(word_offsets); i++)
-		expect(ptrace(PTRACE_POKEDATA, pid, addr + word_offsets[i],
-			      copy[word_offsets[i] / WORD]) == 0);
+	for (unsigned int i = 0; i < 3; i++)
+		expect(ptrace(PTRACE_POKEDATA, pid, addr + word_offset(i),
+			      copy[word_offset(i) / WORD]) == 0);
 }
 
 static void peek(pid_t pid, char *addr, uint32_t value)
 {
-	static uint64_t copy[PAGE / 8];
+	static uint64_t copy[WORD_ROOM];
 
-	for (size_t i = 0; i < TAP_COUNT(word_offsets); i++) {
+	for (unsigned int i = 0; i < 3; i++) {
 		errno = 0;
-		copy[word_offsets[i] / WORD] =
-			ptrace(PTRACE_PEEKDATA, pid, addr + word_offsets[i],
+		copy[word_offset(i) / WORD] =
+			ptrace(PTRACE_PEEKDATA, pid, addr + word_offset(i),
 			       NULL);
 		expect_equal(errno, 0);
 	}
@@ -252,7 +255,7 @@ static void debug_forced(struct model *m, pid_t pid, const struct run *run)
 
 static void debug_file(int memory, const struct run *run)
 {
-	static uint64_t copy[PAGE / 8];
+	static uint64_t copy[WORD_ROOM];
 	const struct extent *e = run->extent;
 	ssize_t got = pread(memory, copy, PAGE, (uintptr_t)run_addr(run));
 
@@ -267,7 +270,7 @@ static void debug_file(int memory, const struct run *run)
 
 static void read_remotely(pid_t pid, const struct run *run)
 {
-	static uint64_t copy[PAGE / 8];
+	static uint64_t copy[WORD_ROOM];
 	struct iovec local = { copy, PAGE }, remote = { run_addr(run), PAGE };
 	const struct extent *e = run->extent;
 	ssize_t got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
@@ -293,6 +296,7 @@ static void op_debug(struct model *m)
 	pid_t child;
 	int status, memory;
 
+	take_back_all(m);
 	child = tap_fork();
 	if (child == 0)
 		be_debugged();
@@ -336,7 +340,7 @@ static noreturn void be_dumped(struct model *m, const struct run *run)
 static void check_dumped(struct model *m, int core, const struct extent *e,
 			 size_t i, bool left_out)
 {
-	static uint64_t copy[PAGE / 8];
+	static uint64_t copy[WORD_ROOM];
 	off_t at = core_offset(core, e->addr + i * PAGE);
 
 	if (e->nofork || left_out) {
@@ -384,6 +388,7 @@ static void op_core(struct model *m)
 		return;
 	if (!any_run(m, 300, &run))
 		run.count = 0;
+	take_back_all(m);
 	child = tap_fork();
 	if (child == 0)
 		be_dumped(m, &run);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "model.h"
+#include "words.h"
 
 /**
  * below() - get a random number below a bound
@@ -40,6 +41,7 @@ bool any_run(struct model *m, size_t most, struct run *run)
 	run->count = 1 + below(m, most);
 	if (below(m, 4) == 0)
 		run->count = most;
+	take_back_run(m, extent, run->first, run->count);
 	return true;
 }
 
@@ -136,9 +138,11 @@ struct extent *add_extent(struct model *m, char *addr, size_t pages,
  * drop_extent() - update the model: an extent is live no longer
  * @m:      the model
  * @extent: the extent
+ * @reset:  the device has reset its words
  */
-void drop_extent(struct model *m, struct extent *extent)
+void drop_extent(struct model *m, struct extent *extent, bool reset)
 {
+	forget_offered(m, extent, reset);
 	atomic_store(&m->hot[extent - m->extent], 0);
 	extent->addr = NULL;
 }
@@ -159,6 +163,8 @@ void open_context(struct model *m, unsigned int index)
 	};
 
 	m->context[index] = (struct context) { .fd = device_open() };
+	if (has_words(m->context[index].fd))
+		m->context[index].words = words_map(m->context[index].fd);
 	expect_equal(call(m->context[index].fd, CHUNK_IOC_CONFIGURE, &args), 0);
 }
 

@@ -25,7 +25,7 @@
 /* Write by the processor, by another's system call, or from a file. */
 static void write_page(struct model *m, char *addr, uint32_t value)
 {
-	static uint64_t copy[PAGE / 8];
+	static uint64_t copy[WORD_ROOM];
 	struct iovec local = { copy, PAGE }, remote = { addr, PAGE };
 	size_t how = below(m, 16);
 
@@ -128,7 +128,7 @@ static void op_munmap(struct model *m)
 	else if (error != ENOENT)
 		expect_equal(error, ESTALE);
 	context->deallocs += error == ESTALE;
-	drop_extent(m, e);
+	drop_extent(m, e, false);
 }
 
 /* A mapping of the same context replaces a chunk. */
@@ -148,7 +148,7 @@ static void op_remap(struct model *m)
 	expect(munmap(addr, chunk - addr) == 0 || chunk == addr);
 	expect(munmap(chunk + MIB, addr + pages * PAGE - chunk - MIB) == 0 ||
 	       chunk + MIB == addr + pages * PAGE);
-	drop_extent(m, e);
+	drop_extent(m, e, false);
 	e = add_extent(m, chunk, MIB / PAGE, owner, true);
 	check_page(m, e, below(m, e->pages));
 }
@@ -175,7 +175,7 @@ static void op_squat(struct model *m)
 	device_limit(context->fd, 64 * MIB);
 	expect_equal(device_dealloc(context->fd, addr, MIB), 0);
 	context->deallocs++;
-	drop_extent(m, e);
+	drop_extent(m, e, true);
 	/* At either end the page lies at the edge of a mapping. */
 	addr += below(m, 2) ? 0 : below(m, MIB / PAGE) * PAGE;
 	expect(mmap(addr, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
@@ -312,6 +312,7 @@ static void any_forked(struct model *m)
 /* A child inherits neither locks nor extents of MADV_DONTFORK. */
 static void inherit(struct model *m)
 {
+	inherit_offered(m);
 	for (size_t i = 0; i < EXTENTS; i++) {
 		struct extent *e = &m->extent[i];
 
@@ -367,8 +368,10 @@ static noreturn void as_child(struct model *m)
 
 static void op_fork(struct model *m)
 {
-	pid_t child = tap_fork();
+	pid_t child;
 
+	take_back_hidden(m);
+	child = tap_fork();
 	if (child == 0)
 		as_child(m);
 	/* Changes that the parent makes are not seen by the child, either. */
@@ -415,7 +418,7 @@ static void op_close(struct model *m)
 		if (!e->addr)
 			continue;
 		expect(munmap(e->addr, e->pages * PAGE) == 0);
-		drop_extent(m, e);
+		drop_extent(m, e, false);
 	}
 	for (size_t i = 0; i < SQUATTERS; i++) {
 		if (m->squatter[i].addr)

@@ -27,6 +27,7 @@
 #include "uapi.h"
 
 #define PAGES		48	/* number of contested pages; as many lie between them */
+#define SPAN		(((2 * PAGES + 1) * page_size() + MIB - 1) & -MIB)
 #define LEAST_ROUNDS	20
 
 static int fd;
@@ -44,6 +45,26 @@ static bool go_on(unsigned int rounds)
 		start = now;
 	return rounds < LEAST_ROUNDS ||
 	       now.tv_sec - start.tv_sec < (text ? atoi(text) : 4);
+}
+
+/*
+ * Some cases count what they are about, in all threads, and go on until there are
+ * STRESS_OPERATIONS of it.
+ */
+static atomic_ulong operations;
+
+static bool enough(void)
+{
+	const char *text = getenv("STRESS_OPERATIONS");
+
+	return !text ||
+	       atomic_load(&operations) >= strtoul(text, NULL, 10);
+}
+
+/* Return the offset of a random page of so many bytes. */
+static size_t any_page(uint64_t *state, size_t size)
+{
+	return random_below(state, size / page_size()) * page_size();
 }
 
 static pthread_t begin(void *(*run)(void *), void *arg)
@@ -87,7 +108,7 @@ static void change_contested(unsigned int what)
 			.addr = (uintptr_t)contested_page(i),
 			.length = page_size(),
 		};
-	expect_equal(call(fd, CHUNK_IOC_BATCH, &args), 0);
+	expect_equal(device_call(fd, CHUNK_IOC_BATCH, &args), 0);
 	expect_equal(args.done, PAGES);
 }
 
@@ -173,14 +194,15 @@ static void decommit_against_faults(void)
 	pthread_t threads[3];
 
 	fd = device_open();
-	contested = device_alloc(fd, MIB, MIB);
+	contested = device_alloc(fd, SPAN, MIB);
 	for (size_t i = 0; i <= PAGES; i++)
 		fill(contested + 2 * i * page_size(), page_size(), i);
 	for (size_t i = 0; i < TAP_COUNT(threads); i++)
 		threads[i] = begin(i ? sweep_contested : fault_contested,
 				   (void *)(i + 1));
-	for (; go_on(rounds); rounds++) {
+	for (; go_on(rounds) || !enough(); rounds++) {
 		change_contested(CHUNK_BATCH_DECOMMIT);
+		atomic_fetch_add(&operations, PAGES);
 		atomic_fetch_add(&turn, 1);
 		expect_none_resident(pagemap);
 		if (rounds % 8 == 0)
@@ -193,7 +215,7 @@ static void decommit_against_faults(void)
 	}
 	end(threads, TAP_COUNT(threads));
 	expect_between();
-	tap_note("%u rounds, %llu traps", rounds,
+	tap_note("%lu pages decommitted, %llu traps", atomic_load(&operations),
 		 (unsigned long long)device_stats(fd).traps);
 }
 
@@ -208,7 +230,7 @@ static void *write_contested(void *arg)
 	uint64_t state = (uintptr_t)arg;
 
 	while (!atomic_load(&stop)) {
-		char *page = contested + random_below(&state, 256) * 4096;
+		char *page = contested + any_page(&state, MIB);
 
 		pthread_rwlock_rdlock(&handing_out);
 		(void)access_page(page, 1 + random_below(&state, 2));
@@ -232,6 +254,9 @@ static void dealloc_against_writes(void)
 		threads[i] = begin(write_contested, (void *)(i + 1));
 	for (; go_on(rounds); rounds++) {
 		touch(extent, MIB / 4);
+		/* Else a thread could write between madvise and DEALLOC. */
+		if (!has_zap(fd))
+			expect_equal(device_decommit(fd, extent, MIB), 0);
 		expect_equal(device_dealloc(fd, extent, MIB), 0);
 		expect_equal(resident_bytes(extent, MIB), 0);
 		pthread_rwlock_wrlock(&handing_out);
@@ -348,20 +373,21 @@ static void *offer(void *arg)
 
 static void look_at(char *extent, uint64_t *state)
 {
-	char *at = extent + random_below(state, 2 * MIB / 4096) * 4096;
+	char *at = extent + any_page(state, 2 * MIB);
 	struct chunk_ioc_lookup l;
 	int error;
 
 	switch (random_below(state, 3)) {
 	case 0:
 		l = device_lookup(fd, at);
+		atomic_fetch_add(&operations, 1);
 		if (!(l.state & CHUNK_STATE_LIVE))
 			break;
 		expect(l.addr <= (uintptr_t)at);
 		expect((uintptr_t)at < l.addr + l.length);
 		break;
 	case 1:
-		error = device_decommit(fd, at, 4096);
+		error = device_decommit(fd, at, page_size());
 		expect(error == 0 || error == ENOENT);
 		break;
 	default:
@@ -395,7 +421,7 @@ static void dealloc_against_lookup(void)
 	fill(own, MIB, 5);
 	for (size_t i = 0; i < TAP_COUNT(threads); i++)
 		threads[i] = begin(i % 2 ? look : offer, (void *)(i + 1));
-	for (; go_on(rounds); rounds++)
+	for (; go_on(rounds) || !enough(); rounds++)
 		expect(is_filled(own, MIB, 5));
 	end(threads, TAP_COUNT(threads));
 	for (size_t i = 0; i < TAP_COUNT(offered); i++)
@@ -405,13 +431,14 @@ static void dealloc_against_lookup(void)
 	expect_equal(device_stats(fd).live_bytes, MIB);
 	expect_equal(device_stats(fd).decommitted_bytes, 0);
 	expect_consistent(fd);
+	tap_note("%lu lookups", atomic_load(&operations));
 }
 
 /* Make all calls at once; each may have any result. */
 static void disturb(char *arena, uint64_t *state)
 {
-	char *at = arena + random_below(state, 8 * 256) * 4096;
-	size_t size = (1 + random_below(state, 64)) * 4096;
+	char *at = arena + any_page(state, 8 * MIB);
+	size_t size = page_size() + any_page(state, MIB / 4);
 	char *chunk = (char *)((uintptr_t)at & -MIB), *addr;
 
 	switch (random_below(state, 10)) {
@@ -821,7 +848,7 @@ static void *read_pages(void *arg)
 	uint64_t state = (uintptr_t)arg;
 
 	while (!atomic_load(&stop))
-		expect_equal(contested[random_below(&state, 512) * 4096], 0);
+		expect_equal(contested[any_page(&state, 2 * MIB)], 0);
 	return NULL;
 }
 

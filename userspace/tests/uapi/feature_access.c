@@ -45,17 +45,16 @@ static int judge(const struct site *site, int done, int put)
 
 int try_pipe(const struct site *site)
 {
-	char *target = site_target(site), bytes[4096];
+	char *target = site_target(site), bytes[PAGE_ROOM];
 	int ends[2], out, in;
 
-	expect(site->page == sizeof(bytes));
 	expect(pipe(ends) == 0);
-	out = write(ends[1], target, sizeof(bytes)) < 0 ? errno : WORKS;
+	out = write(ends[1], target, site->page) < 0 ? errno : WORKS;
 	if (!out)
-		expect(read(ends[0], bytes, sizeof(bytes)) == sizeof(bytes));
-	fill(bytes, sizeof(bytes), SEED);
-	expect(write(ends[1], bytes, sizeof(bytes)) == sizeof(bytes));
-	in = read(ends[0], target, sizeof(bytes)) < 0 ? errno : WORKS;
+		expect(read(ends[0], bytes, site->page) == (ssize_t)site->page);
+	fill(bytes, site->page, SEED);
+	expect(write(ends[1], bytes, site->page) == (ssize_t)site->page);
+	in = read(ends[0], target, site->page) < 0 ? errno : WORKS;
 	return judge(site, out, in);
 }
 
@@ -160,14 +159,14 @@ static int ring_do(struct ring *ring, int operation, int file, char *addr,
 static int ring_both_ways(const struct site *site, struct ring *ring, int write,
 			  int read)
 {
-	char *target = site_target(site), bytes[4096];
+	char *target = site_target(site), bytes[PAGE_ROOM];
 	int file = memfd_create("bytes", MFD_CLOEXEC), out, in;
 
-	expect(file >= 0 && site->page == sizeof(bytes));
-	out = ring_do(ring, write, file, target, sizeof(bytes));
-	fill(bytes, sizeof(bytes), SEED);
-	expect(pwrite(file, bytes, sizeof(bytes), 0) == sizeof(bytes));
-	in = ring_do(ring, read, file, target, sizeof(bytes));
+	expect(file >= 0);
+	out = ring_do(ring, write, file, target, site->page);
+	fill(bytes, site->page, SEED);
+	expect(pwrite(file, bytes, site->page, 0) == (ssize_t)site->page);
+	in = ring_do(ring, read, file, target, site->page);
 	return judge(site, out, in);
 }
 
@@ -234,12 +233,12 @@ static ssize_t remote(pid_t pid, bool write, char *there, void *bytes,
 /* The process accesses its own memory; uapi_memory_test.c accesses another's. */
 int try_process_vm(const struct site *site)
 {
-	char *target = site_target(site), bytes[4096];
+	char *target = site_target(site), bytes[PAGE_ROOM];
 	int out, in;
 
 	out = remote(getpid(), false, target, bytes, site->page) < 0 ?
 	      errno : WORKS;
-	fill(bytes, sizeof(bytes), SEED);
+	fill(bytes, site->page, SEED);
 	in = remote(getpid(), true, target, bytes, site->page) < 0 ?
 	     errno : WORKS;
 	return judge(site, out, in);
@@ -248,12 +247,12 @@ int try_process_vm(const struct site *site)
 int try_proc_mem(const struct site *site)
 {
 	int file = open("/proc/self/mem", O_RDWR | O_CLOEXEC), out, in;
-	char *target = site_target(site), bytes[4096];
+	char *target = site_target(site), bytes[PAGE_ROOM];
 	off_t at = (off_t)(uintptr_t)target;
 
 	expect(file >= 0);
 	out = pread(file, bytes, site->page, at) < 0 ? errno : WORKS;
-	fill(bytes, sizeof(bytes), SEED);
+	fill(bytes, site->page, SEED);
 	in = pwrite(file, bytes, site->page, at) < 0 ? errno : WORKS;
 	return judge(site, out, in);
 }

@@ -205,6 +205,13 @@ static bool becomes_huge(char *addr)
 	return mapping_figure(addr, "AnonHugePages") > 0;
 }
 
+/* No larger huge page fits into an extent here. */
+static void need_huge_pages(void)
+{
+	if (huge_page_size() != HUGE_PAGE_SIZE)
+		untested("huge pages have %zu bytes", huge_page_size());
+}
+
 static int advise_huge(char *addr, int advice)
 {
 	return madvise(addr, HUGE_PAGE_SIZE, advice) ? errno : WORKS;
@@ -217,6 +224,7 @@ int try_hugepage(const struct site *site)
 	char *large = small + HUGE_PAGE_SIZE;
 	int error;
 
+	need_huge_pages();
 	if (site->hole)
 		expect_equal(device_decommit(site->fd, small, site->page), 0);
 	error = madvise(small, EXTENT_SIZE, MADV_NOHUGEPAGE) ? errno : WORKS;
@@ -236,6 +244,7 @@ int try_collapse(const struct site *site)
 	char *half = site->extent + HUGE_PAGE_SIZE;
 	int error;
 
+	need_huge_pages();
 	expect_equal(advise_huge(half, MADV_NOHUGEPAGE), 0);
 	fill(half, HUGE_PAGE_SIZE, 3);
 	expect_equal(mapping_figure(half, "AnonHugePages"), 0);

@@ -37,6 +37,16 @@ static int uffd_open(__u64 features, int *fd)
 	return ioctl(*fd, UFFDIO_API, &api) ? errno : WORKS;
 }
 
+/* To protect pages from writes is for each processor to implement. */
+static void need_uffd_wp(void)
+{
+	int fd, error = uffd_open(UFFD_FEATURE_PAGEFAULT_FLAG_WP, &fd);
+
+	if (error)
+		untested("userfaultfd protects nothing here: %s", strerror(error));
+	close(fd);
+}
+
 static int uffd_register(int fd, const struct site *site, __u64 mode)
 {
 	struct uffdio_register range = {
@@ -67,23 +77,22 @@ static int uffd_protect(int fd, unsigned long command, const char *addr,
 int try_uffd_missing(const struct site *site)
 {
 	char *target = site_target(site);
-	static char bytes[4096] __attribute__((aligned(4096)));
+	static char bytes[PAGE_ROOM] __attribute__((aligned(PAGE_ROOM)));
 	struct uffdio_copy copy = {
 		.dst = (uintptr_t)target, .src = (uintptr_t)bytes,
-		.len = sizeof(bytes),
+		.len = site->page,
 	};
 	struct uffdio_zeropage zero = {
-		.range = { (uintptr_t)target, sizeof(bytes) },
+		.range = { (uintptr_t)target, site->page },
 	};
 	int fd, error = uffd_open(0, &fd);
 
-	expect(site->page == sizeof(bytes));
 	error = error ?: uffd_register(fd, site, UFFDIO_REGISTER_MODE_MISSING);
 	if (error)
 		return error;
 	/* A page that was never touched is filled before the first access returns. */
 	expect(madvise(target, site->page, MADV_DONTNEED) == 0);
-	fill(bytes, sizeof(bytes), 7);
+	fill(bytes, site->page, 7);
 	error = ioctl(fd, UFFDIO_COPY, &copy) ? errno : WORKS;
 	if (error)
 		expect(ioctl(fd, UFFDIO_ZEROPAGE, &zero) == -1 &&
@@ -114,6 +123,7 @@ int try_uffd_wp(const struct site *site)
 	struct uffd_msg message;
 	pthread_t thread;
 
+	need_uffd_wp();
 	error = error ?: uffd_register(fd, site, UFFDIO_REGISTER_MODE_WP);
 	if (error)
 		return error;
@@ -166,6 +176,7 @@ int try_uffd_wp_async(const struct site *site)
 	int fd, error = uffd_open(FEATURE_WP_ASYNC | FEATURE_WP_UNPOPULATED,
 				  &fd);
 
+	need_uffd_wp();
 	error = error ?: uffd_register(fd, site, UFFDIO_REGISTER_MODE_WP);
 	if (error)
 		return error;
@@ -218,6 +229,8 @@ int try_soft_dirty(const struct site *site)
 	char *other = site->extent + HUGE_PAGE_SIZE;
 
 	*other = 1;
+	if (!soft_dirty(other))
+		untested("this processor has no soft-dirty pages");
 	expect(put_text("/proc/self/clear_refs", "4"));
 	if (soft_dirty(site->addr))
 		untested("this kernel does not track soft-dirty pages");

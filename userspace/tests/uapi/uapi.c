@@ -10,6 +10,10 @@
 
 #include "uapi.h"
 
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED	24
+#endif
+
 /**
  * device_open() - open a new context, or skip the case without a device
  */
@@ -98,6 +102,109 @@ char *device_alloc(int fd, size_t length, size_t alignment)
 	return addr;
 }
 
+/* Does the caller free memory, since the kernel exports no zap? */
+static bool caller_frees(int fd)
+{
+	static int frees = -1;
+	struct chunk_ioc_info info = { .size = sizeof(info) };
+
+	/* It may fail: not every file is a device of this process. */
+	if (frees < 0 && !ioctl(fd, CHUNK_IOC_INFO, &info))
+		frees = !(info.caps & CHUNK_CAP_ZAP);
+	return frees > 0;
+}
+
+static void free_range(__u64 addr, __u64 length)
+{
+	madvise((void *)(uintptr_t)addr, length, MADV_DONTNEED_LOCKED);
+}
+
+/* Free the memory of an extent, if it is one: DEALLOC may refuse the call. */
+static void free_extent(int fd, __u64 addr, __u64 length)
+{
+	struct chunk_ioc_lookup args = { .size = sizeof(args), .addr = addr };
+
+	if (!ioctl(fd, CHUNK_IOC_LOOKUP, &args) &&
+	    args.state & CHUNK_STATE_LIVE && args.addr == addr &&
+	    args.length == length)
+		free_range(addr, length);
+}
+
+/**
+ * free_before() - free what a call is about to take back, as chunk(4) says
+ * @fd:      the device
+ * @command: CHUNK_IOC_*
+ * @arg:     the argument, readable, with its array
+ *
+ * Does nothing where the device frees it (CHUNK_CAP_ZAP).
+ */
+void free_before(int fd, unsigned long command, const void *arg)
+{
+	const struct chunk_ioc_dealloc *dealloc = arg;
+	const struct chunk_ioc_batch *batch = arg;
+
+	if (!caller_frees(fd))
+		return;
+	if (command == CHUNK_IOC_DEALLOC)
+		free_extent(fd, dealloc->addr, dealloc->length);
+	if (command != CHUNK_IOC_BATCH || batch->what != CHUNK_BATCH_DEALLOC)
+		return;
+	for (__u32 i = 0; i < batch->count; i++) {
+		const struct chunk_ioc_op *ops = (void *)(uintptr_t)batch->ops;
+
+		free_extent(fd, ops[i].addr, ops[i].length);
+	}
+}
+
+/**
+ * free_after() - free what a call has decommitted, as chunk(4) says
+ * @fd:      the device
+ * @command: CHUNK_IOC_*, which succeeded
+ * @arg:     the argument, readable, with its array
+ *
+ * Does nothing where the device frees it (CHUNK_CAP_ZAP).
+ */
+void free_after(int fd, unsigned long command, const void *arg)
+{
+	const struct chunk_ioc_range *range = arg;
+	const struct chunk_ioc_batch *batch = arg;
+
+	if (!caller_frees(fd))
+		return;
+	if (command == CHUNK_IOC_DECOMMIT)
+		free_range(range->addr, range->length);
+	if (command != CHUNK_IOC_BATCH || batch->what != CHUNK_BATCH_DECOMMIT)
+		return;
+	for (__u32 i = 0; i < batch->count; i++) {
+		const struct chunk_ioc_op *ops = (void *)(uintptr_t)batch->ops;
+
+		if (!ops[i].error)
+			free_range(ops[i].addr, ops[i].length);
+	}
+}
+
+/**
+ * device_call() - call ioctl(2) on the device, as a caller who gets zeroed memory
+ * @fd:      the device
+ * @command: CHUNK_IOC_*
+ * @arg:     the argument, readable, with its array
+ *
+ * On a kernel without zap, that is to free memory before a DEALLOC and after a
+ * DECOMMIT.
+ *
+ * Return: 0 or an errno.
+ */
+int device_call(int fd, unsigned long command, void *arg)
+{
+	int error;
+
+	free_before(fd, command, arg);
+	error = call(fd, command, arg);
+	if (!error)
+		free_after(fd, command, arg);
+	return error;
+}
+
 /**
  * device_dealloc() - call CHUNK_IOC_DEALLOC
  * @fd:     the device
@@ -114,7 +221,7 @@ int device_dealloc(int fd, const void *addr, __u64 length)
 		.length = length,
 	};
 
-	return call(fd, CHUNK_IOC_DEALLOC, &args);
+	return device_call(fd, CHUNK_IOC_DEALLOC, &args);
 }
 
 /**
@@ -137,7 +244,7 @@ int device_range(int fd, unsigned long command, unsigned int flags,
 		.length = length,
 	};
 
-	return call(fd, command, &args);
+	return device_call(fd, command, &args);
 }
 
 /**
@@ -236,6 +343,33 @@ bool has_zap(int fd)
 
 	expect_equal(call(fd, CHUNK_IOC_INFO, &info), 0);
 	return info.caps & CHUNK_CAP_ZAP;
+}
+
+/**
+ * address_bits() - get the number of bits that addresses of a process have
+ *
+ * A hint leads to the upper addresses, where a process gets none unasked.
+ *
+ * Return: 47 or 56 on x86-64, 47 to 56 on other processors, and 32 for a program
+ * of 32 bits.
+ */
+unsigned int address_bits(void)
+{
+	unsigned int bits;
+
+	if (sizeof(void *) == 4)
+		return 32;
+	for (bits = 62; bits > 40; bits--) {
+		/* In the upper half, between the usual places of a process */
+		void *hint = (void *)(uintptr_t)(3ULL << (bits - 2));
+		void *place = mmap(hint, page_size(), PROT_NONE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		expect(place != MAP_FAILED && munmap(place, page_size()) == 0);
+		if (place == hint)
+			break;
+	}
+	return bits;
 }
 
 /**

@@ -15,6 +15,9 @@ int device_open(void);
 int device_open_huge(void);
 
 int call(int fd, unsigned long command, void *arg);
+int device_call(int fd, unsigned long command, void *arg);
+void free_before(int fd, unsigned long command, const void *arg);
+void free_after(int fd, unsigned long command, const void *arg);
 
 int try_alloc(int fd, __u64 length, __u64 alignment, char **addr);
 char *device_alloc(int fd, size_t length, size_t alignment);
@@ -28,6 +31,7 @@ struct chunk_ioc_stats device_stats(int fd);
 struct chunk_ioc_lookup device_lookup(int fd, const void *addr);
 __u32 device_state(int fd, const void *addr);
 bool has_zap(int fd);
+unsigned int address_bits(void);
 
 char *device_mmap(int fd, size_t length, unsigned int log2);
 

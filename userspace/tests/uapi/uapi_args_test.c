@@ -47,7 +47,8 @@ static const struct command commands[] = {
 	  { offsetof(struct chunk_ioc_lookup, flags) }, 0 },
 	{ CHUNK_IOC_LIMIT, sizeof(struct chunk_ioc_limit), 0, true,
 	  { offsetof(struct chunk_ioc_limit, flags) }, 0 },
-	{ CHUNK_IOC_STATS, sizeof(struct chunk_ioc_stats), 0, true,
+	{ CHUNK_IOC_STATS, sizeof(struct chunk_ioc_stats),
+	  CHUNK_STATS_SIZE_1, true,
 	  { offsetof(struct chunk_ioc_stats, flags) }, 0 },
 	{ CHUNK_IOC_BATCH, sizeof(struct chunk_ioc_batch), 0, true,
 	  { offsetof(struct chunk_ioc_batch, flags),
@@ -156,8 +157,10 @@ static void bad_pointers(void)
 {
 	/* NULL, the first page, a hole, non-canonical, the kernel's, the end */
 	void *const pointers[] = {
-		NULL, (void *)8, page_before_hole(), (void *)(1ULL << 56),
-		(void *)0xffff888000000000, (void *)0xffffffff81000000,
+		NULL, (void *)8, page_before_hole(),
+		(void *)(uintptr_t)(1ULL << 56),
+		(void *)(uintptr_t)0xffff888000000000,
+		(void *)(uintptr_t)0xffffffff81000000,
 		(void *)-4096, (void *)-4, (void *)-1,
 	};
 
@@ -424,6 +427,9 @@ static void in_own_memory(void)
 		if (c->number == CHUNK_IOC_DEALLOC)
 			break;
 	}
+	/* A caller that has to free the memory needed it for the argument until now. */
+	if (!has_zap(fd))
+		expect(madvise(extent, 2 * MIB, MADV_DONTNEED) == 0);
 	expect_trap(extent);
 
 	/* The call decommits the page that holds its own argument. */
@@ -432,7 +438,7 @@ static void in_own_memory(void)
 	prepare(&commands[5], args);
 	args->range.addr = (uintptr_t)extent;
 	args->range.length = page_size();
-	expect_equal(call(fd, CHUNK_IOC_DECOMMIT, args), 0);
+	expect_equal(device_call(fd, CHUNK_IOC_DECOMMIT, args), 0);
 	expect_trap(extent);
 }
 
@@ -466,7 +472,7 @@ static void info(void)
 	expect(args.caps & CHUNK_CAP_GUARDED);
 	expect(args.max_recycle_limit >= 128 * MIB);
 	expect_equal(args.caps & ~(CHUNK_CAP_GUARDED | CHUNK_CAP_HUGE |
-				   CHUNK_CAP_ZAP), 0);
+				   CHUNK_CAP_ZAP | CHUNK_CAP_OFFER), 0);
 }
 
 static const struct tap_case cases[] = {

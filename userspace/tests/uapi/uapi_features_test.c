@@ -498,13 +498,14 @@ static void row_text(const struct feature *row, char *text, size_t size)
 		 guarded, hole, huge, *row->why ? row->why : "\\&");
 }
 
-/* Read the next row of the manual, or "". */
+/* Read the next row of the manual's tables of features, or "". */
 static void next_row(FILE *manual, char *line, size_t size)
 {
 	while (fgets(line, size, manual)) {
 		line[strcspn(line, "\n")] = '\0';
+		/* Literals are in a table of other things. */
 		if (!strncmp(line, ".It ", 4) && strstr(line, " Ta ") &&
-		    !strstr(line, " Ta Sy "))
+		    strncmp(line, ".It Li ", 7) && !strstr(line, " Ta Sy "))
 			return;
 	}
 	*line = '\0';

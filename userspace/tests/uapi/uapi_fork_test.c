@@ -22,6 +22,7 @@
 #define MIDDLE		(256 * MIB)	/* far from the beginning */
 #define PART		MIB
 #define TIMES		40
+#define ROOM		(4 * MIB)	/* for TIMES pages of any size, and a few */
 
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED	24
@@ -204,10 +205,10 @@ static void upper_all_below(void)
 static void each_its_own(void)
 {
 	int fd = device_open();
-	char *extent = device_mmap(fd, 2 * MIB, 0);
+	char *extent = device_mmap(fd, 2 * ROOM, 0);
 	size_t page = page_size();
 
-	expect(mprotect(extent + MIB, MIB, PROT_READ) == 0);
+	expect(mprotect(extent + ROOM, ROOM, PROT_READ) == 0);
 	for (size_t i = 0; i < TIMES; i++) {
 		char *hole = extent + i * page;
 		pid_t child;
@@ -218,7 +219,7 @@ static void each_its_own(void)
 			for (size_t j = 0; j < TIMES; j++)
 				expect_equal(read_traps(extent + j * page),
 					     i == j);
-			expect(!read_traps(extent + MIB));
+			expect(!read_traps(extent + ROOM));
 			_exit(0);
 		}
 		tap_join(child);
@@ -264,11 +265,11 @@ static void side_by_side(void)
 static void chain(void)
 {
 	int fd = device_open();
-	char *extent = device_mmap(fd, 2 * MIB, 0);
+	char *extent = device_mmap(fd, 2 * ROOM, 0);
 	int ends[2], status = 1;
 	pid_t child;
 
-	expect(mprotect(extent + MIB, MIB, PROT_READ) == 0);
+	expect(mprotect(extent + ROOM, ROOM, PROT_READ) == 0);
 	expect_equal(device_decommit(fd, extent, page_size()), 0);
 	fill(extent + page_size(), page_size(), 1);
 	expect(pipe(ends) == 0);

@@ -391,7 +391,7 @@ static atomic_int thread_fd;
 
 static void *own_and_check(void *arg)
 {
-	uint64_t seed = (uintptr_t)arg << 32;
+	uint64_t seed = (uint64_t)(uintptr_t)arg << 32;
 	size_t page = page_size();
 	int fd = thread_fd;
 	char *chunks[8] = { 0 };

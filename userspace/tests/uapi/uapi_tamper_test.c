@@ -151,7 +151,7 @@ static void replaced_parts(bool by_mmap)
 {
 	size_t last = 3 * MIB / page_size();
 	const size_t parts[][2] = {
-		{ 0, 1 }, { 1, 2 }, { last - 1, last }, { 5, 600 },
+		{ 0, 1 }, { 1, 2 }, { last - 1, last }, { 5, 4 * last / 5 },
 		{ 0, last / 3 }, { last / 3, 2 * last / 3 },
 		{ 2 * last / 3, last }, { 1, last - 1 },
 	};

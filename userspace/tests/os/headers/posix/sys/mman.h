@@ -14,6 +14,12 @@
 #define MS_ASYNC	1
 #define MAP_FAILED	((void *)-1)
 #define MADV_DONTNEED	4
+#ifdef __APPLE__
+#define MADV_FREE_REUSABLE	7
+#define MADV_FREE_REUSE		8
+#elif defined(__FreeBSD__)
+#define MADV_FREE	5
+#endif
 
 void *mmap(void *addr, size_t size, int prot, int flags, int fd, off_t at);
 int munmap(void *addr, size_t size);
