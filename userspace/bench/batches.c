@@ -32,11 +32,12 @@ static void run_pages(const struct way *way)
 {
 	no_huge_pages();
 	for (size_t i = 0; i < BATCHES; i++) {
-		char *chunk = way->fresh(MIB, MIB);
+		size_t size = 2 * BATCH * PAGE > MIB ? 2 * BATCH * PAGE : MIB;
+		char *chunk = way->fresh(size, MIB);
 		void *pages[BATCH];
 
 		check("fresh", !chunk);
-		touch(chunk, MIB);
+		touch(chunk, size);
 		for (size_t j = 0; j < BATCH; j++)
 			pages[j] = chunk + 2 * j * PAGE;
 		meter_start(DECOMMIT_64);

@@ -27,7 +27,7 @@ static const struct way *const ways[] = {
 
 static const struct scenario *const scenarios[] = {
 	chunk_scenarios, extent_scenarios, page_scenarios, touch_scenarios,
-	batch_scenarios, arena_scenarios,
+	batch_scenarios, arena_scenarios, offer_scenarios,
 };
 
 #define LISTS	(sizeof(scenarios) / sizeof(*scenarios))
@@ -374,6 +374,7 @@ int main(int argc, char **argv)
 	struct request request = { .events = true };
 	bool good = true;
 
+	bench_page = sysconf(_SC_PAGESIZE);
 	if (argc == 5 && !strcmp(argv[0], "--measure"))
 		return be_child(argv);
 	parse(argc, argv, &request);

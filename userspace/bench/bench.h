@@ -19,9 +19,30 @@
 #include <sys/types.h>
 
 #define MIB	(1UL << 20)
-#define PAGE	4096UL
+#define PAGE	bench_page
 #define PAGES	(MIB / PAGE)
 #define BATCH	64
+
+/* Bytes of a page */
+extern size_t bench_page;
+
+/**
+ * struct offers - the part of a chunk layer that keeps contents until memory is short
+ * @discards: the kernel discards what is offered when drop_caches is written to
+ * @start:    prepares the process; false: not available
+ * @offer:    lets the contents of live chunks go; NULL if the layer has no such call
+ * @take:     takes them back; false: they are gone. NULL likewise
+ * @dealloc:  frees memory, to be used again; NULL if that keeps no contents
+ * @alloc:    gets memory that was freed, dirty or zeroed. NULL likewise
+ */
+struct offers {
+	bool discards;
+	bool (*start)(void);
+	void (*offer)(void *addr, size_t size);
+	bool (*take)(void *addr, size_t size);
+	void (*dealloc)(void *addr, size_t size);
+	void *(*alloc)(size_t size, bool zeroed);
+};
 
 /**
  * struct way - a chunk layer
@@ -43,6 +64,7 @@
  * @give_many: @give likewise
  * @decommit_many: @decommit likewise
  * @commit_many: @commit likewise
+ * @offers:    keeping contents until memory is short; or NULL
  */
 struct way {
 	const char *key;
@@ -61,6 +83,7 @@ struct way {
 	void (*give_many)(void **addrs, size_t size);
 	void (*decommit_many)(void **addrs, size_t size);
 	void (*commit_many)(void **addrs, size_t size);
+	const struct offers *offers;
 };
 
 extern const struct way way_original;
@@ -77,7 +100,12 @@ enum row {
 	PAGE_DECOMMIT, PAGE_COMMIT, LARGE_DECOMMIT, LARGE_COMMIT, PAGES_1E6,
 	WRITE_FAULT, READ_FAULT, HUGE_FAULT, TOUCH_1M, ALLOC_POPULATED,
 	POPULATE, RECYCLE_64, DEALLOC_64, DECOMMIT_64, COMMIT_64, ARENAS_8G,
-	ARENAS_8G_CHURN, ARENAS_32G, ARENAS_32G_CHURN, ROWS,
+	ARENAS_8G_CHURN, ARENAS_32G, ARENAS_32G_CHURN, WARM_WRITES,
+	WARM_MEMSET, WARM_OFFER, WARM_CYCLE, WARM_ZEROED, FIRST_TOUCH,
+	TAKE_DISCARDED, OFFER_1E3, TAKE_1E3, WARM_CYCLE_1E3, RANDOM_1E3,
+	OFFER_1E6, TAKE_1E6, WARM_CYCLE_1E6, RANDOM_1E6, DONTNEED_1G,
+	DISCARD_1G, WRITE_FAULT_NO_INIT,
+	ROWS,
 };
 
 /**
@@ -116,6 +144,7 @@ extern const struct scenario page_scenarios[];
 extern const struct scenario touch_scenarios[];
 extern const struct scenario batch_scenarios[];
 extern const struct scenario arena_scenarios[];
+extern const struct scenario offer_scenarios[];
 
 /**
  * enum figure - figures that are counted

@@ -7,6 +7,7 @@
 
 #include "bench.h"
 #include "os_device_args.h"
+#include "words.h"
 
 static int device;
 
@@ -136,6 +137,18 @@ static void commit_many(void **addrs, size_t size)
 	batch(CHUNK_BATCH_COMMIT, addrs, size);
 }
 
+static bool start_offers(void)
+{
+	return words_map(device);
+}
+
+static const struct offers offers = {
+	.discards = true,
+	.start = start_offers,
+	.offer = words_offer,
+	.take = words_take,
+};
+
 const struct way way_ioctl = {
 	.key = "ioctl",
 	.title = "device's ioctls",
@@ -152,4 +165,5 @@ const struct way way_ioctl = {
 	.give_many = give_many,
 	.decommit_many = decommit_many,
 	.commit_many = commit_many,
+	.offers = &offers,
 };

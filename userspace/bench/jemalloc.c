@@ -4,6 +4,9 @@
  * hook may decline: an extent that is not unmapped is retained, and found again
  * by the arena; one that is not decommitted is purged.
  */
+#include <stdio.h>
+#include <sys/types.h>
+
 #include <jemalloc/jemalloc.h>
 
 #include "bench.h"
@@ -52,6 +55,40 @@ static bool give(void *addr, size_t size)
 	return true;
 }
 
+/* An arena that keeps all that is freed, as long as it likes: its dirty cache. */
+static int flags;
+
+static bool start_offers(void)
+{
+	size_t size = sizeof(unsigned int);
+	ssize_t never = -1;
+	unsigned int arena;
+	char name[60];
+
+	if (mallctl("arenas.create", &arena, &size, NULL, 0))
+		return false;
+	flags = MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE;
+	snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", arena);
+	return !mallctl(name, NULL, NULL, &never, sizeof(never));
+}
+
+static void dealloc(void *addr, size_t size)
+{
+	(void)size;
+	dallocx(addr, flags);
+}
+
+static void *alloc(size_t size, bool zeroed)
+{
+	return mallocx(size, flags | (zeroed ? MALLOCX_ZERO : 0));
+}
+
+static const struct offers offers = {
+	.start = start_offers,
+	.dealloc = dealloc,
+	.alloc = alloc,
+};
+
 const struct way way_jemalloc = {
 	.key = "jemalloc",
 	.title = "jemalloc 5.3",
@@ -61,4 +98,5 @@ const struct way way_jemalloc = {
 	.give = give,
 	.decommit = decommit,
 	.commit = commit,
+	.offers = &offers,
 };

@@ -95,6 +95,40 @@ static void commit_many(void **addrs, size_t size)
 	      pages_commit_batch(ops_of(addrs, size), BATCH) != BATCH);
 }
 
+static bool start_offers(void)
+{
+	return chunk_set_reuse(REUSE_OFFERED, SIZE_MAX / 2);
+}
+
+static void dealloc(void *addr, size_t size)
+{
+	chunk_dealloc(addr, size, ARENA_CHUNK);
+}
+
+static void *alloc(size_t size, bool zeroed)
+{
+	bool zero;
+
+	return zeroed ? chunk_alloc(size, MIB, false) :
+			chunk_alloc_dirty(size, MIB, &zero);
+}
+
+#define OFFERS_OF_LIBCHUNK			\
+	.start = start_offers,			\
+	.offer = chunk_offer,			\
+	.take = chunk_reclaim,			\
+	.dealloc = dealloc,			\
+	.alloc = alloc
+
+static const struct offers offers_mmap = {
+	OFFERS_OF_LIBCHUNK
+};
+
+static const struct offers offers_device = {
+	.discards = true,
+	OFFERS_OF_LIBCHUNK
+};
+
 #define CALLS_OF_LIBCHUNK			\
 	.fresh = fresh,				\
 	.take = take,				\
@@ -113,6 +147,7 @@ const struct way way_mmap = {
 	.title = "libchunk, mmap",
 	.option = "backend:mmap",
 	.start = start,
+	.offers = &offers_mmap,
 	CALLS_OF_LIBCHUNK
 };
 
@@ -122,6 +157,7 @@ const struct way way_guarded = {
 	.option = "backend:device",
 	.module = true,
 	.start = start_device,
+	.offers = &offers_device,
 	CALLS_OF_LIBCHUNK
 };
 
@@ -131,5 +167,6 @@ const struct way way_huge = {
 	.option = "backend:device,backing:huge",
 	.module = true,
 	.start = start_device,
+	.offers = &offers_device,
 	CALLS_OF_LIBCHUNK
 };

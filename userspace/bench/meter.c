@@ -31,6 +31,7 @@ const char *const figure_keys[FIGURES] = {
 };
 
 struct figures measured[ROWS];
+size_t bench_page;
 
 static bool counting_events;
 static int calls = -1, locks = -1;
@@ -61,7 +62,10 @@ void check(const char *what, bool failed)
  */
 void touch(char *at, size_t size)
 {
-	for (size_t i = 0; i < size; i += PAGE)
+	/* Not read anew after each write, which the compiler takes for one to it */
+	size_t page = PAGE;
+
+	for (size_t i = 0; i < size; i += page)
 		((volatile char *)at)[i] = 1;
 }
 

@@ -37,6 +37,44 @@ static void *alloc_populated(size_t size)
 	return addr;
 }
 
+/*
+ * The original keeps nothing. The system's call is lazy freeing: the pages stay
+ * until memory is short, and nobody can tell which of them do.
+ */
+static void offer(void *addr, size_t size)
+{
+	check("MADV_FREE", madvise(addr, size, MADV_FREE));
+}
+
+static bool take_back(void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+	return false;
+}
+
+static void *given;
+
+static void dealloc(void *addr, size_t size)
+{
+	check("decommit", !original_decommit(addr, size));
+	given = addr;
+}
+
+static void *alloc(size_t size, bool zeroed)
+{
+	(void)zeroed;
+	return given ? take(given, size) : original_map(size, MIB);
+}
+
+static const struct offers offers = {
+	.start = start,
+	.offer = offer,
+	.take = take_back,
+	.dealloc = dealloc,
+	.alloc = alloc,
+};
+
 const struct way way_original = {
 	.key = "original",
 	.title = "original",
@@ -48,4 +86,5 @@ const struct way way_original = {
 	.commit = commit,
 	.alloc_populated = alloc_populated,
 	.populate = populate,
+	.offers = &offers,
 };

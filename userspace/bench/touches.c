@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Scenarios: pages become present, one by one or all at once. */
+#include <stdio.h>
+#include <string.h>
+
 #include "bench.h"
 
 #define CHUNKS	32
@@ -15,7 +18,7 @@ static char *get_with_table(const struct way *way)
 	return chunk + PAGE;
 }
 
-static void run_write(const struct way *way)
+static void measure_write(const struct way *way, enum row row)
 {
 	size_t size = meter_scale(PAGES) * PAGE;
 
@@ -23,24 +26,46 @@ static void run_write(const struct way *way)
 	for (size_t i = 0; i < CHUNKS; i++) {
 		char *pages = get_with_table(way);
 
-		meter_start(WRITE_FAULT);
+		meter_start(row);
 		touch(pages, size);
-		meter_stop(WRITE_FAULT, size / PAGE);
+		meter_stop(row, size / PAGE);
 	}
+}
+
+static void run_write(const struct way *way)
+{
+	measure_write(way, WRITE_FAULT);
+}
+
+/* The kernel's parameter decides this: "run" boots another machine with it. */
+static bool can_write_no_init(const struct way *way)
+{
+	char line[4096] = "";
+	FILE *file = fopen("/proc/cmdline", "r");
+
+	(void)way;
+	check("/proc/cmdline", !file || !fgets(line, sizeof(line), file));
+	fclose(file);
+	return strstr(line, "init_on_alloc=0");
+}
+
+static void run_write_no_init(const struct way *way)
+{
+	measure_write(way, WRITE_FAULT_NO_INIT);
 }
 
 static void run_read(const struct way *way)
 {
-	size_t size = meter_scale(PAGES) * PAGE;
+	size_t page = PAGE, size = meter_scale(PAGES) * page;
 
 	no_huge_pages();
 	for (size_t i = 0; i < CHUNKS; i++) {
 		volatile char *pages = get_with_table(way);
 
 		meter_start(READ_FAULT);
-		for (size_t at = 0; at < size; at += PAGE)
+		for (size_t at = 0; at < size; at += page)
 			(void)pages[at];
-		meter_stop(READ_FAULT, size / PAGE);
+		meter_stop(READ_FAULT, size / page);
 	}
 }
 
@@ -112,6 +137,8 @@ static void run_populate(const struct way *way)
 
 const struct scenario touch_scenarios[] = {
 	{ WRITE_FAULT, WRITE_FAULT, 5, NULL, run_write },
+	{ WRITE_FAULT_NO_INIT, WRITE_FAULT_NO_INIT, 5, can_write_no_init,
+	  run_write_no_init },
 	{ READ_FAULT, READ_FAULT, 5, NULL, run_read },
 	{ HUGE_FAULT, HUGE_FAULT, 5, NULL, run_huge },
 	{ TOUCH_1M, TOUCH_1M, 5, NULL, run_alloc_and_touch },
