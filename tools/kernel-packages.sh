@@ -1,32 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154
 # Debian's packages of a kernel, fetched and unpacked into the cache. Sourced by
-# tools/kernel, which sets kernel, suites and compiler.
+# tools/kernel, which sets arch, kernel, name, suites, compiler and thing (what messages
+# call it), and by tools/guest-root and tools/emulator.
 
 # use_index: sets apt, the options of apt's commands, and index, its directory
 use_index()
 {
-	local suite
+	local suite archive
 
 	apt=(-q -o APT::Sandbox::User=root)
 	index=/var/lib/apt
 	if [[ $suites != host ]]; then
 		# A package index of our own, so that the system's does not change.
-		index=$cache/apt/$kernel
+		index=$cache/apt/$name
 		mkdir -p "$index"/{lists,archives}/partial
 		for suite in ${suites//,/ }; do
+			archive=debian
+			[[ $suite != *-security ]] || archive=debian-security
 			echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
-				"http://deb.debian.org/debian $suite main"
+				"http://deb.debian.org/$archive $suite main"
 		done >"$index/sources.list"
 		apt+=(-o Dir::Etc::SourceList="$index/sources.list" -o Dir::Etc::SourceParts=/dev/null
 			-o Dir::State="$index" -o Dir::Cache="$index" -o Dir::State::Status=/dev/null)
+		# The programs that build modules are of this machine.
+		[[ $arch == amd64 ]] ||
+			apt+=(-o APT::Architecture="$arch" -o APT::Architectures::="$arch"
+				-o APT::Architectures::=amd64 -o Acquire::Languages=none)
 	fi
 }
 
 versions()
 {
 	apt-cache "${apt[@]}" madison "$1" 2>/dev/null |
-		awk -F ' *[|] *' -v k="$kernel." 'index($2, k) == 1 { print $2 }'
+		awk -F ' *[|] *' -v k="${kernel%%-*}." 'index($2, k) == 1 { print $2 }'
 }
 
 has() { [[ -n $(apt-cache "${apt[@]}" show "$1" 2>/dev/null || :) ]]; }
@@ -40,10 +47,10 @@ depends()
 # from different source packages, and one may be ahead.
 newest_stock()
 {
-	local version abi
+	local version abi meta=linux-image-$arch${kernel#"${kernel%%-*}"}
 
-	for version in $(versions linux-image-amd64); do
-		abi=$(depends "linux-image-amd64=$version" |
+	for version in $(versions "$meta"); do
+		abi=$(depends "$meta=$version" |
 			sed -n 's/^ *linux-image-\([^ ]*\).*/\1/p')
 		if has "linux-image-$abi=$version" && has "linux-headers-$abi=$version"; then
 			echo "$version $abi"
@@ -62,7 +69,7 @@ update()
 
 	before=$(stat -c %y "$index/lists")
 	if [[ $suites != host ]]; then
-		index_lock=$cache/lock/index-$kernel
+		index_lock=$cache/lock/index-$name
 		mkdir -p "$cache/lock"
 		: >>"$index_lock"
 	fi
@@ -75,7 +82,7 @@ update()
 renew()
 {
 	[[ $suites != host ]] || ((EUID == 0)) ||
-		die "the package index does not serve for kernel $kernel: run apt-get update as root"
+		die "the package index does not serve for $thing: run apt-get update as root"
 	say "updating the package index"
 	apt-get "${apt[@]}" update >&2 || die "apt-get update failed"
 }
@@ -84,7 +91,7 @@ renew()
 # a second, so its answer is kept for as long as its index stays the same.
 resolve()
 {
-	local newest known=$cache/known/$kernel-$1
+	local newest known=$cache/known/$name-$1
 
 	if [[ -s $known && $known -nt $index/lists ]]; then
 		cat "$known"
@@ -95,7 +102,7 @@ resolve()
 		update
 		newest=$("newest_$1")
 	fi
-	[[ -n $newest ]] || die "apt offers no $1 packages of kernel $kernel"
+	[[ -n $newest ]] || die "apt offers no $1 packages of $thing"
 	mkdir -p "${known%/*}"
 	# By a rename: an interrupted run leaves no part of it.
 	echo "$newest" >"$known.$$"
@@ -124,18 +131,18 @@ obtain()
 		! "usable_$what" "$entry" || break
 
 		need ca-certificates xz-utils
-		say "fetching kernel ${newest%% *}, $what"
+		say "fetching ${thing% *} ${newest%% *}, $what"
 		work=$cache/tmp/${entry##*/}
 		rm -rf "$work"
 		mkdir -p "$work/new" "${entry%/*}"
 		"packages_$what" "$newest" >"$work/packages"
 		if (cd "$work" && xargs apt-get "${apt[@]}" download <packages) >&2; then
 			"unpack_$what" "$work" "$entry" "$newest"
-			"usable_$what" "$work/new" || die "kernel ${newest%% *} cannot be used"
+			"usable_$what" "$work/new" || die "${thing% *} ${newest%% *} cannot be used"
 			replace "$entry" "$work"
 			break
 		fi
-		((attempt == 1)) || die "could not fetch $what packages of kernel $kernel"
+		((attempt == 1)) || die "could not fetch $what packages of $thing"
 		update
 	done
 	echo "$entry"
@@ -158,7 +165,8 @@ packages_stock()
 
 	printf '%s\n' "linux-image-$abi=$version" "linux-headers-$abi=$version"
 	depends "linux-headers-$abi=$version" |
-		sed -n "s/^ *\(linux-\(headers\|kbuild\)-[^ ]*\).*/\1=$version/p"
+		sed -n -e "s/^ *\(linux-headers-[^ ]*\).*/\1=$version/p" \
+			-e "s/^ *\(linux-kbuild-[^ ]*\).*/\1:amd64=$version/p"
 	# As of 7.2 the image is an empty package that wants these.
 	depends "linux-image-$abi=$version" |
 		sed -n "s/^ *\(linux-\(base\|binary\|modules\)-[^ ]*\).*/\1=$version/p"
@@ -176,7 +184,7 @@ unpack_stock()
 	# As of 7.2 all of it is below /usr/lib/modules, the image too.
 	[[ -d $root/lib ]] || ln -s usr/lib "$root/lib"
 	image=$root/lib/modules/$abi/vmlinuz
-	[[ -e $image ]] || image=$root/boot/vmlinuz-$abi
+	[[ -e $image ]] || image=$(find "$root/boot" -name "vmlinu[xz]-$abi")
 	depmod -b "$root" "$abi"
 
 	# Its Makefile names the common part by an absolute path.
@@ -193,16 +201,20 @@ unpack_stock()
 borrow()
 {
 	mkdir -p "$1/libc"
-	(cd "$1/libc" && apt-get "${apt[@]}" download libc6) >&2
+	(cd "$1/libc" && apt-get "${apt[@]}" download libc6:amd64) >&2
 	dpkg-deb -x "$1"/libc/*.deb "$1/new/libc"
 }
 
 # The kernel that a bzImage unpacks at boot, at the offset in its header. The last four
-# bytes there are its length.
+# bytes there are its length. Other images are not compressed.
 uncompressed()
 {
 	local image=$1 sectors offset length unpack
 
+	if [[ $(od -An -tx1 -j 0x202 -N 4 "$image") != ' 48 64 72 53' ]]; then
+		cat "$image"
+		return
+	fi
 	sectors=$(od -An -tu1 -j 0x1f1 -N 1 "$image")
 	read -r offset length < <(od -An -tu4 -j 0x248 -N 8 "$image")
 	offset=$(((sectors + 1) * 512 + offset))

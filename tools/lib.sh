@@ -33,12 +33,48 @@ usage() { sed -n '/^# usage:/,/^$/ { /^#/!d; s/^# \{0,1\}//; p }' "$0"; }
 # Installs those of the packages that are missing.
 need() { "$repo/tools/deps" "$@"; }
 
-# tree_files: the files of this tree, new ones too, as paths from its top.
+# compiler_package COMPILER: the package of gcc-N, or of TARGET-gcc-N
+compiler_package()
+{
+	local target=${1%gcc-*}
+
+	target=${target%-}
+	echo "${1#"$target-"}${target:+-$target}"
+}
+
+# version: that of this tree
+version()
+(
+	# Its lines are for DKMS, which has more variables.
+	set +u
+	# shellcheck source=/dev/null
+	. "$repo/dkms.conf"
+	# shellcheck disable=SC2153 # set there
+	echo "$PACKAGE_VERSION"
+)
+
+# kernel_arch ARCH: the kernel's name of the processor that Debian calls ARCH
+kernel_arch()
+{
+	case $1 in
+	amd64) echo x86 ;;
+	riscv64) echo riscv ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# tree_files: the files of this tree, new ones too, as paths from its top. Of a release,
+# which is no repository of git, all files but those of builds.
 tree_files()
 {
 	local file
 
-	git -C "$repo" ls-files --cached --others --exclude-standard | while read -r file; do
+	if [[ -e $repo/.git ]]; then
+		git -C "$repo" ls-files --cached --others --exclude-standard
+	else
+		(cd "$repo" && find . -name build -prune -o ! -type d ! -name '*.o' ! -name '*.ko' \
+			! -name '*.mod*' ! -name '.*.cmd' ! -name '*.symvers' -printf '%P\n')
+	fi | while read -r file; do
 		[[ ! -f $repo/$file ]] || echo "$file"
 	done
 }

@@ -80,7 +80,9 @@ def modprobe(kernel):
 
 def make_initramfs(path, arguments, kernel, modules, command):
 	archive = Initramfs()
-	archive.add_file("bin/busybox", shutil.which("busybox"), 0o755)
+	busybox = os.path.join(arguments.root, "bin/busybox") if arguments.root else \
+		shutil.which("busybox")
+	archive.add_file("bin/busybox", busybox, 0o755)
 	archive.add_file("init", os.path.join(TOOLS, "guest-boot"), 0o755)
 	archive.add_file("chunkmod/guest-init", os.path.join(TOOLS, "guest-init"), 0o755)
 
@@ -100,6 +102,7 @@ def make_initramfs(path, arguments, kernel, modules, command):
 
 	visible = [REPO, kernel] + ([arguments.out] if arguments.out else [])
 	archive.add("chunkmod/visible", "".join(line + "\n" for line in visible).encode())
+	archive.add("chunkmod/root", (arguments.root + "\n").encode() if arguments.root else b"")
 	archive.add("chunkmod/out", (arguments.out + "\n").encode() if arguments.out else b"")
 
 	environment = {
@@ -109,6 +112,8 @@ def make_initramfs(path, arguments, kernel, modules, command):
 		"CHUNK_MODULE": "/run/chunkmod/chunk.ko",
 		"CHUNK_KERNEL": arguments.kernel, "CHUNK_FLAVOUR": arguments.flavour,
 	}
+	if arguments.root:
+		environment["TEST_PROGRAMS"] = os.path.join(REPO, "userspace/build", arguments.arch, "tests")
 	for item in (*FORWARD, *arguments.env):
 		name, given, value = item.partition("=")
 		if given or name in os.environ:

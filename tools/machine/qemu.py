@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The process of QEMU: its arguments, its ports, and its time limit."""
 
+import collections
 import ctypes
 import os
 import selectors
@@ -10,6 +11,20 @@ import subprocess
 import time
 
 from machine import say
+
+Processor = collections.namedtuple("Processor", "program packages machine model console append")
+
+# The processors by Debian's names of them: QEMU's program and the packages with it, the
+# board and the model; the kernel's console, and parameters of this processor's alone.
+PROCESSORS = {
+	"amd64": Processor("qemu-system-x86_64", ("qemu-system-x86",), "q35", "max", "ttyS0",
+		("tsc=reliable", "no_timer_check")),
+	# Signatures of pointers as the architecture defines them take half of all the time.
+	"arm64": Processor("qemu-system-aarch64", ("qemu-system-arm",), "virt,gic-version=3",
+		"max,pauth-impdef=on", "ttyAMA0", ()),
+	"riscv64": Processor("qemu-system-riscv64", ("qemu-system-misc", "opensbi"), "virt", "rv64",
+		"ttyS0", ()),
+}
 
 # A machine that gets less than one part in this many of a processor is given up.
 PATIENCE = 20
@@ -99,22 +114,36 @@ def patience():
 		f"sysctl.kernel.hung_task_timeout_secs={int(120 * busy)}"]
 
 
+def emulator_of(arguments):
+	"""QEMU's program, and where its firmware is."""
+	program = PROCESSORS[arguments.arch].program
+	if not arguments.emulator:
+		return [program]
+	words = [os.path.join(arguments.emulator, "usr/bin", program)]
+	for name in ("qemu", "seabios"):
+		words += ["-L", os.path.join(arguments.emulator, "usr/share", name)]
+	return words
+
+
 def qemu_arguments(arguments, kernel, scratch, log, pipes):
 	"""The machine. Its ports are what guest-init calls 1, 2 and 3."""
-	append = ["console=ttyS0", "panic=-1", "oops=panic", "nokaslr", "tsc=reliable", "no_timer_check",
+	processor = PROCESSORS[arguments.arch]
+	append = [f"console={processor.console}", "panic=-1", "oops=panic", "nokaslr", *processor.append,
 		"printk.devkmsg=on", *patience(), "kasan_multi_shot", arguments.append]
-	machine = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
-		"-display", "none", "-machine", "q35", "-m", arguments.mem,
+	machine = [*emulator_of(arguments), "-nodefaults", "-no-user-config", "-no-reboot",
+		"-display", "none", "-machine", processor.machine, "-m", arguments.mem,
 		"-smp", str(arguments.cpus)]
+	model = processor.model
 	if arguments.icount:
 		# Without these two, each byte that "rep stosb" sets counts as one.
-		machine += ["-accel", "tcg", "-icount", "shift=0", "-cpu", "max,-erms,-fsrm"]
+		model += ",-erms,-fsrm" if arguments.arch == "amd64" else ""
+		machine += ["-accel", "tcg", "-icount", "shift=0", "-cpu", model]
 	else:
 		# While a kernel with KASAN identifies its processor (identify_cpu()), it
 		# forgets for a moment that pages have five levels, and takes every address
 		# that an interrupt uses then for a wild one.
-		levels = "" if arguments.flavour == "stock" else ",-la57"
-		machine += ["-accel", "tcg,thread=multi", "-cpu", "max" + levels]
+		levels = ",-la57" if arguments.arch == "amd64" and arguments.flavour != "stock" else ""
+		machine += ["-accel", "tcg,thread=multi", "-cpu", model + levels]
 	machine += ["-kernel", os.path.join(kernel, "image"),
 		"-initrd", os.path.join(scratch, "initramfs"),
 		"-append", " ".join(append).strip(),

@@ -11,7 +11,7 @@ import sys
 
 from machine import DIED, NO_MODULE, REPORTED, TIMEOUT, say
 
-# Messages of a kernel in trouble. Each is the beginning of a report; "Call Trace" is one when nothing else announced it.
+# Messages of a kernel in trouble. Each is the beginning of a report; A call trace is one when nothing else announced it.
 REPORTS = re.compile(r"""
 	\bBUG\b | WARNING: | \bOops\b | Kernel\ panic
 	| general\ protection\ fault | kernel\ stack\ overflow | double\ fault
@@ -23,9 +23,12 @@ REPORTS = re.compile(r"""
 	| held\ lock\ freed | still\ (has|have)\ (locks\ held|objects)
 	| bad\ unlock\ balance | inconsistent\ lock\ state | Bad\ page
 	| cannot\ be\ unloaded | page\ allocation\ failure | vmalloc\ error
-	| page\ dumped\ because | nobody\ cared | Call\ Trace:
+	| page\ dumped\ because | nobody\ cared | Call\ [Tt]race:
+	| Unable\ to\ handle\ kernel | Internal\ error:
 	| kmemleak:\ \d+\ new | kmemleak:.*(exhausted|disabled|insufficient)
 	""", re.VERBOSE)
+# x86's words, and those of the others
+TRACE = re.compile(r"Call [Tt]race:")
 # Kernel messages that announce a call trace but are no report: tests cause them.
 HARMLESS = re.compile(r"invoked oom-killer|FAULT_INJECTION: forcing a failure")
 # Where a report ends: KASAN's and SLUB's have rulers, most others end with a
@@ -34,8 +37,12 @@ RULED = re.compile(r"BUG:? (KASAN|KCSAN|KFENCE|\S+ \()")
 RULER = re.compile(r"^={20,}$")
 TRACE_END = re.compile(r"---\[ end |</TASK>")
 REPORT_MAX, REPORT_SHOWN = 150, 60
-# The kernel has data races of its own. One counts if the module has a part in it.
+# The kernel has data races of its own. One counts if the module has a part in it: a
+# function of it accesses, or has called the one that does. The zap functions work on
+# pages, which are mm's, as madvise() does, so what they call is not the module's part.
 RACE = re.compile(r"BUG: KCSAN:")
+RACE_SIDE = re.compile(r"(read|write|read-write)( \(.*\))? to 0x")
+ZAP = re.compile(r"^ *(zap_page_range|zap_page_range_single|zap_vma_range|unmap_mapping_pages)\+")
 OWN = re.compile(r"\[chunk\]")
 STAMP = re.compile(r"^(<\d+>)?\[ *\d+\.\d+\](\[ *[CT]\d+\])? ")
 
@@ -49,7 +56,7 @@ def find_reports(lines, allowed):
 		line = lines[number]
 		if HARMLESS.search(line):
 			harmless_until = number + 15
-		if not REPORTS.search(line) or ("Call Trace:" in line and number <= harmless_until):
+		if not REPORTS.search(line) or (TRACE.search(line) and number <= harmless_until):
 			number += 1
 			continue
 		last = RULER if RULED.search(line) else TRACE_END
@@ -103,7 +110,18 @@ def show(title, lines):
 
 def others_races(report):
 	"""Is it a data race that the module has no part in?"""
-	return RACE.search(report[0]) and not any(OWN.search(line) for line in report)
+	if not RACE.search(report[0]):
+		return False
+	zapped = False
+	for line in report:
+		line = STAMP.sub("", line)
+		if RACE_SIDE.search(line):
+			zapped = False
+		elif ZAP.search(line):
+			zapped = True
+		elif OWN.search(line) and not zapped:
+			return False
+	return True
 
 
 def show_reports(lines, allowed, leaks):

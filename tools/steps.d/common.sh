@@ -1,14 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # Functions of the steps, which work in the repository's directory. $KERNEL is the
-# version that the virtual machine boots (6.1).
+# version that the virtual machine boots (6.1), $CHUNK_ARCH its processor (amd64).
 
 # shellcheck source=tools/lib.sh
 . "$(dirname "$0")/../lib.sh"
 cd "$repo"
 
-# build TARGET...: by make, one step after another, since several build in one folder
-build() { flock Makefile make -s "$@"; }
+arch=${CHUNK_ARCH:-amd64}
+
+# build TARGET...: by make, one step after another, since several build in one folder;
+# for another processor everything
+build()
+{
+	if [[ $arch == amd64 ]]; then
+		flock Makefile make -s "$@"
+	else
+		tools/programs --arch "$arch"
+	fi
+}
+
+# Suites without a part of the system below them run in the step native, on this processor.
+# shellcheck disable=SC2034 # steps use it
+without_system=$([[ $arch != amd64 ]] || echo --skip policy --skip engine --skip compat)
 
 # machine OPTION... -- COMMAND...: tools/vm, which ends the step with its status
-machine() { exec tools/vm --kernel "${KERNEL:-6.1}" "$@"; }
+machine() { exec tools/vm --arch "$arch" --kernel "${KERNEL:-6.1}" "$@"; }
