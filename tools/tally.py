@@ -5,6 +5,7 @@ perhaps behind the name of its program, become one stream that any reader of TAP
 
 import collections
 import re
+import time
 
 # A runner of several programs may put the name of each before its lines.
 TAP = re.compile(r"(?:(\S+): )?(?:(ok|not ok)\b *(\d*) *(?:- *)?(.*)|1\.\.(\d+)(.*)|(Bail out!.*))")
@@ -27,6 +28,8 @@ class Tally:
 	numbers begin anew, where another plan comes, or where the output ends; then
 	its plan must have been met. All results go to a file, too, as one
 	stream of TAP: numbered from 1, with one plan at its end; all else as comments.
+	The seconds between one result and the next are added up for each program, with what
+	the program needed to start, and those of single cases are kept.
 	"""
 
 	def __init__(self, file=None):
@@ -35,6 +38,9 @@ class Tally:
 		self.passed = self.skipped = 0
 		self.failures = []
 		self._late = None
+		self.programs = collections.Counter()
+		self.cases = []
+		self._at = time.monotonic()
 		self._recent = collections.deque(maxlen=CONTEXT)
 		self._begin(None)
 
@@ -55,6 +61,12 @@ class Tally:
 		"""Write one that has been counted. A "#" in its name would begin a directive."""
 		what = re.sub(r"\\?#", r"\\#", self._named(what))
 		self._write(f"{result} {self.results()} - {what} {directive}".rstrip())
+
+	def _took(self, name):
+		now = time.monotonic()
+		self.programs[self._program or ""] += now - self._at
+		self.cases.append((now - self._at, self._named(name)))
+		self._at = now
 
 	def _fail(self, what):
 		self.failures.append(Failure(self._named(what), list(self._recent)))
@@ -112,6 +124,7 @@ class Tally:
 		else:
 			self._seen += 1
 			self._running = ""
+			self._took(name or number)
 			if result == "not ok":
 				self._fail((name or number) + (f": {self._late}" if self._late else ""))
 			elif SKIP.search(name):
