@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # Functions of the steps, which work in the repository's directory. $KERNEL is the
-# version that the virtual machine boots (6.1), $CHUNK_ARCH its processor (amd64).
+# version that the virtual machine boots (6.1), $CHUNK_ARCH its processor (amd64), and
+# $CHUNK_CPUS the number of these (2).
 
 # shellcheck source=tools/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -22,7 +23,7 @@ build()
 
 # Suites without a part of the system below them run in the step native, on this processor.
 # shellcheck disable=SC2034 # steps use it
-without_system=$([[ $arch != amd64 ]] || echo --skip policy --skip engine --skip compat)
+without_system=$([[ $arch != amd64 ]] || echo --skip policy --skip engine --skip compat --skip print)
 
 # machine OPTION... -- COMMAND...: tools/vm, which ends the step with its status
-machine() { exec tools/vm --arch "$arch" --kernel "${KERNEL:-6.1}" "$@"; }
+machine() { exec tools/vm --arch "$arch" --kernel "${KERNEL:-6.1}" --cpus "${CHUNK_CPUS:-2}" "$@"; }
