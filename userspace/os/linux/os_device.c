@@ -223,13 +223,17 @@ int chunk_device_dealloc(void *addr, size_t size, enum chunk_type type)
 		.addr = (uintptr_t)addr,
 		.length = size,
 	};
+	int err = 0;
 
 	/* The next owner of the memory expects zeroes, and no guards. */
 	if (is_huge() && atomic_load_explicit(&used_guards,
 					      memory_order_relaxed))
 		chunk_linux_unguard(addr, size);
 	if (!atomic_load(&device_zaps))
-		chunk_linux_purge(addr, size);
+		err = chunk_linux_purge(addr, size);
+	/* -ENOMEM: part of it is not mapped, which the device says better. */
+	if (err && err != -ENOMEM)
+		return err;
 	return device_call(CHUNK_IOC_DEALLOC, &args);
 }
 
@@ -261,7 +265,9 @@ int chunk_device_decommit(void *addr, size_t size)
 	if (err)
 		return err;
 	if (!atomic_load(&device_zaps))
-		chunk_linux_purge(addr, size);
+		err = chunk_linux_purge(addr, size);
+	if (err)
+		return err;
 	/* Locked memory cannot be guarded. */
 	if (is_huge() && !chunk_os_guard(addr, size))
 		atomic_store_explicit(&used_guards, true, memory_order_relaxed);

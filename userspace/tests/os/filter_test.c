@@ -291,12 +291,32 @@ static void locked_and_no_mapping_left(void)
 	expect(is_zero(alloc_mib(4), 4 * MIB));
 }
 
+/* Filters of services know what they allow. Pages that were freed are zero or gone. */
+static void pages_cannot_be_freed(void)
+{
+	char *chunk = alloc_mib(4), *again;
+
+	fill(chunk, 4 * MIB, 1);
+	answer_if(SYS_madvise, 2, MADV_DONTNEED, EPERM);
+	pages_decommit(chunk + MIB, MIB);
+	expect(pages_commit(chunk, 4 * MIB));
+	expect(is_zero(chunk + MIB, MIB));
+	expect(is_filled(chunk, MIB, 1));
+	dealloc_mib(chunk, 4);
+	again = alloc_mib(4);
+	expect(is_zero(again, 4 * MIB));
+	fill(again, 4 * MIB, 2);
+	dealloc_mib(again, 4);
+	expect_stats_consistent();
+}
+
 static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "memory cannot be named", no_names },
 	{ "memory cannot be wiped in children", not_wiped_in_children },
 	{ "advice is taken and ignored", advice_is_pretence },
 	{ "no advice is taken", no_advice },
+	{ "pages cannot be freed by advice", pages_cannot_be_freed },
 	{ "no file can be opened", no_files },
 	{ "each refusal of the device is told in its own words",
 	  refused_device },
