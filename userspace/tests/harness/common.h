@@ -7,6 +7,7 @@
 
 #include "memory.h"
 #include "random.h"
+#include "rounds.h"
 #include "tap.h"
 
 /* Every suite's first case. */
@@ -26,8 +27,6 @@ char *adjoining_chunks(size_t count);
 size_t recyclable(size_t mib);
 void need_cutting(void);
 
-unsigned int rounds(unsigned int count);
-unsigned int stride(unsigned int step);
 void need_limit(int resource);
 void need_no_mappings(void);
 bool emulator_survives(void (*run)(void *), void *arg);

@@ -43,7 +43,7 @@ TAP_OBJECTS += tap_counted
 COUNTED := $(OUT)/tap_counted.o
 endif
 HARNESS_OBJECTS := $(TAP_OBJECTS) memory memory_$(SYSTEM) $(MEMORY_$(SYSTEM)) \
-		   kernel_file random
+		   kernel_file random rounds
 UAPI_OBJECTS := $(HARNESS_OBJECTS) uapi layout words loop_device core_file pass_fd \
 		pagemap_scan
 COMMON_OBJECTS := common $(COMMON_$(SYSTEM))

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "random.h"
+#include "rounds.h"
 #include "smaps.h"
 #include "uapi.h"
 
@@ -179,7 +180,7 @@ static void random_use(void)
 	int fd = device_open_huge();
 	uint64_t random = 1;
 
-	for (unsigned int i = 0; i < 1500; i++) {
+	for (unsigned int i = 0; i < rounds(1500); i++) {
 		size_t at = random_below(&random, TAP_COUNT(slots));
 
 		if (slots[at].addr) {

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 
 #include "pass_fd.h"
+#include "rounds.h"
 #include "uapi.h"
 
 /* Make every call, with arguments that would be valid for the owner. */
@@ -365,7 +366,7 @@ static void *always_busy(void *arg)
 static void exit_in_the_middle(void)
 {
 	close(device_open());
-	for (int i = 0; i < 40; i++) {
+	for (unsigned int i = 0; i < rounds(40); i++) {
 		pid_t child = tap_fork();
 		pthread_t thread;
 		int fd, status;
@@ -375,7 +376,7 @@ static void exit_in_the_middle(void)
 			for (int j = 0; j < 3; j++)
 				expect(pthread_create(&thread, NULL,
 						      always_busy, &fd) == 0);
-			while (device_stats(fd).deallocs < 5u + i)
+			while (device_stats(fd).deallocs < 5 + i)
 				;
 			if (i % 2)
 				_exit(0);
@@ -396,7 +397,7 @@ static void *own_and_check(void *arg)
 	int fd = thread_fd;
 	char *chunks[8] = { 0 };
 
-	for (size_t i = 0; i < 500; i++) {
+	for (size_t i = 0; i < rounds(500); i++) {
 		size_t at = (i * 5 + seed) % 8, size = (1 + at % 3) * MIB;
 
 		if (!chunks[at]) {
