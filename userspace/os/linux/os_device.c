@@ -9,6 +9,7 @@
  */
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -257,6 +258,23 @@ int chunk_device_commit(void *addr, size_t size, bool populate)
 			    populate ? CHUNK_COMMIT_POPULATE : 0, addr, size);
 }
 
+/*
+ * The device does not free the memory itself. A filter of system calls may refuse
+ * that: the memory is kept then, reads as zero, and does not trap.
+ */
+static int free_decommitted(void *addr, size_t size)
+{
+	int err = chunk_linux_purge(addr, size);
+
+	/* -ENOMEM: part of it is not mapped. */
+	if (!err || err == -ENOMEM)
+		return 0;
+	err = device_range(CHUNK_IOC_COMMIT, 0, addr, size);
+	if (!err)
+		memset(addr, 0, size);
+	return err;
+}
+
 int chunk_device_decommit(void *addr, size_t size)
 {
 	int err = device_range(CHUNK_IOC_DECOMMIT, CHUNK_DECOMMIT_LOCKED, addr,
@@ -265,9 +283,7 @@ int chunk_device_decommit(void *addr, size_t size)
 	if (err)
 		return err;
 	if (!atomic_load(&device_zaps))
-		err = chunk_linux_purge(addr, size);
-	if (err)
-		return err;
+		return free_decommitted(addr, size);
 	/* Locked memory cannot be guarded. */
 	if (is_huge() && !chunk_os_guard(addr, size))
 		atomic_store_explicit(&used_guards, true, memory_order_relaxed);
