@@ -127,7 +127,7 @@ make_kernel()
 		die "options of tools/*.config that did not take effect:"$'\n'"$failed"
 	}
 
-	say "building the $flavour kernel $kernel for $arch, about five minutes on two processors"
+	say "building the $flavour kernel $kernel for $arch, five to 13 minutes on two processors"
 	SECONDS=0
 	"${make[@]}" -j"$(nproc)" "$image" modules 2>&1 | tee "$entry/build.log" | progress || {
 		grep -nE 'error|Error|\*\*\*' "$entry/build.log" | tail -n 20 >&2
