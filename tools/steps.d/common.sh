@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Functions of the steps, which work in the repository's directory. $KERNEL is the
 # version that the virtual machine boots (6.1), $CHUNK_ARCH its processor (amd64), and
-# $CHUNK_CPUS the number of these (2).
+# $CHUNK_CPUS the number of these (tools/vm's).
 
 # shellcheck source=tools/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -26,4 +26,4 @@ build()
 without_system=$([[ $arch != amd64 ]] || echo --skip policy --skip engine --skip compat --skip print)
 
 # machine OPTION... -- COMMAND...: tools/vm, which ends the step with its status
-machine() { exec tools/vm --arch "$arch" --kernel "${KERNEL:-6.1}" --cpus "${CHUNK_CPUS:-2}" "$@"; }
+machine() { exec tools/vm --arch "$arch" --kernel "${KERNEL:-6.1}" ${CHUNK_CPUS:+--cpus "$CHUNK_CPUS"} "$@"; }
