@@ -216,6 +216,17 @@ int chunk_device_alloc(size_t size, size_t alignment, enum chunk_birth birth,
 	return err;
 }
 
+/*
+ * Free memory where the device does not. A filter of system calls may refuse that; the
+ * device itself tells of a part that is not mapped.
+ */
+static int free_pages(void *addr, size_t size)
+{
+	int err = chunk_linux_purge(addr, size);
+
+	return err == -ENOMEM ? 0 : err;
+}
+
 int chunk_device_dealloc(void *addr, size_t size, enum chunk_type type)
 {
 	struct chunk_ioc_dealloc args = {
@@ -231,11 +242,8 @@ int chunk_device_dealloc(void *addr, size_t size, enum chunk_type type)
 					      memory_order_relaxed))
 		chunk_linux_unguard(addr, size);
 	if (!atomic_load(&device_zaps))
-		err = chunk_linux_purge(addr, size);
-	/* -ENOMEM: part of it is not mapped, which the device says better. */
-	if (err && err != -ENOMEM)
-		return err;
-	return device_call(CHUNK_IOC_DEALLOC, &args);
+		err = free_pages(addr, size);
+	return err ? err : device_call(CHUNK_IOC_DEALLOC, &args);
 }
 
 static int device_range(unsigned int command, unsigned int flags, void *addr,
@@ -258,16 +266,12 @@ int chunk_device_commit(void *addr, size_t size, bool populate)
 			    populate ? CHUNK_COMMIT_POPULATE : 0, addr, size);
 }
 
-/*
- * The device does not free the memory itself. A filter of system calls may refuse
- * that: the memory is kept then, reads as zero, and does not trap.
- */
+/* Where free_pages() is refused, the memory is kept, reads as zero, and does not trap. */
 static int free_decommitted(void *addr, size_t size)
 {
-	int err = chunk_linux_purge(addr, size);
+	int err;
 
-	/* -ENOMEM: part of it is not mapped. */
-	if (!err || err == -ENOMEM)
+	if (!free_pages(addr, size))
 		return 0;
 	err = device_range(CHUNK_IOC_COMMIT, 0, addr, size);
 	if (!err)
