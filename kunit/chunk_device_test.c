@@ -1062,6 +1062,20 @@ static bool can_offer(struct opened *d)
 	return !call(d, CHUNK_IOC_INFO, &args) && args.caps & CHUNK_CAP_OFFER;
 }
 
+/* An extent at a multiple of its size, and the words of its chunks */
+static unsigned long alloc_with_words(struct kunit *test, u64 size, u64 *addr)
+{
+	struct opened *d = test->priv;
+	unsigned long words;
+
+	if (!can_offer(d))
+		kunit_skip(test, "chunks cannot be offered");
+	KUNIT_ASSERT_EQ(test, 0L, alloc(d, size, size, addr));
+	words = map_words(d, *addr, PROT_READ | PROT_WRITE, MAP_SHARED);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(words));
+	return words;
+}
+
 static void words_mapped(struct kunit *test)
 {
 	struct opened *d = test->priv;
@@ -1095,15 +1109,9 @@ static void words_mapped(struct kunit *test)
 static void words_reset(struct kunit *test)
 {
 	struct opened *d = test->priv;
-	unsigned long words;
 	u64 addr, again, i;
+	unsigned long words = alloc_with_words(test, 4 * CHUNK_SIZE, &addr);
 
-	if (!can_offer(d))
-		kunit_skip(test, "chunks cannot be offered");
-	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 4 * CHUNK_SIZE, 4 * CHUNK_SIZE,
-					&addr));
-	words = map_words(d, addr, PROT_READ | PROT_WRITE, MAP_SHARED);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(words));
 	for (i = 0; i < 4; i++)
 		KUNIT_EXPECT_EQ(test, 0, put_user(~3U | i, word_of(words, addr +
 							i * CHUNK_SIZE)));
@@ -1122,15 +1130,9 @@ static void words_reset(struct kunit *test)
 static void words_counted(struct kunit *test)
 {
 	struct opened *d = test->priv;
-	unsigned long words;
 	u64 addr, i;
+	unsigned long words = alloc_with_words(test, 8 * CHUNK_SIZE, &addr);
 
-	if (!can_offer(d))
-		kunit_skip(test, "chunks cannot be offered");
-	KUNIT_ASSERT_EQ(test, 0L, alloc(d, 8 * CHUNK_SIZE, 8 * CHUNK_SIZE,
-					&addr));
-	words = map_words(d, addr, PROT_READ | PROT_WRITE, MAP_SHARED);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(words));
 	/* Two chunks in each state, each with a count of its own */
 	for (i = 0; i < 8; i++)
 		put_user(i * CHUNK_WORD_TAKE + i % 4,
@@ -1158,11 +1160,9 @@ static void words_without_memory(struct kunit *test)
 	u64 addr;
 	int err;
 
-	if (!can_offer(d) || !chunk_fail_ready())
-		kunit_skip(test, "no offered chunks, or failslab is not prepared");
-	KUNIT_ASSERT_EQ(test, 0L, alloc(d, CHUNK_SIZE, CHUNK_SIZE, &addr));
-	words = map_words(d, addr, PROT_READ | PROT_WRITE, MAP_SHARED);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(words));
+	if (!chunk_fail_ready())
+		kunit_skip(test, "failslab is not prepared");
+	words = alloc_with_words(test, CHUNK_SIZE, &addr);
 	do {
 		chunk_fail_from(++nth);
 		err = put_user(1, word_of(words, addr));
