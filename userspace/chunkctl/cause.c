@@ -183,6 +183,12 @@ static bool find_preload(const struct subject *subject, struct cause *cause)
 	return true;
 }
 
+/* Programs that change their title write over the environment that others see. */
+static bool wrote_over_environment(const struct subject *subject)
+{
+	return *subject->environ && !strchr(subject->environ, '=');
+}
+
 static bool find_no_library(const struct subject *subject, struct cause *cause)
 {
 	if (uses_libchunk(subject))
@@ -194,6 +200,10 @@ static bool find_no_library(const struct subject *subject, struct cause *cause)
 		.why = "nothing shows that it uses libchunk",
 		.advice = "preload libchunk-jemalloc.so or libchunk-large.so, or link libchunk",
 	};
+	if (wrote_over_environment(subject))
+		snprintf(cause->detail, sizeof(cause->detail),
+			 "it wrote over its environment, so LD_PRELOAD cannot be seen; "
+			 "if that is set, look for a message of ld.so");
 	return true;
 }
 
