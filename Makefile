@@ -59,6 +59,7 @@ help:
 #:                   alone) and for each later one; make dkms-remove
 #: make deb          Debian's packages of all of it, to build/deb
 #: make dist         the last commit as build/dist/chunkmod-VERSION.tar.gz
+#: make tag          the last commit as the release that CHANGELOG.md describes
 #: make check-sanitize  libchunk's tests under AddressSanitizer and
 #:                   UndefinedBehaviorSanitizer, ThreadSanitizer and valgrind,
 #:                   and some runs of the fuzzer (TOOLS="address" for some of
@@ -244,6 +245,9 @@ deb:
 dist:
 	@tools/dist
 
+tag:
+	@tools/tag
+
 check-sanitize:
 	@tools/deps $(BUILD_DEPS) $(JEMALLOC_DEPS) $(REDIS_DEPS) $(WATCH_DEPS) python3 >&2
 	@userspace/tests/sanitize $(TOOLS)
@@ -272,5 +276,5 @@ distclean: clean
 	large examples \
 	check-machines \
 	vm kunit run check check-loaded check-arch check-windows check-kernels check-sanitize fuzz coverage \
-	install uninstall modules_install dkms-source dkms dkms-remove deb dist lint clean distclean
+	install uninstall modules_install dkms-source dkms dkms-remove deb dist tag lint clean distclean
 .DEFAULT_GOAL := help
