@@ -25,5 +25,12 @@ build()
 # shellcheck disable=SC2034 # steps use it
 without_system=$([[ $arch != amd64 ]] || echo --skip policy --skip engine --skip compat --skip print)
 
+# Suites in which several tasks have to run at once: on one processor these wait, spinning, for
+# others that do not run. Parts of names, as userspace/tests/run takes them.
+with_threads=(thread fork registry process)
+
+# each OPTION: these suites, each behind that option
+each() { printf "$1 %s " "${with_threads[@]}"; }
+
 # machine OPTION... -- COMMAND...: tools/vm, which ends the step with its status
 machine() { exec tools/vm --arch "$arch" --kernel "${KERNEL:-6.1}" ${CHUNK_CPUS:+--cpus "$CHUNK_CPUS"} "$@"; }
