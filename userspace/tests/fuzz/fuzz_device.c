@@ -184,7 +184,8 @@ static int run_dealloc(struct fuzz_run *run, const struct fuzz_call *call,
 	};
 	int err;
 
-	free_before(run->fds[call->fd], CHUNK_IOC_DEALLOC, &dealloc);
+	if (fuzz_quiet(run))
+		free_before(run->fds[call->fd], CHUNK_IOC_DEALLOC, &dealloc);
 	err = do_ioctl(run, call, CHUNK_IOC_DEALLOC, args, &dealloc);
 	if (err && err != -ESTALE)
 		return err;
@@ -225,7 +226,8 @@ static int run_decommit(struct fuzz_run *run, const struct fuzz_call *call,
 	int err = do_ioctl(run, call, CHUNK_IOC_DECOMMIT, args, &range);
 
 	if (!err && args[0] == 0) {
-		free_after(run->fds[call->fd], CHUNK_IOC_DECOMMIT, &range);
+		if (fuzz_quiet(run))
+			free_after(run->fds[call->fd], CHUNK_IOC_DECOMMIT, &range);
 		must_trap(run, call, args[3], args[4]);
 	}
 	return err;
@@ -368,7 +370,7 @@ static int run_batch(struct fuzz_run *run, const struct fuzz_call *call,
 	if (args[0])
 		put(run, place_of(run, args[0]), &batch, sizeof(batch));
 	put(run, batch.ops, filled, nr * sizeof(*ops));
-	if (batch.what == CHUNK_BATCH_DEALLOC)
+	if (batch.what == CHUNK_BATCH_DEALLOC && fuzz_quiet(run))
 		free_filled(run, call, filled, nr);
 	err = ioctl(run->fds[call->fd], CHUNK_IOC_BATCH,
 		    place_of(run, args[0])) ? -errno : 0;
@@ -380,7 +382,8 @@ static int run_batch(struct fuzz_run *run, const struct fuzz_call *call,
 		return err;
 	}
 	memcpy(&batch, run->user, sizeof(batch));
-	free_after(run->fds[call->fd], CHUNK_IOC_BATCH, &batch);
+	if (fuzz_quiet(run))
+		free_after(run->fds[call->fd], CHUNK_IOC_BATCH, &batch);
 	batch_done(run, call, &batch, ops, nr);
 	return 0;
 }

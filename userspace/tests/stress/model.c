@@ -165,6 +165,7 @@ static void set_up(struct model *m)
 	expect(m->pagemap >= 0 && m->file >= 0);
 	expect(ftruncate(m->file, PAGE) == 0);
 	prepare_kernel(m);
+	spare_strangers();
 	for (unsigned int i = 0; i < CONTEXTS; i++)
 		open_context(m, i);
 	expect(pthread_create(&thread, NULL, fault_elsewhere, NULL) == 0);

@@ -13,7 +13,7 @@
 
 #define PAGE		page_size()
 #define WORD_ROOM	(PAGE_ROOM / sizeof(uint64_t))	/* words of a page */
-#define CONTEXTS	3		/* the last has the huge backing */
+#define CONTEXTS	3		/* the last has the huge backing, if any has */
 #define HUGE_CONTEXT	(CONTEXTS - 1)
 #define EXTENTS		32
 #define MOST_CHUNKS	4
@@ -118,6 +118,7 @@ enum seen {
 /**
  * struct model - the whole model
  * @random:    state of the random sequence
+ * @huge:      this kernel has the huge backing
  * @context:   the contexts
  * @extent:    the extents
  * @squatter:  pages that must stay as they are
@@ -132,6 +133,7 @@ enum seen {
  */
 struct model {
 	uint64_t random;
+	bool huge;
 	struct context context[CONTEXTS];
 	struct extent extent[EXTENTS];
 	struct squatter squatter[SQUATTERS];
@@ -182,6 +184,7 @@ struct extent *add_extent(struct model *m, char *addr, size_t pages,
 			  unsigned int owner, bool mapped);
 void drop_extent(struct model *m, struct extent *extent, bool reset);
 void open_context(struct model *m, unsigned int index);
+bool extent_is_huge(const struct extent *extent);
 size_t extents_of(const struct model *m, unsigned int owner);
 
 /* model_check.c */

@@ -180,7 +180,7 @@ static void op_decommit(struct model *m)
 	if (error)
 		return;
 	decommitted(&run);
-	if (run.extent->owner != HUGE_CONTEXT)
+	if (!extent_is_huge(run.extent))
 		check_not_resident(m, &run);
 }
 

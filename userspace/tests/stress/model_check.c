@@ -51,7 +51,7 @@ void check_value(const void *page, uint32_t value)
 bool page_hidden(const struct extent *extent, size_t i)
 {
 	return extent->page[i].dec && !extent->page[i].replaced &&
-	       extent->owner != HUGE_CONTEXT;
+	       !extent_is_huge(extent);
 }
 
 /**

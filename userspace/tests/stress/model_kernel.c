@@ -183,7 +183,7 @@ static void renew(struct model *m, const struct run *run)
 	expect_equal(call_range(run, CHUNK_IOC_DECOMMIT, CHUNK_DECOMMIT_LOCKED),
 		     0);
 	decommitted(run);
-	if (run->extent->owner != HUGE_CONTEXT)
+	if (!extent_is_huge(run->extent))
 		check_not_resident(m, run);
 	check_run(m, run);
 	expect_equal(call_range(run, CHUNK_IOC_COMMIT, 0), 0);

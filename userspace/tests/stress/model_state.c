@@ -156,16 +156,26 @@ void open_context(struct model *m, unsigned int index)
 {
 	struct chunk_ioc_configure args = {
 		.size = sizeof(args),
-		.backing = index == HUGE_CONTEXT ? CHUNK_BACKING_HUGE :
-						   CHUNK_BACKING_GUARDED,
 		/* Grow by little at a time, so that it happens more often. */
 		.grow = (index + 1) * 8 * MIB,
 	};
 
 	m->context[index] = (struct context) { .fd = device_open() };
+	m->huge = has_zap(m->context[index].fd);
+	args.backing = m->huge && index == HUGE_CONTEXT ? CHUNK_BACKING_HUGE :
+							  CHUNK_BACKING_GUARDED;
 	if (has_words(m->context[index].fd))
 		m->context[index].words = words_map(m->context[index].fd);
 	expect_equal(call(m->context[index].fd, CHUNK_IOC_CONFIGURE, &args), 0);
+}
+
+/**
+ * extent_is_huge() - tell whether an extent has the huge backing
+ * @extent: the extent
+ */
+bool extent_is_huge(const struct extent *extent)
+{
+	return model.huge && extent->owner == HUGE_CONTEXT;
 }
 
 /**

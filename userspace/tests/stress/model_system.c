@@ -123,7 +123,7 @@ static void op_munmap(struct model *m)
 	expect(munmap(e->addr, size) == 0);
 	error = device_dealloc(context->fd, e->addr, size);
 	/* With its last mapping the whole region is dropped. */
-	if (e->mapped && e->owner != HUGE_CONTEXT)
+	if (e->mapped && !extent_is_huge(e))
 		expect_equal(error, ENOENT);
 	else if (error != ENOENT)
 		expect_equal(error, ESTALE);
@@ -229,7 +229,7 @@ static void op_madvise_free(struct model *m)
 		       MADV_DONTNEED_LOCKED : MADV_DONTNEED) == 0);
 	run_clear(&run);
 	/* Only anonymous memory can be freed lazily. */
-	if (run_is_replaced(&run) || run.extent->owner == HUGE_CONTEXT)
+	if (run_is_replaced(&run) || extent_is_huge(run.extent))
 		return;
 	expect(madvise(run_addr(&run), run.count * PAGE, MADV_FREE) == -1);
 	expect(madvise(run_addr(&run), run.count * PAGE, MADV_WIPEONFORK) ==
@@ -270,7 +270,7 @@ static void op_mremap(struct model *m)
 	char *place;
 
 	if (!any_run(m, 100, &run) || run_is_replaced(&run) ||
-	    run.extent->owner == HUGE_CONTEXT)
+	    extent_is_huge(run.extent))
 		return;
 	place = anonymous(run.count * PAGE, PROT_NONE);
 	expect(mremap(run_addr(&run), run.count * PAGE, run.count * PAGE,

@@ -36,6 +36,7 @@ static void dealloc_spares_others(void)
 	/* Each half is an extent; they adjoin and are retained. */
 	expect(mmap(extent, 2 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
 		    MAP_NORESERVE | MAP_FIXED, fd, 0) == extent);
+	spare_strangers();
 	page = mmap(extent + MIB, page_size(), PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	expect(page == extent + MIB);
@@ -181,7 +182,7 @@ static void drop_behind_others(unsigned int backing)
 		.backing = backing,
 		.grow = 512 * MIB,
 	};
-	int fd = device_open();
+	int fd = backing == CHUNK_BACKING_HUGE ? device_open_huge() : device_open();
 	char *first, *rest;
 
 	expect_equal(call(fd, CHUNK_IOC_CONFIGURE, &args), 0);

@@ -2,6 +2,7 @@
 /* Calls of /dev/chunk: see uapi.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -114,9 +115,46 @@ static bool caller_frees(int fd)
 	return frees > 0;
 }
 
+/* Something else may be mapped where the device had its own. */
+static bool strangers;
+
+/**
+ * spare_strangers() - let a caller who frees memory leave alone what others mapped
+ *
+ * To be called before something else is mapped in place of a part of an extent. It
+ * costs a look at all mappings each time.
+ */
+void spare_strangers(void)
+{
+	strangers = true;
+}
+
+static void free_between(unsigned long long addr, unsigned long long end)
+{
+	if (addr < end)
+		madvise((void *)(uintptr_t)addr, end - addr, MADV_DONTNEED_LOCKED);
+}
+
+static void free_own(unsigned long long addr, unsigned long long end)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long long from, to;
+	char line[512];
+
+	expect(maps);
+	while (fgets(line, sizeof(line), maps))
+		if (strstr(line, CHUNK_DEVICE_PATH) &&
+		    sscanf(line, "%llx-%llx", &from, &to) == 2)
+			free_between(from > addr ? from : addr, to < end ? to : end);
+	fclose(maps);
+}
+
 static void free_range(__u64 addr, __u64 length)
 {
-	madvise((void *)(uintptr_t)addr, length, MADV_DONTNEED_LOCKED);
+	if (strangers)
+		free_own(addr, addr + length);
+	else
+		free_between(addr, addr + length);
 }
 
 /* Free the memory of an extent, if it is one: DEALLOC may refuse the call. */

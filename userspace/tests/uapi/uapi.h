@@ -31,6 +31,7 @@ struct chunk_ioc_stats device_stats(int fd);
 struct chunk_ioc_lookup device_lookup(int fd, const void *addr);
 __u32 device_state(int fd, const void *addr);
 bool has_zap(int fd);
+void spare_strangers(void);
 unsigned int address_bits(void);
 
 char *device_mmap(int fd, size_t length, unsigned int log2);
