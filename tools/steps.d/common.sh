@@ -30,7 +30,7 @@ without_system=$([[ $arch != amd64 ]] || echo --skip policy --skip engine --skip
 with_threads=(thread fork registry process)
 
 # each OPTION: these suites, each behind that option
-each() { printf "$1 %s " "${with_threads[@]}"; }
+each() { printf -- "$1 %s " "${with_threads[@]}"; }
 
 # machine OPTION... -- COMMAND...: tools/vm, which ends the step with its status
 machine() { exec tools/vm --arch "$arch" --kernel "${KERNEL:-6.1}" ${CHUNK_CPUS:+--cpus "$CHUNK_CPUS"} "$@"; }
