@@ -32,5 +32,10 @@ with_threads=(thread fork registry process)
 # each OPTION: these suites, each behind that option
 each() { printf -- "$1 %s " "${with_threads[@]}"; }
 
-# machine OPTION... -- COMMAND...: tools/vm, which ends the step with its status
-machine() { exec tools/vm --arch "$arch" --kernel "${KERNEL:-6.1}" ${CHUNK_CPUS:+--cpus "$CHUNK_CPUS"} "$@"; }
+# machine OPTION... -- COMMAND...: tools/vm, which ends the step with its status. TEST_FEWER and
+# TEST_SEED are for the tests, where they are set.
+machine()
+{
+	exec tools/vm --arch "$arch" --kernel "${KERNEL:-6.1}" ${CHUNK_CPUS:+--cpus "$CHUNK_CPUS"} \
+		--env TEST_FEWER --env TEST_SEED "$@"
+}
