@@ -89,6 +89,15 @@ static __attribute__((constructor)) void prepare_early(void)
 		prepare();
 }
 
+/*
+ * Is it the same place of the program? A return address into Thumb code, of armhf, has the
+ * lowest bit set, which stacks are found without.
+ */
+static bool is_same_place(const void *frame, const void *caller)
+{
+	return ((uintptr_t)frame | 1) == ((uintptr_t)caller | 1);
+}
+
 /* Keep the stack from the caller of the API on. */
 static void note_stack(struct stack *stack, const void *caller)
 {
@@ -99,7 +108,7 @@ static void note_stack(struct stack *stack, const void *caller)
 	if (!prepare())
 		return;
 	count = chunk_os_stack(frames, INNER + FRAMES);
-	while (from < count && frames[from] != caller)
+	while (from < count && !is_same_place(frames[from], caller))
 		from++;
 	while (from < count && stack->count < FRAMES)
 		stack->frames[stack->count++] = frames[from++];

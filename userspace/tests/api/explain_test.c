@@ -535,6 +535,9 @@ static void expect_resolved(const char *line, const char *function)
 		tap_note("there is no addr2line");
 	pclose(pipe);
 	name[strcspn(name, "\n")] = '\0';
+	/* That of a system of 64 bits may not know the program's processor. */
+	if (sizeof(void *) == 4 && !strcmp(name, "??"))
+		*name = '\0';
 	if (*name && strcmp(name, function))
 		tap_note("addr2line: %s instead of %s", name, function);
 	expect(!*name || !strcmp(name, function));

@@ -363,8 +363,8 @@ static void churn_step(struct churn *churn, uint64_t *random)
  */
 static void expect_bounded(const struct churn *churn, size_t limit)
 {
-	size_t hole = (LARGEST + MOST_ALIGNED) * MIB;
-	size_t mapped = 2 * churn->most_live * MIB + limit + 256 * MIB;
+	uint64_t hole = (LARGEST + MOST_ALIGNED) * MIB;
+	uint64_t mapped = 2 * churn->most_live * MIB + limit + 256 * MIB;
 	struct chunk_stats s = stats_now();
 
 	if (on_device()) {
@@ -375,7 +375,7 @@ static void expect_bounded(const struct churn *churn, size_t limit)
 	tap_note("in use %zu MiB at most, in %zu MiB of addresses; mapped %zu, for bookkeeping %zu",
 		 churn->most_live, (churn->high - churn->low) / MIB,
 		 (size_t)(s.mapped_bytes / MIB), (size_t)(s.base_bytes / MIB));
-	expect(churn->high - churn->low <=
+	expect((uint64_t)churn->high - churn->low <=
 	       churn->most_live * MIB + limit + (HELD + 1) * hole);
 	expect(s.mapped_bytes - s.base_bytes <= mapped);
 	expect(s.base_bytes <= 2 * MIB);
