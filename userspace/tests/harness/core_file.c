@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Core dumps: see core_file.h. */
+#include <link.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <linux/elf.h>
 
 #include "core_file.h"
 #include "tap.h"
@@ -20,9 +19,9 @@
  */
 off_t core_offset(int core, const char *addr)
 {
-	static struct elf64_phdr segments[SEGMENTS];
+	static ElfW(Phdr) segments[SEGMENTS];
 	uintptr_t at = (uintptr_t)addr;
-	struct elf64_hdr header;
+	ElfW(Ehdr) header;
 	size_t size;
 
 	expect(pread(core, &header, sizeof(header), 0) == sizeof(header));

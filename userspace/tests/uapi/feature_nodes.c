@@ -56,7 +56,7 @@ static void expect_on(const struct site *site, int node)
 
 static int bind_to(const struct site *site, int node)
 {
-	unsigned long nodes = 1UL << node;
+	uint64_t nodes = 1ULL << node;
 
 	return syscall(SYS_mbind, site->addr, site->length, MPOL_BIND, &nodes,
 		       64, MPOL_MF_STRICT | MPOL_MF_MOVE) ? errno : WORKS;
@@ -100,11 +100,11 @@ int try_move_pages(const struct site *site)
 
 int try_migrate_pages(const struct site *site)
 {
-	unsigned long from, to = 1UL << other_node();
+	uint64_t from, to = 1ULL << other_node();
 	long left;
 
 	site_small(site);
-	from = 1UL << node_of(site->addr);
+	from = 1ULL << node_of(site->addr);
 	if (from == to)
 		to = 1;
 	left = syscall(SYS_migrate_pages, 0, 64, &from, &to);
