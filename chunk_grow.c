@@ -49,7 +49,9 @@ static int grow_mmap(struct file *file, unsigned long size,
  * Maps more than @size, in proportion to the bytes mapped already, so that the
  * number of mappings grows with the logarithm of the heap; but less where the
  * system charges for address space all the same (overcommit mode 2), and no
- * more than @size where a limit forbids it.
+ * more than @size where a limit forbids it. The place is one for nodes of the
+ * registry that no other region is in, unless there is no such room, as in the
+ * 4 GiB of a program of 32 bits.
  *
  * Context: may sleep; takes mmap_lock for writing. map_lock held.
  * Return: 0; -ENOSPC if the system refuses address space: a limit, overcommit,
@@ -64,17 +66,23 @@ int chunk_grow(struct chunk_context *context, struct file *file,
 	unsigned long grow = min_t(u64, READ_ONCE(context->grow),
 				   CHUNK_LENGTH_MAX);
 	unsigned long step = max(grow, size);
-	unsigned long steps[] = { max(premap, step), step, size };
+	unsigned long apart = max(alignment, CHUNK_RADIX_NODE_BYTES);
+	const struct {
+		unsigned long size, alignment;
+	} tries[] = {
+		{ max(premap, step), apart }, { step, apart }, { size, apart },
+		{ size, alignment },
+	};
 	int err = -ENOMEM;
 	int i;
 
 	lockdep_assert_held(&context->map_lock);
 	context->charge_max = step;
-	alignment = max(alignment, CHUNK_RADIX_NODE_BYTES);
 	WRITE_ONCE(context->mapper, current);
-	for (i = 0; i < ARRAY_SIZE(steps) && err && err != -EINTR; i++) {
-		if (!i || steps[i] < steps[i - 1])
-			err = grow_mmap(file, steps[i], alignment);
+	for (i = 0; i < ARRAY_SIZE(tries) && err && err != -EINTR; i++) {
+		if (!i || tries[i].size < tries[i - 1].size ||
+		    tries[i].alignment < tries[i - 1].alignment)
+			err = grow_mmap(file, tries[i].size, tries[i].alignment);
 	}
 	WRITE_ONCE(context->mapper, NULL);
 	if (!err)

@@ -417,7 +417,7 @@ static void checks_accept_correct_use(void)
 
 /* More than any processor has room for, or most of it */
 #define NOWHERE	(sizeof(size_t) > 4 ? (size_t)1 << sizeof(size_t) * 57 / 8 : \
-					      (size_t)15 << 28)
+					      (size_t)255 << 24)
 
 /* A request that cannot be met is no misuse, and no message is printed. */
 static void impossible(void *arg)

@@ -660,7 +660,39 @@ static void zero_always(void)
 	expect_equal(device_stats(fd).allocs_recycled, 4);
 }
 
+/* Map all address space but for holes of less than @least bytes. */
+static void fill_space(size_t least)
+{
+	size_t size = SIZE_MAX / 2 + 1;
+
+	while (size >= least)
+		if (mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+			 MAP_NORESERVE, -1, 0) == MAP_FAILED)
+			size /= 2;
+}
+
+/* Regions are far apart where they can be, and anywhere where they cannot. */
+static void last_room(void)
+{
+	char *room = anonymous(256 * MIB, PROT_NONE), *hole;
+	int fd = device_open();
+
+	fill_space(2 * MIB);
+	/*
+	 * None of these is room for a region that no other shares nodes with. The
+	 * kernel looks for the size and the alignment together.
+	 */
+	hole = (char *)(((uintptr_t)room + 128 * MIB) & -128 * MIB) + MIB;
+	expect(munmap(hole, 4 * MIB) == 0);
+	expect(munmap(hole + 10 * MIB, 3 * MIB) == 0);
+	expect((uintptr_t)device_alloc(fd, 3 * MIB, MIB) - (uintptr_t)hole <= MIB);
+	expect((uintptr_t)device_alloc(fd, 2 * MIB, MIB) -
+	       (uintptr_t)(hole + 10 * MIB) <= MIB);
+	expect_consistent(fd);
+}
+
 static const struct tap_case cases[] = {
+	{ "ALLOC: the last room in address space", last_room },
 	{ "ALLOC: bad sizes and alignments", alloc_sizes },
 	{ "ALLOC: alignments up to 64 GiB", alloc_aligned },
 	{ "malformed ranges: EINVAL", malformed_ranges },
