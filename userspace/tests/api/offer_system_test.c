@@ -29,7 +29,7 @@
 #define THREADS		4
 #define DROPS		rounds(200)
 
-/* What the device can do: CHUNK_CAP_... */
+/* Capabilities of the device: CHUNK_CAP_* */
 static unsigned long long device_caps(void)
 {
 	struct chunk_ioc_info info = { .size = sizeof(info) };

@@ -20,8 +20,8 @@
 off_t core_offset(int core, const char *addr)
 {
 	static ElfW(Phdr) segments[SEGMENTS];
+	static ElfW(Ehdr) header;
 	uintptr_t at = (uintptr_t)addr;
-	ElfW(Ehdr) header;
 	size_t size;
 
 	expect(pread(core, &header, sizeof(header), 0) == sizeof(header));
