@@ -183,10 +183,21 @@ static bool find_preload(const struct subject *subject, struct cause *cause)
 	return true;
 }
 
-/* Programs that change their title write over the environment that others see. */
+/*
+ * Programs that change their title write over the environment that others see: by text,
+ * spaces, or zeroes. An environment that is empty has not even these.
+ */
 static bool wrote_over_environment(const struct subject *subject)
 {
-	return *subject->environ && !strchr(subject->environ, '=');
+	int fd = openat(subject->process->dir, "environ", O_RDONLY | O_CLOEXEC);
+	ssize_t got;
+	char first;
+
+	if (fd < 0)
+		return false;
+	got = read(fd, &first, 1);
+	close(fd);
+	return got == 1 && (!first || !strchr(subject->environ, '='));
 }
 
 static bool find_no_library(const struct subject *subject, struct cause *cause)
