@@ -433,8 +433,12 @@ static size_t look_for_addresses(const char *path, const char *about)
 		if (about && !strstr(line, about))
 			continue;
 		lines++;
-		/* The page for old system calls (vsyscall) is at such an address. */
-		if (strstr(line, "[vsyscall]"))
+		/*
+		 * The page for old system calls (vsyscall) is at such an address, and
+		 * stacks that the kernel of riscv64 itself prints consist of them.
+		 */
+		if (strstr(line, "[vsyscall]") ||
+		    (strstr(line, "[<ffff") && strstr(line, "+0x")))
 			continue;
 		if (has_kernel_address(line))
 			tap_note("%s: %s", path, line);
