@@ -29,7 +29,7 @@
 #define FAR	8192U
 #define MAPPED	64U	/* GiB */
 #define LARGE	8U	/* of CHUNK_LENGTH_MAX */
-#define WORDS	(unsigned int)(16 * MIB / page_size())	/* pages of words */
+#define WORDS	(16 * MIB / page_size())	/* pages of words */
 #define CHILDREN 4U
 #define SPACES	256U
 
