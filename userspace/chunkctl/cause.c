@@ -70,6 +70,13 @@ static const char *variable(const struct subject *subject, const char *name)
 	return NULL;
 }
 
+static bool ends_in(const char *text, const char *end)
+{
+	size_t length = strlen(text), last = strlen(end);
+
+	return length > last && !strcmp(text + length - last, end);
+}
+
 static bool has_word(const char *line, const char *word)
 {
 	const char *at = line ? strstr(line, word) : NULL;
@@ -401,17 +408,20 @@ static void find_unknown(struct cause *cause)
 	};
 }
 
-/* The unit is the last .service in the path of the control group. */
+/*
+ * The unit is the last service in the path of the control group: below one that is
+ * named user@UID.service, it is one of that user's own.
+ */
 static void find_unit(const struct process *process, struct cause *cause)
 {
-	char *groups = read_whole(process->dir, "cgroup");
-	char *end = groups ? strstr(groups, ".service") : NULL, *start;
+	char *groups = read_whole(process->dir, "cgroup"), *at = groups, *part;
 
-	if (end) {
-		end[8] = '\0';
-		start = strrchr(groups, '/');
-		snprintf(cause->unit, sizeof(cause->unit), "%s",
-			 start ? start + 1 : groups);
+	while (at) {
+		part = strsep(&at, "/\n");
+		if (!ends_in(part, ".service"))
+			continue;
+		cause->of_user = !strncmp(cause->unit, "user@", 5);
+		snprintf(cause->unit, sizeof(cause->unit), "%s", part);
 	}
 	free(groups);
 }

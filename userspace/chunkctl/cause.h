@@ -9,17 +9,19 @@
 
 /**
  * struct cause - the cause, and what to do
- * @word:   as of chunk_backend_reason(), or one of "no-libchunk", "preload" and
- *          "unknown"
- * @why:    the same in a sentence
- * @advice: what to do
- * @unit:   its systemd unit; empty if there is none
- * @detail: more about @why; may be empty
+ * @word:    as of chunk_backend_reason(), or one of "no-libchunk", "preload" and
+ *           "unknown"
+ * @why:     the same in a sentence
+ * @advice:  what to do
+ * @of_user: its unit is one of a user's own systemd
+ * @unit:    its systemd unit; empty if there is none
+ * @detail:  more about @why; may be empty
  */
 struct cause {
 	const char *word;
 	const char *why;
 	const char *advice;
+	bool of_user;
 	char unit[128];
 	char detail[256];
 };

@@ -36,9 +36,10 @@ static bool hides_devices(const struct cause *cause)
 	       !strcmp(cause->word, "unknown");
 }
 
-static void print_drop_in(const char *unit)
+static void print_drop_in(const struct cause *cause)
 {
-	printf("  or, in a drop-in (systemctl edit %s):\n", unit);
+	printf("  or, in a drop-in (systemctl %sedit %s):\n",
+	       cause->of_user ? "--user " : "", cause->unit);
 	puts("    [Service]\n    PrivateDevices=no\n    DeviceAllow=/dev/chunk rw");
 }
 
@@ -52,7 +53,7 @@ static void check_text(const struct process *process, const struct cause *cause)
 	if (!process->own)
 		printf("  what to do: %s\n", cause->advice);
 	if (!process->own && *cause->unit && hides_devices(cause))
-		print_drop_in(cause->unit);
+		print_drop_in(cause);
 }
 
 static int check_process(const struct request *request)
