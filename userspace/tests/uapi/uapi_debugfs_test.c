@@ -254,17 +254,20 @@ static size_t read_by(int fd, char *text, size_t size, size_t step)
 	return length;
 }
 
-/* Reads of any size and at any place give the same text. */
+/* Reads of any size and at any place give the same text, and hold no context. */
 static void small_reads(void)
 {
 	static const char *const paths[] = { CONTEXTS, EXTENTS };
 	static char all[1 << 18], text[1 << 18];
+	size_t before;
 	char *extent;
 	int fd;
 
 	need_debugfs();
+	before = count();
 	fd = device_open();
-	extent = device_alloc(fd, 4 * MIB, MIB);
+	device_limit(fd, 0);
+	extent = device_mmap(fd, 4 * MIB, 0);
 	for (size_t at = 0; at < MIB; at += 2 * page_size())
 		expect_equal(device_decommit(fd, extent + at, page_size()), 0);
 	for (size_t i = 0; i < TAP_COUNT(paths); i++) {
@@ -281,6 +284,9 @@ static void small_reads(void)
 		}
 		close(file);
 	}
+	close(fd);
+	expect(!munmap(extent, 4 * MIB));
+	expect_equal(count(), before);
 }
 
 /* A reader that is in the middle of a file holds up nobody, and leaves nothing. */
