@@ -16,6 +16,7 @@
 
 #include <chunk.h>
 
+#define KIB	((size_t)1 << 10)
 #define MIB	((size_t)1 << 20)
 
 static char *alloc(size_t mib)
@@ -48,6 +49,21 @@ static void states(void)
 	memset(live + 8 * MIB, 1, 2 * MIB);
 	chunk_offer(live + 8 * MIB, 2 * MIB);
 	chunk_dealloc(recycled, 4 * MIB, UNKNOWN_CHUNK);
+	wait_for_signal();
+}
+
+/*
+ * 1 MiB, of which parts of cells of 64 KiB are decommitted, three quarters and one, or
+ * touched, three quarters and one
+ */
+static void mixed(void)
+{
+	char *live = alloc(1);
+
+	pages_decommit(live + 128 * KIB, 48 * KIB);
+	pages_decommit(live + 256 * KIB, 16 * KIB);
+	memset(live + 384 * KIB, 1, 48 * KIB);
+	memset(live + 512 * KIB, 1, 16 * KIB);
 	wait_for_signal();
 }
 
@@ -102,8 +118,8 @@ static const struct command {
 	const char *name;
 	void (*run)(void);
 } commands[] = {
-	{ "states", states }, { "busy", busy }, { "closed", closed },
-	{ "forked", forked }, { "filtered", filtered },
+	{ "states", states }, { "mixed", mixed }, { "busy", busy },
+	{ "closed", closed }, { "forked", forked }, { "filtered", filtered },
 };
 
 int main(int argc, char **argv)
@@ -112,7 +128,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], commands[i].name))
 			commands[i].run();
 	}
-	fprintf(stderr, "Usage: %s states|busy|closed|forked|filtered\nRun by chunkctl's tests.\n",
+	fprintf(stderr, "Usage: %s states|mixed|busy|closed|forked|filtered\nRun by chunkctl's tests.\n",
 		argv[0]);
 	return 2;
 }
