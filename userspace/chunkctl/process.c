@@ -47,7 +47,7 @@ int process_open(struct process *process, int pid)
 {
 	char path[32], *comm;
 
-	*process = (struct process){ .pid = pid };
+	*process = (struct process){ .pid = pid, .dir = -1 };
 	snprintf(path, sizeof(path), "/proc/%d", pid);
 	process->dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (process->dir < 0)
@@ -55,6 +55,7 @@ int process_open(struct process *process, int pid)
 	comm = read_whole(process->dir, "comm");
 	if (!comm) {
 		close(process->dir);
+		process->dir = -1;
 		return -ESRCH;
 	}
 	snprintf(process->comm, sizeof(process->comm), "%.*s",
@@ -69,7 +70,8 @@ int process_open(struct process *process, int pid)
  */
 void process_close(struct process *process)
 {
-	close(process->dir);
+	if (process->dir >= 0)
+		close(process->dir);
 	free(process->contexts);
 }
 
@@ -253,13 +255,20 @@ static int by_live(const void *a, const void *b)
 static void add_process(struct processes *all, int pid)
 {
 	struct process process;
-	int err;
+	int err = process_open(&process, pid);
 
-	if (process_open(&process, pid))
-		return;
-	err = process_read(&process);
-	if (err == -EACCES || err == -EPERM)
+	if (!err) {
+		err = process_read(&process);
+		/* There may be more processes than descriptors. */
+		close(process.dir);
+		process.dir = -1;
+	}
+	if (err == -EACCES || err == -EPERM) {
 		all->forbidden++;
+	} else if (err && err != -ESRCH) {
+		errno = -err;
+		trouble("/proc");
+	}
 	if (err || !process.own) {
 		process_close(&process);
 		return;

@@ -55,7 +55,8 @@ struct context {
 /**
  * struct process - a process
  * @pid:      its number
- * @dir:      /proc/PID, open: still the same process if the number is used again
+ * @dir:      /proc/PID, open: still the same process if the number is used again; -1 in
+ *            lists of processes
  * @comm:     its name
  * @contexts: its open files of the device
  * @nr:       number of them

@@ -66,17 +66,30 @@ static void read_debugfs(struct runs *runs, int pid)
 	fclose(file);
 }
 
+/**
+ * struct known - runs that debugfs had, by address
+ * @nr:   their number: the first ones
+ * @next: the first that is not below the mappings that were looked at, by address, too
+ */
+struct known {
+	size_t nr;
+	size_t next;
+};
+
 /* Add the parts of a mapping of the device that debugfs did not have. */
-static void add_rest(struct runs *runs, size_t known, unsigned long long start,
-		     unsigned long long end)
+static void add_rest(struct runs *runs, struct known *known,
+		     unsigned long long start, unsigned long long end)
 {
-	for (size_t i = 0; i < known && start < end; i++) {
+	while (known->next < known->nr && runs->of[known->next].end <= start)
+		known->next++;
+	for (size_t i = known->next; i < known->nr; i++) {
 		struct run run = runs->of[i];
 
-		if (run.end <= start || run.start >= end)
-			continue;
+		if (run.start >= end)
+			break;
 		add(runs, start, run.start, IS_UNKNOWN);
-		start = run.end;
+		if (run.end > start)
+			start = run.end;
 	}
 	add(runs, start, end, IS_UNKNOWN);
 }
@@ -90,7 +103,7 @@ static bool is_device(const char *name, const char *mode)
 	       (!last[6] || last[6] == ' ') && mode[3] == 'p';
 }
 
-static void add_mapping(struct runs *runs, size_t known, const char *line)
+static void add_mapping(struct runs *runs, struct known *known, const char *line)
 {
 	char mode[8], device[16], name[256] = "";
 	unsigned long long start, end;
@@ -117,16 +130,16 @@ static void add_mapping(struct runs *runs, size_t known, const char *line)
 int runs_read(struct runs *runs, const struct process *process)
 {
 	char *maps = read_whole(process->dir, "maps");
-	size_t known;
+	struct known known = { 0 };
 
 	*runs = (struct runs){ 0 };
 	if (!maps)
 		return -errno;
 	read_debugfs(runs, process->pid);
 	sort(runs);
-	known = runs->nr;
+	known.nr = runs->nr;
 	for (const char *line = *maps ? maps : NULL; line; line = next_line(line))
-		add_mapping(runs, known, line);
+		add_mapping(runs, &known, line);
 	free(maps);
 	sort(runs);
 	return 0;
