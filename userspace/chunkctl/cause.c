@@ -423,6 +423,7 @@ static void find_unit(const struct process *process, struct cause *cause)
 		cause->of_user = !strncmp(cause->unit, "user@", 5);
 		snprintf(cause->unit, sizeof(cause->unit), "%s", part);
 	}
+	make_plain(cause->unit);
 	free(groups);
 }
 

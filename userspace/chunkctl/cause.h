@@ -14,7 +14,7 @@
  * @why:     the same in a sentence
  * @advice:  what to do
  * @of_user: its unit is one of a user's own systemd
- * @unit:    its systemd unit; empty if there is none
+ * @unit:    its systemd unit, made plain; empty if there is none
  * @detail:  more about @why; may be empty
  */
 struct cause {

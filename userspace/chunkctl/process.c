@@ -60,6 +60,7 @@ int process_open(struct process *process, int pid)
 	}
 	snprintf(process->comm, sizeof(process->comm), "%.*s",
 		 (int)strcspn(comm, "\n"), comm);
+	make_plain(process->comm);
 	free(comm);
 	return 0;
 }

@@ -57,7 +57,7 @@ struct context {
  * @pid:      its number
  * @dir:      /proc/PID, open: still the same process if the number is used again; -1 in
  *            lists of processes
- * @comm:     its name
+ * @comm:     its name, made plain
  * @contexts: its open files of the device
  * @nr:       number of them
  * @own:      of these, its own ones

@@ -146,6 +146,18 @@ const char *human(unsigned long long bytes, char *text, size_t size)
 }
 
 /**
+ * make_plain() - make text of others fit for a terminal
+ * @text: the text; bytes that are no printable ASCII become question marks
+ */
+void make_plain(char *text)
+{
+	for (; *text; text++) {
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+	}
+}
+
+/**
  * print_json() - print a string of JSON, with its quotes
  * @text: the string; bytes that are not ASCII become question marks
  */

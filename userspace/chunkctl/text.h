@@ -23,6 +23,7 @@ char *read_whole(int dir, const char *name);
 bool text_value(const char *text, const char *key, unsigned long long *value);
 const char *next_line(const char *text);
 const char *human(unsigned long long bytes, char *text, size_t size);
+void make_plain(char *text);
 void print_json(const char *text);
 void print_markup(const char *text);
 void print_label(const char *text);
