@@ -128,7 +128,8 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], commands[i].name))
 			commands[i].run();
 	}
-	fprintf(stderr, "Usage: %s states|mixed|busy|closed|forked|filtered\nRun by chunkctl's tests.\n",
-		argv[0]);
+	fprintf(stderr,
+		"Usage: %s states|mixed|busy|closed|forked|filtered\n"
+		"Run by chunkctl's tests.\n", argv[0]);
 	return 2;
 }
