@@ -151,7 +151,7 @@ static void limit_under_threads(void)
 	for (size_t i = 0; i < THREADS; i++)
 		expect(pthread_create(&threads[i], NULL, churn,
 				      (void *)(i + 1)) == 0);
-	for (size_t i = 0; i < 20000; i++) {
+	for (size_t i = 0; i < rounds(20000); i++) {
 		expect(chunk_recycled_bytes() <= 13 * MIB);
 		if (i % 16 == 0)
 			expect(stats_now().recycled_bytes <= 13 * MIB);
@@ -173,7 +173,7 @@ static void limit_changes_under_threads(void)
 	for (size_t i = 0; i < THREADS; i++)
 		expect(pthread_create(&threads[i], NULL, churn,
 				      (void *)(i + 1)) == 0);
-	for (size_t i = 0; i < 200; i++) {
+	for (size_t i = 0; i < rounds(200); i++) {
 		size_t limit = (i * 5 % 14) * MIB;
 
 		chunk_set_recycle_limit(limit);
