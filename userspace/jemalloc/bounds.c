@@ -14,11 +14,8 @@
 #include "bounds.h"
 #include "chunk.h"
 
-/* A leaf takes 64 KiB, the largest page. */
-#define LEAF_BITS	13
-
-/* Bits of a chunk's number: addresses of 47 bits, or of 32 in one leaf */
-#define NUMBER_BITS	(sizeof(void *) == 8 ? 27 : LEAF_BITS)
+/* A leaf takes 64 KiB, the largest page, or with 32 bits has all. */
+#define LEAF_BITS	(sizeof(void *) == 8 ? 13 : NUMBER_BITS)
 #define LEAF		((size_t)1 << LEAF_BITS)
 
 /**

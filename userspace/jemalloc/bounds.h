@@ -6,8 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Size of a chunk in bytes: see chunk.h */
-#define UNIT	((size_t)1 << 20)
+#include "unit.h"
 
 void bounds_note(void *start, size_t size);
 void bounds_drop(void *start, size_t size);

@@ -8,8 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Size of a chunk in bytes: see chunk.h */
-#define UNIT	((size_t)1 << 20)
+#include "unit.h"
 
 /* Start of a block in its extent: a multiple of COLOUR_STEP below COLOURS times that */
 #define COLOUR_STEP	64
@@ -21,9 +20,6 @@
 
 /* Most chunks of an extent: 4 TiB */
 #define CHUNKS_MOST	(((size_t)1 << 22) - 1)
-
-/* Bits of a chunk's number: addresses of 47 bits, or of 32 */
-#define NUMBER_BITS	(sizeof(void *) == 8 ? 27 : 12)
 
 /**
  * enum block_state - the state of the extent that an entry describes

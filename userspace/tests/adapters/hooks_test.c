@@ -20,6 +20,7 @@
 
 #include "common.h"
 #include "kernel_file.h"
+#include "unit.h"
 
 #define HOOKS	(&chunk_jemalloc_hooks)
 #define PAGE	page_size()
@@ -85,6 +86,16 @@ static void expect_nothing_left(void)
 	expect_equal(hooks.piece_bytes, 0);
 	expect_equal(hooks.lost_bytes, 0);
 	expect_equal(stats.live_bytes - stats.base_bytes, 0);
+}
+
+/* Beyond its end, each extent that is given back is looked up by a system call. */
+static void end_of_table(void)
+{
+	char *p = alloc(UNIT);
+
+	tap_note("%p", (void *)p);
+	expect_equal((uintptr_t)p / UNIT >> NUMBER_BITS, 0);
+	expect(dalloc(p, UNIT));
 }
 
 static void whole_chunks(void)
@@ -606,6 +617,7 @@ static const struct tap_case cases[] = {
 	BACKEND_CASE,
 	{ "with reuse:offered an extent comes back as it was",
 	  handed_out_as_it_was },
+	{ "the table of extents reaches as far as addresses", end_of_table },
 	{ "whole chunks: zero, committed, given back", whole_chunks },
 	{ "alignments from a page to 64 MiB", alignments },
 	{ "the rest of a chunk traps, and is used next", rest_of_a_chunk },
