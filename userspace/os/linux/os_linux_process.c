@@ -35,24 +35,6 @@ void chunk_os_nap(void)
 	sys(SYS_FUTEX, &word, FUTEX_WAIT_PRIVATE, 0, nap, NULL, 0);
 }
 
-/*
- * getenv() may be the program's own, and those of shells allocate. A program with
- * more rights than its user takes no options from that user.
- */
-const char *chunk_os_getenv(const char *name)
-{
-	size_t length = strlen(name);
-	char **at;
-
-	if (getauxval(AT_SECURE))
-		return NULL;
-	for (at = environ; at && *at; at++) {
-		if (!strncmp(*at, name, length) && (*at)[length] == '=')
-			return *at + length + 1;
-	}
-	return NULL;
-}
-
 unsigned long chunk_os_thread(void)
 {
 	return sys(SYS_gettid);
@@ -85,6 +67,86 @@ static char next_byte(struct lines *lines)
 		}
 	}
 	return lines->text[lines->at++];
+}
+
+/* The constructors have begun, so that the C library knows the environment. */
+static bool has_started;
+
+static __attribute__((constructor)) void note_start(void)
+{
+	has_started = true;
+}
+
+/* Variables that were asked for before: "name=value", each with a NUL behind it */
+static char early[4096];
+static size_t early_length;
+
+/* Keep the next variable if it is the one of that name. Returns its value, or NULL. */
+static const char *read_variable(struct lines *lines, const char *name,
+				 size_t length)
+{
+	char *kept = early + early_length;
+	size_t room = sizeof(early) - early_length, at = 0;
+	bool same = true;
+	char byte;
+
+	for (; (byte = next_byte(lines)); at++) {
+		if (at <= length)
+			same &= byte == (at < length ? name[at] : '=');
+		if (at < room)
+			kept[at] = byte;
+	}
+	if (!same || at <= length || at >= room)
+		return NULL;
+	kept[at] = '\0';
+	early_length += at + 1;
+	return kept + length + 1;
+}
+
+/*
+ * Before the C library knows the environment, .preinit_array of a program runs, and the
+ * program's malloc() in it.
+ *
+ * Context: one thread.
+ */
+static const char *getenv_early(const char *name, size_t length)
+{
+	const char *at, *value;
+	struct lines lines = { 0 };
+
+	for (at = early; at < early + early_length; at += strlen(at) + 1) {
+		if (!strncmp(at, name, length) && at[length] == '=')
+			return at + length + 1;
+	}
+	lines.fd = sys(SYS_openat, AT_FDCWD, "/proc/self/environ",
+		       O_RDONLY | O_CLOEXEC, 0);
+	if (lines.fd < 0)
+		return NULL;
+	do
+		value = read_variable(&lines, name, length);
+	while (!value && lines.length);
+	sys(SYS_close, lines.fd);
+	return value;
+}
+
+/*
+ * getenv() may be the program's own, and those of shells allocate. A program with
+ * more rights than its user takes no options from that user.
+ */
+const char *chunk_os_getenv(const char *name)
+{
+	size_t length = strlen(name);
+	char **at;
+
+	if (getauxval(AT_SECURE))
+		return NULL;
+	if (!environ && !has_started)
+		return getenv_early(name, length);
+	for (at = environ; at && *at; at++) {
+		if (!strncmp(*at, name, length) && (*at)[length] == '=')
+			return *at + length + 1;
+	}
+	return NULL;
 }
 
 /* Read a hexadecimal number, and the byte behind it. */

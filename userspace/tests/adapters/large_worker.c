@@ -217,6 +217,8 @@ static void sparse(void)
 {
 	size_t size = 256 * MIB;
 
+	/* Each would be touched as a whole. */
+	check(!prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
 	for (size_t round = 0; round < 4; round++) {
 		char *p = calloc(1, size);
 
