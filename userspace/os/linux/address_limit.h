@@ -3,7 +3,7 @@
  * The address limit of 47 bits: engines of scripting languages keep types in the
  * high 17 bits of pointers. Most kernels never map beyond it unless asked; on ia64 and
  * SPARC the search takes hints, as mozjemalloc has it. On arm64, where addresses have 48
- * bits, neither has a limit: engines look for memory of their own below it there.
+ * bits, neither has a limit.
  */
 #ifndef ADDRESS_LIMIT_H
 #define ADDRESS_LIMIT_H
