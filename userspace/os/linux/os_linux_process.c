@@ -81,26 +81,33 @@ static __attribute__((constructor)) void note_start(void)
 static char early[4096];
 static size_t early_length;
 
+/* The value in "name=value", if it is that name; or NULL */
+static const char *value_in(const char *variable, const char *name, size_t length)
+{
+	return !strncmp(variable, name, length) && variable[length] == '=' ?
+		variable + length + 1 : NULL;
+}
+
 /* Keep the next variable if it is the one of that name. Returns its value, or NULL. */
 static const char *read_variable(struct lines *lines, const char *name,
 				 size_t length)
 {
 	char *kept = early + early_length;
 	size_t room = sizeof(early) - early_length, at = 0;
-	bool same = true;
+	const char *value;
 	char byte;
 
 	for (; (byte = next_byte(lines)); at++) {
-		if (at <= length)
-			same &= byte == (at < length ? name[at] : '=');
 		if (at < room)
 			kept[at] = byte;
 	}
-	if (!same || at <= length || at >= room)
+	if (at >= room)
 		return NULL;
 	kept[at] = '\0';
-	early_length += at + 1;
-	return kept + length + 1;
+	value = value_in(kept, name, length);
+	if (value)
+		early_length += at + 1;
+	return value;
 }
 
 /*
@@ -115,8 +122,9 @@ static const char *getenv_early(const char *name, size_t length)
 	struct lines lines = { 0 };
 
 	for (at = early; at < early + early_length; at += strlen(at) + 1) {
-		if (!strncmp(at, name, length) && at[length] == '=')
-			return at + length + 1;
+		value = value_in(at, name, length);
+		if (value)
+			return value;
 	}
 	lines.fd = sys(SYS_openat, AT_FDCWD, "/proc/self/environ",
 		       O_RDONLY | O_CLOEXEC, 0);
@@ -136,6 +144,7 @@ static const char *getenv_early(const char *name, size_t length)
 const char *chunk_os_getenv(const char *name)
 {
 	size_t length = strlen(name);
+	const char *value;
 	char **at;
 
 	if (getauxval(AT_SECURE))
@@ -143,8 +152,9 @@ const char *chunk_os_getenv(const char *name)
 	if (!environ && !has_started)
 		return getenv_early(name, length);
 	for (at = environ; at && *at; at++) {
-		if (!strncmp(*at, name, length) && (*at)[length] == '=')
-			return *at + length + 1;
+		value = value_in(*at, name, length);
+		if (value)
+			return value;
 	}
 	return NULL;
 }
